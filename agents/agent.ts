@@ -1,0 +1,59 @@
+// The agent contract: lines in. An agent reads from the outside and writes to topics through broker/client alone; what it has
+// read counts only when a transaction of the broker says so.
+import { type Clock } from '../base/clock.ts';
+import { type Files } from '../base/files.ts';
+import { type Logger } from '../base/logger.ts';
+import { type Random } from '../base/random.ts';
+import { type KafkaClient } from '../broker/client/contract.ts';
+
+export interface AgentContext {
+  /** The agent's name in the YAML. */
+  name: string;
+  /** Identity of this instance (data directory); part of the transactional id. */
+  instance: string;
+  /** Name of this machine, for records' metadata. */
+  host: string;
+  client: KafkaClient;
+  files: Files;
+  clock: Clock;
+  random: Random;
+  logger: Logger;
+}
+
+/** The agent's account, all since the agent was first started with this identity unless said otherwise. */
+export interface AgentLedger {
+  /** Lines committed to topics in this run, by topic. */
+  committedLines: Readonly<Record<string, number>>;
+  /** Bytes of those lines, newlines included. */
+  committedBytes: number;
+  /** Lines committed by all runs, by topic, from the positions. */
+  totalLines: Readonly<Record<string, number>>;
+  /** Things people must know: unreadable files, flagged long lines, bytes the rotator destroyed. */
+  warnings: readonly string[];
+}
+
+export interface Agent {
+  /** Recovers positions and begins to read. Rejects when the configuration cannot work (never for a missing file). */
+  start(): Promise<void>;
+  /**
+   * `--once`: resolves when everything that was there at start (files up to their ends then, last lines without newline included) is
+   * committed. Network agents resolve at once.
+   */
+  drained(): Promise<void>;
+  ledger(): AgentLedger;
+  /** Rejects when the agent ended for good (fenced, broker failed); never resolves. */
+  readonly failed: Promise<never>;
+  /** Stops reading, commits what was read within `deadlineMs`, and ends. */
+  stop(deadlineMs: number): Promise<void>;
+}
+
+/** A kind of agent: its settings (zod) and how to make one. */
+export interface AgentDefinition<Settings> {
+  readonly type: string;
+  readonly summary: string;
+  readonly settings: { parse(input: unknown): Settings };
+  /** The settings that a URL such as `tail:///var/log/x*.log` stands for; undefined when the URL is not of this kind. */
+  fromUrl(url: string): Record<string, unknown> | undefined;
+  /** `topic` is where it writes: its `to`, or its own name. */
+  create(settings: Settings, topic: string, context: AgentContext, options: { once: boolean }): Agent;
+}

@@ -1,0 +1,215 @@
+// What agents, pipelines and the command ask of a Kafka cluster, ours or a real one. The one client of the product; the implementation
+// is broker/client/*.ts over a transport that is either this process's broker or sockets.
+import { type Clock } from '../../base/clock.ts';
+import { type Logger } from '../../base/logger.ts';
+import { type Random } from '../../base/random.ts';
+import { type ApiName, type RequestOf, type ResponseOf } from '../wire/apis.ts';
+
+/** A way to reach one broker node. In process the request object itself is handed over: nothing is encoded or copied. */
+export interface Connection {
+  /** The version used for `api`: the greatest both sides have. Throws TailraceError TLR_PROTOCOL when there is none. */
+  versionOf(api: ApiName): number;
+  /** Rejects with TailraceError TLR_UNREACHABLE or TLR_TIMEOUT (retriable) when the answer is not to be had: the outcome is unknown then. */
+  request<K extends ApiName>(api: K, body: RequestOf<K>, options?: { timeoutMs?: number }): Promise<ResponseOf<K>>;
+  close(): Promise<void>;
+}
+
+/** Opens connections: sockets for `host:port`, or the embedded broker whatever the address says. */
+export interface Transport {
+  connect(address: { host: string; port: number }): Promise<Connection>;
+  /** Where to begin. */
+  readonly bootstrap: readonly { host: string; port: number }[];
+  readonly inProcess: boolean;
+}
+
+export interface ClientDependencies {
+  transport: Transport;
+  clientId: string;
+  clock: Clock;
+  random: Random;
+  logger: Logger;
+}
+
+export interface TopicMetadata {
+  name: string;
+  topicId: Buffer;
+  isInternal: boolean;
+  partitions: readonly { partition: number; leader: number; leaderEpoch: number; replicas: readonly number[]; inSyncReplicas: readonly number[] }[];
+}
+
+export interface Admin {
+  /** All topics, or those named (missing ones are left out). */
+  topics(names?: readonly string[]): Promise<TopicMetadata[]>;
+  /** Throws TailraceError TLR_KAFKA naming Kafka's error, unless `ifMissing` and it is there already. */
+  createTopic(topic: { name: string; partitions?: number; replicationFactor?: number; configs?: Record<string, string> }, options?: { ifMissing?: boolean }): Promise<void>;
+  deleteTopic(name: string): Promise<void>;
+  describeConfigs(topic: string): Promise<Record<string, { value: string | null; isDefault: boolean; isSensitive: boolean }>>;
+  alterConfigs(topic: string, changes: Record<string, string | null>): Promise<void>;
+  /** Offsets by partition: the ends (log or last stable), starts, or the first at or after a time (-1 becomes the end). */
+  offsets(topic: string, at: 'earliest' | 'latest' | 'latest-stable' | { timestampMs: number }): Promise<Map<number, number>>;
+  listGroups(): Promise<{ groupId: string; protocolType: string; state: string }[]>;
+  describeGroup(groupId: string): Promise<GroupDescription>;
+  deleteGroup(groupId: string): Promise<void>;
+  /** Committed offsets; with `stable` waits out open transactions (require_stable). Key: topic, then partition. */
+  groupOffsets(groupId: string, options?: { stable?: boolean }): Promise<Map<string, Map<number, CommittedOffset>>>;
+  /** For an empty group only (reset). */
+  commitGroupOffsets(groupId: string, offsets: readonly TopicPartitionOffset[]): Promise<void>;
+}
+
+export interface CommittedOffset {
+  offset: number;
+  leaderEpoch: number;
+  /** Free text that was committed with the offset: edges keep their account there. */
+  metadata: string;
+}
+
+export interface TopicPartitionOffset {
+  topic: string;
+  partition: number;
+  offset: number;
+  metadata?: string;
+}
+
+export interface GroupDescription {
+  groupId: string;
+  state: string;
+  protocolType: string;
+  members: readonly { memberId: string; instanceId: string | undefined; clientId: string; clientHost: string; assignment: ReadonlyMap<string, readonly number[]> }[];
+}
+
+/** What a transaction that consumes must carry (KIP-447). */
+export interface GroupMetadata {
+  groupId: string;
+  generation: number;
+  memberId: string;
+  instanceId: string | undefined;
+}
+
+export interface ProducerOptions {
+  /** Transactional when set; idempotent otherwise. */
+  transactionalId?: string;
+  transactionTimeoutMs?: number;
+  compression?: 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
+  /** Largest batch in bytes; the broker's max.message.bytes must not be below it. */
+  batchBytes?: number;
+}
+
+/**
+ * Crash-only (Jepsen's rule, design §6): after any error but a refused batch the producer is dead; call init() again, which fences every other
+ * producer of the same transactional id and aborts what was open, and read back what was committed.
+ */
+export interface Producer {
+  /** InitProducerId. Repeats while the coordinator is away. Throws TailraceError TLR_FENCED when fenced. */
+  init(): Promise<void>;
+  /** For one-off records; the partition is chosen by key (murmur2) or given. Resolves when durable (acks=all). */
+  send(records: readonly OutgoingRecord[]): Promise<void>;
+  /** Starts a transaction; there is one at a time. */
+  begin(): ProducerTransaction;
+  close(): Promise<void>;
+}
+
+export interface OutgoingRecord {
+  topic: string;
+  partition?: number;
+  key?: Uint8Array | null;
+  value: Uint8Array | null;
+  headers?: readonly { key: string; value: Uint8Array | null }[];
+  timestampMs?: number;
+}
+
+/**
+ * Appends never wait for the disk; commit() does, once. Every append that was made is covered by commit(): it rejects when one of them was refused,
+ * and then nothing of the transaction is visible to read_committed readers.
+ */
+export interface ProducerTransaction {
+  /**
+   * Sends what a BatchBuilder holds (broker/wire/record-batch.ts) as one batch and lets the builder be reused at once. The promise tells when
+   * the broker has taken it; back-pressure: wait for it before there are more than a few MB under way.
+   */
+  sendBatch(topic: string, partition: number, builder: BatchSource): Promise<void>;
+  send(records: readonly OutgoingRecord[]): void;
+  /** Adds the group's offsets to the transaction (AddOffsetsToTxn, TxnOffsetCommit). Throws when the member or its generation is gone. */
+  sendOffsets(offsets: readonly TopicPartitionOffset[], group: GroupMetadata): Promise<void>;
+  commit(): Promise<void>;
+  abort(): Promise<void>;
+}
+
+/** What the producer needs of a BatchBuilder: it fills in its own identity and sequence. */
+export interface BatchSource {
+  readonly count: number;
+  readonly sizeBytes: number;
+  build(options: { producerId: number; producerEpoch: number; baseSequence: number; isTransactional: boolean; compression: 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd' }): Buffer;
+}
+
+/** Whole batches of one partition as they came, aborted and control batches filtered out by the Java rule. */
+export interface FetchedBatches {
+  topic: string;
+  topicId: Buffer;
+  partition: number;
+  /** Each one record batch v2; iterate with RecordCursor (broker/wire/record-batch.ts). Records below `fromOffset` are to be skipped. */
+  batches: readonly Buffer[];
+  fromOffset: number;
+  /** Where to go on: behind the last batch, control and aborted ones included. */
+  nextOffset: number;
+  highWatermark: number;
+  lastStableOffset: number;
+}
+
+export interface ConsumerOptions {
+  /** With a group: join and be assigned; without: assign() by hand. */
+  groupId?: string;
+  /** Static membership (KIP-345), for edges on external clusters. */
+  instanceId?: string;
+  topics?: readonly string[];
+  isolation?: 'read_committed' | 'read_uncommitted';
+  /** Where a partition without committed offset begins. */
+  start?: 'earliest' | 'latest' | { timestampMs: number };
+  minBytes?: number;
+  maxBytes?: number;
+  maxWaitMs?: number;
+  sessionTimeoutMs?: number;
+  rebalanceTimeoutMs?: number;
+  /**
+   * Called before partitions are taken away, while this member still owns them (publish or discard there), and after they were given, with the
+   * offset each starts from and the metadata text committed with it. poll() waits for both.
+   */
+  onRevoked?: (partitions: readonly TopicPartition[]) => Promise<void>;
+  onAssigned?: (partitions: readonly (TopicPartition & { topicId: Buffer; offset: number; metadata: string })[]) => Promise<void>;
+}
+
+export interface TopicPartition {
+  topic: string;
+  partition: number;
+}
+
+export interface Consumer {
+  /** Joins the group or takes `assign`; resolves when the first assignment is there. */
+  start(): Promise<void>;
+  /** By hand, without a group. Offsets: numbers, or by `start` of the options. */
+  assign(partitions: readonly (TopicPartition & { offset?: number })[]): Promise<void>;
+  /** Up to maxBytes of what there is, waiting at most maxWaitMs: possibly nothing. Throws only what no retry heals. */
+  poll(signal?: AbortSignal): Promise<FetchedBatches[]>;
+  assignment(): readonly TopicPartition[];
+  /** The next offset to be polled. */
+  position(partition: TopicPartition): number;
+  seek(partition: TopicPartition, offset: number): void;
+  /** Paused partitions are not polled and keep their assignment. */
+  pause(partitions: readonly TopicPartition[]): void;
+  resume(partitions: readonly TopicPartition[]): void;
+  /** OffsetCommit by this member. Throws TailraceError TLR_FENCED when its generation is over. */
+  commit(offsets: readonly TopicPartitionOffset[]): Promise<void>;
+  /** For sendOffsets of a transaction. */
+  groupMetadata(): GroupMetadata;
+  /** Leaves the group (dynamic members) and ends. */
+  close(): Promise<void>;
+}
+
+/** One per process and cluster; shares connections and metadata among what it makes. */
+export interface KafkaClient {
+  admin(): Admin;
+  producer(options?: ProducerOptions): Producer;
+  consumer(options: ConsumerOptions): Consumer;
+  /** Whether the broker runs in this process: restarts need no patience then. */
+  readonly inProcess: boolean;
+  close(): Promise<void>;
+}

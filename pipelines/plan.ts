@@ -1,0 +1,79 @@
+// What a configuration means, after loading and checking: plain data that the command starts from, the runner runs, and `tailrace graph`
+// draws. Everything is resolved: names are wired, steps compiled, units numbers, defaults filled in.
+import { type AgentDefinition } from '../agents/agent.ts';
+import { type SinkDefinition } from '../sinks/sink.ts';
+import { type Step } from './steps/step.ts';
+
+export interface Plan {
+  /** Files it came from. */
+  files: readonly string[];
+  /** Data directory, as written; the command resolves it and `--data` overrides. */
+  dataDirectory: string;
+  /** Fixed identity, where the disk does not last. */
+  instance: string | undefined;
+  broker: BrokerPlan;
+  topics: readonly TopicPlan[];
+  agents: readonly AgentPlan[];
+  pipelines: readonly PipelinePlan[];
+  sinks: readonly SinkPlan[];
+  warnings: readonly string[];
+}
+
+export type BrokerPlan =
+  | { kind: 'embedded'; listen: readonly { host: string; port: number }[]; settings: Readonly<Record<string, string>> }
+  | { kind: 'external'; bootstrap: readonly { host: string; port: number }[] };
+
+export interface TopicPlan {
+  name: string;
+  declared: boolean;
+  partitions: number;
+  /** Under Kafka's names: `retain` is retention.ms, `max_size` retention.bytes, `compression` compression.type. */
+  configs: Readonly<Record<string, string>>;
+}
+
+export interface AgentPlan {
+  name: string;
+  definition: AgentDefinition<unknown>;
+  settings: unknown;
+  topic: string;
+}
+
+export interface SinkPlan {
+  name: string;
+  definition: SinkDefinition<unknown>;
+  settings: unknown;
+}
+
+export type StartPosition = 'earliest' | 'latest' | { timestampMs: number };
+
+export interface PipelinePlan {
+  name: string;
+  from: readonly string[];
+  start: StartPosition;
+  /** With an end the pipeline is a job: 'now' is the end offsets when the job first starts, kept with it. */
+  until: 'now' | { timestampMs: number } | undefined;
+  steps: readonly CompiledStep[];
+  /** Changes when the steps change; part of a replay's identity. */
+  stepsFingerprint: string;
+  edges: readonly EdgePlan[];
+  /** `<pipeline>.dlq`. */
+  deadLetterTopic: string;
+}
+
+/** One pipeline-to-sink connection with its own consumer group. */
+export interface EdgePlan {
+  /** `<pipeline>.<sink>`: the consumer group. */
+  group: string;
+  target: { kind: 'sink'; sink: SinkPlan } | { kind: 'topic'; topic: string };
+}
+
+export interface CompiledStep {
+  /** As in the YAML: "parse", "drop", … */
+  name: string;
+  /** Where it stands, `file:line:column`, for messages and dead letters. */
+  place: string;
+  step: Step;
+  /** The guard of `when:`; the step is skipped where it is false. */
+  when: ((event: import('./steps/step.ts').Event) => boolean) | undefined;
+  onError: 'dlq' | 'drop' | 'keep' | 'stop';
+}

@@ -1,0 +1,127 @@
+// The sink contract: what the runner (pipelines/runner.ts) asks of a sink and what it promises in return. A sink knows
+// nothing of topics beyond coordinates. There are three ways to deliver (design §6): 'two-phase' sinks prepare under temporary
+// names and publish what the broker has decided; 'idempotent' sinks send under an id made of the coordinates; 'at-least-once'
+// sinks can do neither, and `tailrace check` says so. Every sink runs the suite in test/sinks/contract.ts.
+import { type Clock } from '../base/clock.ts';
+import { type Files } from '../base/files.ts';
+import { type Logger } from '../base/logger.ts';
+import { type Random } from '../base/random.ts';
+
+/** Where a record came from. Topic ids, not names, make ids: a re-created topic reuses offsets. */
+export interface Coordinates {
+  topic: string;
+  /** 16 bytes. */
+  topicId: Buffer;
+  partition: number;
+}
+
+/**
+ * One record on its way out. The object is reused for the next record: take what is needed during the call. `buffer[start..end)` is
+ * what is to be written, without newline: the record's own bytes when no step touched it, compact JSON otherwise.
+ */
+export interface Delivery {
+  readonly offset: number;
+  /** 0, or the number of the record among those a step made of one. */
+  readonly ordinal: number;
+  readonly timestampMs: number;
+  readonly buffer: Buffer;
+  readonly start: number;
+  readonly end: number;
+  /** True when no step changed the record: the bytes are the line as it was read. */
+  readonly untouched: boolean;
+  /** The value at a dotted path ("service", "user.name"; "meta.path", "meta.host"), parsed on demand; undefined when absent. */
+  field(path: string): unknown;
+}
+
+/** Records of one partition, in offset order. */
+export interface DeliveryBatch {
+  readonly coordinates: Coordinates;
+  readonly count: number;
+  /** Sum of the lengths of what is to be written. */
+  readonly sizeBytes: number;
+  forEach(visit: (delivery: Delivery) => void): void;
+}
+
+/** Everything a sink may use. */
+export interface SinkContext {
+  /** The edge, `<pipeline>.<sink>`: also the consumer group's name. */
+  edge: string;
+  /** Identity of this instance; part of temporary names. */
+  instance: string;
+  /** Group generation of this writer; part of temporary names, so that a zombie cannot collide. */
+  generation: number;
+  files: Files;
+  clock: Clock;
+  random: Random;
+  logger: Logger;
+}
+
+/** What one decision publishes: JSON, small; written into `__tailrace_sinks` in the transaction that commits the offsets. */
+export type Manifest = Record<string, unknown>;
+
+/** What a writer is responsible for: one partition, or (appended files shared by partitions) the whole edge. */
+export type WriterScope = { kind: 'partition'; coordinates: Coordinates } | { kind: 'edge' };
+
+/** Writes under temporary names. One writer per scope; calls never overlap. */
+export interface TwoPhaseWriter {
+  /** Takes the batch; may return before it is on disk. Back-pressure is the promise. Throws TailraceError TLR_SINK, TLR_DISK_FULL. */
+  write(batch: DeliveryBatch): Promise<void>;
+  /** True when size, age or idle time say that what was written should be published now. Cheap: asked often. */
+  isDue(nowMs: number): boolean;
+  /**
+   * Syncs everything written so far under temporary names and describes it. Undefined when there is nothing to publish. After
+   * this the writer takes new records for the next manifest. Never called again before publish() of the last one.
+   */
+  prepare(): Promise<Manifest | undefined>;
+  /** Makes what the manifest names visible under the final names. Harmless when repeated. Retried by the runner until it succeeds. */
+  publish(manifest: Manifest): Promise<void>;
+  /** Gives up what was written since the last prepare (partition revoked, shut down before a roll): removes temporary files. */
+  discard(): Promise<void>;
+}
+
+export interface TwoPhaseSink {
+  readonly guarantee: 'two-phase';
+  /** 'edge' when the path lets partitions share a file: then one member must own them all. */
+  readonly scope: 'partition' | 'edge';
+  /**
+   * Before a writer is opened: publishes the last decided manifest again (harmless when already done), cuts appended files to their
+   * decided length, removes attempts of this scope that no manifest names.
+   */
+  recover(scope: WriterScope, lastDecided: Manifest | undefined): Promise<void>;
+  openWriter(scope: WriterScope): Promise<TwoPhaseWriter>;
+  close(): Promise<void>;
+}
+
+/** What became of one record of a delivered batch. */
+export type Outcome =
+  | { kind: 'stored' }
+  /** The store had it already under its id (counted apart in the ledger). */
+  | { kind: 'already-there' }
+  /** Refused for good: goes to the dead letters with the reason. */
+  | { kind: 'refused'; reason: string };
+
+export interface SendingSink {
+  readonly guarantee: 'idempotent' | 'at-least-once';
+  /**
+   * Sends the batch; retries what may succeed later itself until `signal` ends it. Resolves when every record has its outcome, in order
+   * of the batch ('stored' for all when undefined). Throws TailraceError TLR_SINK (retriable or not: then the edge pauses with an alarm).
+   */
+  deliver(batch: DeliveryBatch, signal: AbortSignal): Promise<readonly Outcome[] | undefined>;
+  close(): Promise<void>;
+}
+
+export type Sink = TwoPhaseSink | SendingSink;
+
+/** A kind of sink: its settings (a zod object, which also gives JSON Schema and docs) and how to open it. */
+export interface SinkDefinition<Settings> {
+  readonly type: string;
+  /** One line for people: what it writes to. */
+  readonly summary: string;
+  /** The guarantee of an edge into it with these settings, in words, for `tailrace check`. */
+  describeGuarantee(settings: Settings): string;
+  /** Parses and completes settings; the zod schema. */
+  readonly settings: { parse(input: unknown): Settings };
+  /** The settings that a URL such as `file:///dir/x.ndjson` stands for; undefined when the URL is not of this kind. */
+  fromUrl(url: string): Record<string, unknown> | undefined;
+  open(settings: Settings, context: SinkContext): Promise<Sink>;
+}
