@@ -22,6 +22,40 @@ export interface Transport {
   readonly inProcess: boolean;
 }
 
+/** Who hands a request over without a socket. */
+export interface RequestSender {
+  clientId: string;
+  clientHost: string;
+  /** True for agents and pipelines of the broker's own process. */
+  inProcess: boolean;
+}
+
+/**
+ * The embedded broker as the in-process transport sees it (broker/broker.ts implements it).
+ *
+ * Order is part of the contract: requests of one sender act in the order of the calls, although many are under way at once.
+ *
+ * What is durable with which answer: inside a transaction this process sends Produce with acks=1, which answers (or refuses) when the batch is
+ * appended, and AddOffsetsToTxn and TxnOffsetCommit answer when they are appended too. EndTxn alone waits for the disk, and its decision covers
+ * all that was appended before it: one sync round for a transaction. So a refusal is always known before the decision is asked for.
+ */
+export interface RequestHandler {
+  /**
+   * Handles one request and resolves with its response; undefined where Kafka sends none (Produce with acks=0). Buffers in `body` belong to
+   * the broker from now on; buffers in the answer must not be written to. Rejects only when the broker is closed or has failed.
+   */
+  handle<K extends ApiName>(
+    api: K,
+    version: number,
+    body: RequestOf<K>,
+    sender: RequestSender,
+  ): Promise<ResponseOf<K> | undefined>;
+  /** The versions served, both ends included. */
+  versions(): ReadonlyMap<ApiName, readonly [number, number]>;
+  /** Finalized features by name (KIP-584), e.g. transaction.version → 2. */
+  features(): ReadonlyMap<string, number>;
+}
+
 export interface ClientDependencies {
   transport: Transport;
   clientId: string;
@@ -34,19 +68,33 @@ export interface TopicMetadata {
   name: string;
   topicId: Buffer;
   isInternal: boolean;
-  partitions: readonly { partition: number; leader: number; leaderEpoch: number; replicas: readonly number[]; inSyncReplicas: readonly number[] }[];
+  partitions: readonly {
+    partition: number;
+    leader: number;
+    leaderEpoch: number;
+    replicas: readonly number[];
+    inSyncReplicas: readonly number[];
+  }[];
 }
 
 export interface Admin {
   /** All topics, or those named (missing ones are left out). */
   topics(names?: readonly string[]): Promise<TopicMetadata[]>;
   /** Throws TailraceError TLR_KAFKA naming Kafka's error, unless `ifMissing` and it is there already. */
-  createTopic(topic: { name: string; partitions?: number; replicationFactor?: number; configs?: Record<string, string> }, options?: { ifMissing?: boolean }): Promise<void>;
+  createTopic(
+    topic: { name: string; partitions?: number; replicationFactor?: number; configs?: Record<string, string> },
+    options?: { ifMissing?: boolean },
+  ): Promise<void>;
   deleteTopic(name: string): Promise<void>;
-  describeConfigs(topic: string): Promise<Record<string, { value: string | null; isDefault: boolean; isSensitive: boolean }>>;
+  describeConfigs(
+    topic: string,
+  ): Promise<Record<string, { value: string | null; isDefault: boolean; isSensitive: boolean }>>;
   alterConfigs(topic: string, changes: Record<string, string | null>): Promise<void>;
   /** Offsets by partition: the ends (log or last stable), starts, or the first at or after a time (-1 becomes the end). */
-  offsets(topic: string, at: 'earliest' | 'latest' | 'latest-stable' | { timestampMs: number }): Promise<Map<number, number>>;
+  offsets(
+    topic: string,
+    at: 'earliest' | 'latest' | 'latest-stable' | { timestampMs: number },
+  ): Promise<Map<number, number>>;
   listGroups(): Promise<{ groupId: string; protocolType: string; state: string }[]>;
   describeGroup(groupId: string): Promise<GroupDescription>;
   deleteGroup(groupId: string): Promise<void>;
@@ -74,7 +122,13 @@ export interface GroupDescription {
   groupId: string;
   state: string;
   protocolType: string;
-  members: readonly { memberId: string; instanceId: string | undefined; clientId: string; clientHost: string; assignment: ReadonlyMap<string, readonly number[]> }[];
+  members: readonly {
+    memberId: string;
+    instanceId: string | undefined;
+    clientId: string;
+    clientHost: string;
+    assignment: ReadonlyMap<string, readonly number[]>;
+  }[];
 }
 
 /** What a transaction that consumes must carry (KIP-447). */
@@ -138,7 +192,13 @@ export interface ProducerTransaction {
 export interface BatchSource {
   readonly count: number;
   readonly sizeBytes: number;
-  build(options: { producerId: number; producerEpoch: number; baseSequence: number; isTransactional: boolean; compression: 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd' }): Buffer;
+  build(options: {
+    producerId: number;
+    producerEpoch: number;
+    baseSequence: number;
+    isTransactional: boolean;
+    compression: 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
+  }): Buffer;
 }
 
 /** Whole batches of one partition as they came, aborted and control batches filtered out by the Java rule. */
@@ -174,7 +234,9 @@ export interface ConsumerOptions {
    * offset each starts from and the metadata text committed with it. poll() waits for both.
    */
   onRevoked?: (partitions: readonly TopicPartition[]) => Promise<void>;
-  onAssigned?: (partitions: readonly (TopicPartition & { topicId: Buffer; offset: number; metadata: string })[]) => Promise<void>;
+  onAssigned?: (
+    partitions: readonly (TopicPartition & { topicId: Buffer; offset: number; metadata: string })[],
+  ) => Promise<void>;
 }
 
 export interface TopicPartition {
