@@ -5,12 +5,26 @@ import { type Logger } from '../../base/logger.ts';
 import { type Random } from '../../base/random.ts';
 import { type ApiName, type RequestOf, type ResponseOf } from '../wire/apis.ts';
 
+export interface RequestOptions {
+  /** How long to wait for the answer; 30 s unless told. */
+  timeoutMs?: number;
+  /** Use no version above this one (Produce 12 and EndTxn 5 are for transaction.version 2 only). */
+  maxVersion?: number;
+}
+
 /** A way to reach one broker node. In process the request object itself is handed over: nothing is encoded or copied. */
 export interface Connection {
+  /** False when it was closed or lost: get another one. */
+  readonly open: boolean;
   /** The version used for `api`: the greatest both sides have. Throws TailraceError TLR_PROTOCOL when there is none. */
-  versionOf(api: ApiName): number;
-  /** Rejects with TailraceError TLR_UNREACHABLE or TLR_TIMEOUT (retriable) when the answer is not to be had: the outcome is unknown then. */
-  request<K extends ApiName>(api: K, body: RequestOf<K>, options?: { timeoutMs?: number }): Promise<ResponseOf<K>>;
+  versionOf(api: ApiName, maxVersion?: number): number;
+  /** The level of a finalized feature (KIP-584), e.g. transaction.version; 0 when the broker does not name it. */
+  feature(name: string): number;
+  /**
+   * Requests leave in the order of the calls. Rejects with TailraceError TLR_UNREACHABLE or TLR_TIMEOUT (retriable) when the answer is not to be
+   * had: the outcome is unknown then. Not for Produce with acks=0, which is never answered.
+   */
+  request<K extends ApiName>(api: K, body: RequestOf<K>, options?: RequestOptions): Promise<ResponseOf<K>>;
   close(): Promise<void>;
 }
 
