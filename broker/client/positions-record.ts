@@ -127,7 +127,7 @@ export function decodePositionsRecord(key: Uint8Array, value: Uint8Array): TailR
   if (!texts.every((name) => typeof body[name] === 'string') || !counts.every((name) => isCount(body[name]))) {
     return undefined;
   }
-  const fields = body as unknown as Omit<PositionRecord, 'kind' | 'instance' | 'agent' | 'file' | 'state'>;
+  const fields = body as Omit<PositionRecord, 'kind' | 'instance' | 'agent' | 'file' | 'state'>;
   const { path, firstPath, host, topic, identity, headHash, anchorHash } = fields;
   const { partition, generation, position, lines, part, atMs, headBytes, anchorBytes } = fields;
   return {
