@@ -18,8 +18,8 @@ interface Codec {
 }
 
 export interface StructCodec {
-  read(reader: Reader): Values;
-  write(writer: Writer, value: Values): void;
+  read: (reader: Reader) => Values;
+  write: (writer: Writer, value: Values) => void;
 }
 
 const zeroUuid = Buffer.alloc(16);

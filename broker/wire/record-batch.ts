@@ -161,7 +161,7 @@ export function sealBatch(buffer: Buffer, position: number, end: number): void {
  * Calls `visit` with the header of each whole batch in `buffer`, in order, until it returns false. A batch that is cut off at the end (as fetch
  * responses of real brokers may have) ends it silently. Throws KafkaError CORRUPT_MESSAGE; checksums are the visitor's business.
  */
-export function forEachBatch(buffer: Buffer, visit: (header: BatchHeader) => boolean | undefined | void): void {
+export function forEachBatch(buffer: Buffer, visit: (header: BatchHeader) => unknown): void {
   let position = 0;
   while (position + batchHeaderBytes <= buffer.length) {
     const header = readBatchHeader(buffer, position);

@@ -8,7 +8,7 @@
 //   default          0, false, '', empty, [] or a struct of defaults unless given
 import { assert, TailraceError } from '../../base/errors.ts';
 import { compileDefaults, compileStruct, type StructCodec } from './codec.ts';
-import { Reader } from './reader.ts';
+import { type Reader } from './reader.ts';
 import { type Writer } from './writer.ts';
 
 export type PrimitiveKind =

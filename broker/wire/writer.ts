@@ -26,41 +26,50 @@ export class Writer {
   }
 
   int8(value: number): void {
-    this.buffer.writeInt8(value, this.reserve(1));
+    const start = this.reserve(1);
+    this.buffer.writeInt8(value, start);
   }
 
   int16(value: number): void {
-    this.buffer.writeInt16BE(value, this.reserve(2));
+    const start = this.reserve(2);
+    this.buffer.writeInt16BE(value, start);
   }
 
   int32(value: number): void {
-    this.buffer.writeInt32BE(value, this.reserve(4));
+    const start = this.reserve(4);
+    this.buffer.writeInt32BE(value, start);
   }
 
   int64(value: number): void {
-    writeInt64(this.buffer, value, this.reserve(8));
+    const start = this.reserve(8);
+    writeInt64(this.buffer, value, start);
   }
 
   boolean(value: boolean): void {
-    this.buffer[this.reserve(1)] = value ? 1 : 0;
+    const start = this.reserve(1);
+    this.buffer[start] = value ? 1 : 0;
   }
 
   /** Must be 16 bytes. */
   uuid(value: Uint8Array): void {
     if (value.length !== 16) throw new TailraceError('TLR_INTERNAL', `A UUID of ${value.length} bytes`);
-    this.buffer.set(value, this.reserve(16));
+    const start = this.reserve(16);
+    this.buffer.set(value, start);
   }
 
   unsignedVarint(value: number): void {
-    this.position = writeUnsignedVarint(this.buffer, value, this.room(5));
+    const start = this.room(5);
+    this.position = writeUnsignedVarint(this.buffer, value, start);
   }
 
   varint(value: number): void {
-    this.position = writeVarint(this.buffer, value, this.room(5));
+    const start = this.room(5);
+    this.position = writeVarint(this.buffer, value, start);
   }
 
   varlong(value: number): void {
-    this.position = writeVarlong(this.buffer, value, this.room(10));
+    const start = this.room(10);
+    this.position = writeVarlong(this.buffer, value, start);
   }
 
   /** STRING; null is length -1. */
@@ -92,7 +101,8 @@ export class Writer {
   /** The bytes alone. */
   raw(bytes: Uint8Array): void {
     if (bytes.length < referenceBytes) {
-      this.buffer.set(bytes, this.reserve(bytes.length));
+      const start = this.reserve(bytes.length);
+      this.buffer.set(bytes, start);
       return;
     }
     this.finishChunk();
@@ -113,10 +123,11 @@ export class Writer {
   }
 
   private utf8(value: string, bytes: number): void {
-    this.buffer.write(value, this.reserve(bytes), bytes, 'utf8');
+    const start = this.reserve(bytes);
+    this.buffer.write(value, start, bytes, 'utf8');
   }
 
-  /** Makes `bytes` bytes part of what is written and returns where they begin. */
+  /** Makes `bytes` bytes part of what is written and returns where they begin; may replace `this.buffer`, so call it first. */
   private reserve(bytes: number): number {
     const start = this.room(bytes);
     this.position = start + bytes;
