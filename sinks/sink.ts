@@ -117,6 +117,8 @@ export interface SinkDefinition<Settings> {
   readonly type: string;
   /** One line for people: what it writes to. */
   readonly summary: string;
+  /** Where it writes, in a few words (a path, a URL without secrets): for the overview that `tailrace up` prints. */
+  describe(settings: Settings): string;
   /** The guarantee of an edge into it with these settings, in words, for `tailrace check`. */
   describeGuarantee(settings: Settings): string;
   /** Parses and completes settings; the zod schema. */

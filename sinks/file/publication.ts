@@ -1,0 +1,158 @@
+// Manifests of the file sink, and making what they name visible. A manifest is
+//   { "v": 1, "files": [ { "temporary", "final", "length", "checksum", "at"? } ] }
+// with absolute paths, length in bytes and CRC-32C of the temporary file. Without `at` the file gets its final name by a hard link, which never
+// replaces; with `at` (appended files) its bytes are written into the final file at this position, which was its length when the
+// decision was prepared. What if it stops here?
+//   - before the temporary file is removed: everything is done again; a link that is there is the same file, bytes at `at` are the same bytes.
+//   - after: the entry was published in full and synced, for removal comes last. A missing temporary file therefore means "done", also
+//     when somebody has moved or changed the published file since.
+import { dirname } from 'node:path';
+import { crc32c } from '@node-rs/crc32';
+import { z } from 'zod';
+import { TailraceError } from '../../base/errors.ts';
+import { type Files, type OpenFile } from '../../base/files.ts';
+import { type Logger } from '../../base/logger.ts';
+import { type Manifest } from '../sink.ts';
+
+const entrySchema = z.object({
+  temporary: z.string(),
+  final: z.string(),
+  length: z.int().nonnegative(),
+  checksum: z.int().nonnegative(),
+  at: z.int().nonnegative().optional(),
+});
+const manifestSchema = z.object({ v: z.literal(1), files: z.array(entrySchema) });
+
+export type FileEntry = z.infer<typeof entrySchema>;
+export type FileManifest = z.infer<typeof manifestSchema>;
+
+const copyBytes = 1024 * 1024;
+
+/** Throws TailraceError TLR_DATA_VERSION when a newer Tailrace wrote it. */
+export function readManifest(manifest: Manifest): FileManifest {
+  const parsed = manifestSchema.safeParse(manifest);
+  if (parsed.success) return parsed.data;
+  throw new TailraceError(
+    'TLR_DATA_VERSION',
+    `a manifest of a file sink cannot be read: ${parsed.error.issues[0]?.message ?? 'unknown form'}`,
+  );
+}
+
+export class Publisher {
+  private readonly files: Files;
+  private readonly logger: Logger;
+  private readonly baseDirectory: string;
+  /** Folders whose way from the base folder is known to be on disk. */
+  private readonly durableFolders = new Set<string>();
+
+  constructor(files: Files, logger: Logger, baseDirectory: string) {
+    this.files = files;
+    this.logger = logger;
+    this.baseDirectory = baseDirectory;
+  }
+
+  /** Harmless when repeated. Throws TailraceError TLR_SINK when a final name is taken by other content. */
+  async publish(manifest: FileManifest, again: boolean): Promise<void> {
+    const pending: FileEntry[] = [];
+    for (const entry of manifest.files) {
+      if ((await this.files.stat(entry.temporary)) !== undefined) pending.push(entry);
+      else if (!again && (await this.files.stat(entry.final)) === undefined) {
+        this.logger.error('an unpublished file was removed by somebody else; its records are still in the topic', {
+          file: entry.final,
+        });
+      }
+    }
+    const folders = new Set<string>();
+    for (const entry of pending) {
+      const folder = dirname(entry.final);
+      await this.ensureFolder(folder);
+      if (entry.at === undefined) await this.link(entry);
+      else await this.append(entry, entry.at, again);
+      folders.add(folder);
+    }
+    for (const folder of folders) await this.files.syncDirectory(folder);
+    for (const entry of pending) await this.files.remove(entry.temporary);
+  }
+
+  /** Makes the folder, and its whole way from the base folder durable. */
+  async ensureFolder(folder: string): Promise<void> {
+    if (this.durableFolders.has(folder)) return;
+    const parent = dirname(folder);
+    const missing = (await this.files.stat(folder)) === undefined;
+    const below = folder !== this.baseDirectory && folder.startsWith(this.baseDirectory);
+    if (parent !== folder && (missing || below)) await this.ensureFolder(parent);
+    if (missing) await this.files.makeDirectory(folder);
+    if (parent !== folder) await this.syncFolder(parent, missing || below);
+    this.durableFolders.add(folder);
+  }
+
+  /** A folder above ours may be one that we must not open; that matters only when we made something in it. */
+  private async syncFolder(folder: string, necessary: boolean): Promise<void> {
+    try {
+      await this.files.syncDirectory(folder);
+    } catch (error) {
+      if (necessary) throw error;
+    }
+  }
+
+  private async link(entry: FileEntry): Promise<void> {
+    try {
+      await this.files.link(entry.temporary, entry.final);
+      return;
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? error.code : undefined;
+      if (code !== 'EEXIST' && code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EOPNOTSUPP' && code !== 'ENOSYS')
+        throw error;
+    }
+    const final = await this.files.stat(entry.final);
+    // A file system without hard links: rename replaces, but the look just before and the single writer per scope make it safe.
+    if (final === undefined) return this.files.rename(entry.temporary, entry.final);
+    const temporary = await this.files.stat(entry.temporary);
+    if (temporary?.identity === final.identity) return;
+    if (final.sizeBytes === entry.length && (await this.checksumOf(entry.final)) === entry.checksum) return;
+    throw new TailraceError(
+      'TLR_SINK',
+      `${entry.final} exists with other content and is not overwritten; move it away, or give the sink another path`,
+    );
+  }
+
+  private async append(entry: FileEntry, at: number, again: boolean): Promise<void> {
+    await using resources = new AsyncDisposableStack();
+    const source = resources.adopt(await this.files.open(entry.temporary, 'read'), (file) => file.close());
+    const target = resources.adopt(await this.files.open(entry.final, 'create'), (file) => file.close());
+    const sizeBytes = await target.size();
+    // Somebody rotated the file away since: begin the new one. Otherwise only our own earlier try can have made it longer.
+    const position = sizeBytes === 0 ? 0 : at;
+    if (sizeBytes < position || sizeBytes > position + (again ? entry.length : 0)) {
+      throw new TailraceError(
+        'TLR_SINK',
+        `${entry.final} has ${sizeBytes} bytes where ${position} were expected: somebody else writes to it; move it away, or give the sink another path`,
+      );
+    }
+    await copy(source, target, position);
+    await target.sync();
+  }
+
+  private async checksumOf(path: string): Promise<number> {
+    await using resources = new AsyncDisposableStack();
+    const file = resources.adopt(await this.files.open(path, 'read'), (open) => open.close());
+    const chunk = Buffer.allocUnsafe(copyBytes);
+    let checksum = 0;
+    for (let position = 0; ;) {
+      const length = await file.read(chunk, position);
+      if (length === 0) return checksum;
+      checksum = crc32c(chunk.subarray(0, length), checksum);
+      position += length;
+    }
+  }
+}
+
+async function copy(source: OpenFile, target: OpenFile, at: number): Promise<void> {
+  const chunk = Buffer.allocUnsafe(copyBytes);
+  for (let position = 0; ;) {
+    const length = await source.read(chunk, position);
+    if (length === 0) return;
+    await target.write([chunk.subarray(0, length)], at + position);
+    position += length;
+  }
+}

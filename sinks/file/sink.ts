@@ -1,0 +1,118 @@
+// The sink `file`: exactly once into files. A path with {offset} gives rolled files that appear whole under their final name; one without
+// gives files that are appended to, at decided lengths. Compressed by file name (.gz, .zst) unless `compression` says otherwise.
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { messageOf, TailraceError } from '../../base/errors.ts';
+import { defineSink, durationSetting, sizeSetting } from '../definition.ts';
+import { type Manifest, type SinkContext, type TwoPhaseSink, type TwoPhaseWriter, type WriterScope } from '../sink.ts';
+import { type Compression, compressionOf } from './compression.ts';
+import { PathTemplate } from './path-template.ts';
+import { Publisher, readManifest } from './publication.ts';
+import { isLeftOver, readTemporaryName, scopeTag } from './temporary-names.ts';
+import { FileWriter, type RollLimits } from './writer.ts';
+
+const settings = z.strictObject({
+  path: z.string().superRefine((text, context) => {
+    try {
+      new PathTemplate(text);
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: messageOf(error) });
+    }
+  }),
+  /** Rolled files only: whichever comes first. `size` is that of the file, after compression. */
+  roll: z
+    .strictObject({ size: sizeSetting('256MB'), age: durationSetting('15m'), idle: durationSetting('2m') })
+    .prefault({}),
+  compression: z.enum(['none', 'gzip', 'zstd']).optional(),
+});
+type FileSettings = z.infer<typeof settings>;
+
+/** Appended files are extended at least this often. */
+const appendLimits: RollLimits = { sizeBytes: 32 * 1024 * 1024, ageMs: 1000, idleMs: 500 };
+/** Compressed ones less often: each time ends a frame. */
+const compressedAppendLimits: RollLimits = { sizeBytes: 32 * 1024 * 1024, ageMs: 10_000, idleMs: 5000 };
+
+export class FileSink implements TwoPhaseSink {
+  readonly guarantee = 'two-phase';
+  readonly scope: 'partition' | 'edge';
+  private readonly context: SinkContext;
+  private readonly template: PathTemplate;
+  private readonly compression: Compression;
+  private readonly limits: RollLimits;
+  private readonly publisher: Publisher;
+  private readonly writers: FileWriter[] = [];
+  private topic: string | undefined;
+
+  constructor(options: FileSettings, context: SinkContext) {
+    this.context = context;
+    this.template = new PathTemplate(options.path);
+    this.scope = this.template.hasPartition ? 'partition' : 'edge';
+    this.compression = options.compression ?? compressionOf(options.path);
+    const { size, age, idle } = options.roll;
+    const rolled = { sizeBytes: size, ageMs: age, idleMs: idle };
+    this.limits = this.template.hasOffset
+      ? rolled
+      : this.compression === 'none'
+        ? appendLimits
+        : compressedAppendLimits;
+    this.publisher = new Publisher(context.files, context.logger, resolve(this.template.baseDirectory));
+  }
+
+  async recover(scope: WriterScope, lastDecided: Manifest | undefined): Promise<void> {
+    this.checkTopic(scope);
+    if (lastDecided !== undefined) await this.publisher.publish(readManifest(lastDecided), true);
+    const folder = resolve(this.template.baseDirectory);
+    if ((await this.context.files.stat(folder)) === undefined) return;
+    const tag = scopeTag(this.context.edge, scope);
+    for (const name of await this.context.files.list(folder)) {
+      const temporary = readTemporaryName(name);
+      if (temporary !== undefined && isLeftOver(temporary, this.context, tag))
+        await this.context.files.remove(`${folder}/${name}`);
+    }
+  }
+
+  openWriter(scope: WriterScope): Promise<TwoPhaseWriter> {
+    const { template, compression, limits, publisher } = this;
+    const writer = new FileWriter(this.context, {
+      template,
+      compression,
+      limits,
+      publisher,
+      scope: scopeTag(this.context.edge, scope),
+    });
+    this.writers.push(writer);
+    return Promise.resolve(writer);
+  }
+
+  async close(): Promise<void> {
+    for (const writer of this.writers.splice(0)) await writer.abandon();
+  }
+
+  private checkTopic(scope: WriterScope): void {
+    if (scope.kind === 'edge' || this.template.hasTopic) return;
+    this.topic ??= scope.coordinates.topic;
+    if (this.topic === scope.coordinates.topic) return;
+    throw new TailraceError(
+      'TLR_CONFIG',
+      `path "${this.template.text}": {topic} is missing; ${this.topic} and ${scope.coordinates.topic} would take each other's file names`,
+    );
+  }
+}
+
+/** `file:///dir/x` is absolute; `file:dir/x` is relative to the working directory, and so is what people mean by `file://dir/x`. */
+function pathOfUrl(url: string): string | undefined {
+  return /^file:(?:\/\/)?(.+)$/su.exec(url)?.[1];
+}
+
+export const fileSink = defineSink({
+  type: 'file',
+  summary: 'files: rolled ones that appear whole, or appended ones; plain, gzip or zstd',
+  settings,
+  describe: (options) => options.path,
+  describeGuarantee: () => 'exactly once',
+  fromUrl: (url) => {
+    const path = pathOfUrl(url);
+    return path === undefined ? undefined : { path };
+  },
+  open: (options, context) => Promise.resolve(new FileSink(options, context)),
+});

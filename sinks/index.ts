@@ -1,0 +1,6 @@
+// The registry of sinks: one line each. A new sink is one file, a line here, and a test that runs test/sinks/contract.ts.
+import { fileSink } from './file/sink.ts';
+import { stdoutSink } from './stdout.ts';
+import { type SinkDefinition } from './sink.ts';
+
+export const sinks: readonly SinkDefinition<unknown>[] = [fileSink, stdoutSink];

@@ -1,0 +1,35 @@
+// Batches for sinks, made of text lines: what the runner would hand over.
+import { type Coordinates, type Delivery, type DeliveryBatch } from '../../sinks/sink.ts';
+
+export interface TestRecord {
+  offset: number;
+  text: string;
+  timestampMs?: number;
+  fields?: Record<string, unknown>;
+}
+
+export const testPartition: Coordinates = { topic: 'logs', topicId: Buffer.alloc(16, 7), partition: 0 };
+
+export function deliveryBatch(records: readonly TestRecord[], coordinates: Coordinates = testPartition): DeliveryBatch {
+  const lines = records.map((record) => Buffer.from(record.text));
+  return {
+    coordinates,
+    count: records.length,
+    sizeBytes: lines.reduce((sum, line) => sum + line.length, 0),
+    forEach(visit: (delivery: Delivery) => void) {
+      for (const [index, record] of records.entries()) {
+        const line = lines[index]!;
+        visit({
+          offset: record.offset,
+          ordinal: 0,
+          timestampMs: record.timestampMs ?? 0,
+          buffer: line,
+          start: 0,
+          end: line.length,
+          untouched: true,
+          field: (path) => record.fields?.[path],
+        });
+      }
+    },
+  };
+}
