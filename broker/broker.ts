@@ -1,0 +1,206 @@
+// The embedded broker: opens the log and the coordinators, listens where told to, and hands every request, from a socket or from this process, to the
+// same handlers. A broker without listeners is legal: agents and pipelines of this process reach it as a RequestHandler.
+//
+// Order of opening: settings are checked, the log recovers (and holds the lock of the data directory), coordinators load their state, listeners
+// open. Closing goes the other way: what waits is let go, what is under way is answered, the log is closed cleanly.
+import { type Clock, type Timer } from '../base/clock.ts';
+import { messageOf, TailraceError } from '../base/errors.ts';
+import { type Files } from '../base/files.ts';
+import { type Logger } from '../base/logger.ts';
+import { type Random } from '../base/random.ts';
+import { type RequestHandler, type RequestSender } from './client/contract.ts';
+import { BrokerSettings, type SettingValue } from './config.ts';
+import { GroupCoordinator } from './coordinator/group-coordinator.ts';
+import { TransactionCoordinator } from './coordinator/transaction-coordinator.ts';
+import { dispatch } from './handlers/dispatch.ts';
+import { type BrokerParts, type Endpoint } from './handlers/handler.ts';
+import { advertisedApis, finalizedFeatures, handlers, servedVersions } from './handlers/table.ts';
+import { WaitingRequests } from './handlers/waiting.ts';
+import { type LogDirectory, type RecoveryCut } from './log/contract.ts';
+import { openLogDirectory } from './log/log-directory.ts';
+import { type ListenAddress, Listener } from './server/listener.ts';
+import { RequestBudget } from './server/request-budget.ts';
+import { type ApiName, type RequestOf, type ResponseOf } from './wire/apis.ts';
+
+export interface BrokerOptions {
+  /** Where the log is; made when it is not there. */
+  dataDirectory: string;
+  /** Addresses for sockets; none by default. */
+  listen?: readonly ListenAddress[];
+  /** Broker settings under Kafka's names (broker/config.ts). */
+  settings?: Readonly<Record<string, SettingValue>>;
+  /** Records of a topic below this offset may be deleted to keep the directory within `maxDiskBytes`. */
+  deletableUntil?: (topic: string, partition: number) => number;
+  maxDiskBytes?: number;
+  files: Files;
+  clock: Clock;
+  random: Random;
+  logger: Logger;
+}
+
+/** Nobody listens there: what requests of this process are told when there is no listener. */
+const noEndpoint: Endpoint = { host: '127.0.0.1', port: 0 };
+
+export class Broker implements RequestHandler {
+  private readonly parts: BrokerParts;
+  private readonly listeners: Listener[] = [];
+  private maintenance: Timer | undefined;
+  private underWay = 0;
+  private idle: (() => void) | undefined;
+  private closing: Promise<void> | undefined;
+  private failure: Error | undefined;
+  /** Resolves with the error when a write or sync failed for good: the broker stops answering then. Never resolves otherwise. */
+  readonly failed: Promise<Error>;
+
+  private constructor(parts: BrokerParts) {
+    this.parts = parts;
+    this.failed = parts.log.failed.then((error) => {
+      this.failure = error;
+      parts.logger.error('The log has failed; the broker stops', { error: error.message });
+      for (const listener of this.listeners) listener.destroy();
+      parts.waiting.close();
+      return error;
+    });
+  }
+
+  /**
+   * Throws TLR_CONFIG for settings, TLR_LOCKED when another process has the directory, TLR_DATA_VERSION, TLR_UNREACHABLE when an address cannot
+   * be listened on; nothing stays open then.
+   */
+  static async open(options: BrokerOptions): Promise<Broker> {
+    const settings = new BrokerSettings(options.settings);
+    const { files, clock, random, logger } = options;
+    const log = await openLogDirectory({
+      directory: options.dataDirectory,
+      ...{ files, clock, random, logger },
+      topicDefaults: settings.topicDefaults(),
+    });
+    try {
+      const dependencies = { log, clock, random, logger, setting: (name: string) => settings.number(name) };
+      const groups = await GroupCoordinator.open(dependencies);
+      const transactions = await TransactionCoordinator.open({ ...dependencies, groups });
+      const broker = new Broker({
+        nodeId: settings.number('node.id'),
+        ...{ log, groups, transactions, settings, clock, logger },
+        waiting: new WaitingRequests(clock),
+        advertised: advertisedApis,
+        features: finalizedFeatures,
+      });
+      await broker.listen(options.listen ?? []);
+      broker.scheduleMaintenance();
+      return broker;
+    } catch (error) {
+      await log.close();
+      throw error;
+    }
+  }
+
+  /** Where it listens, in the order of the options. */
+  get addresses(): readonly Endpoint[] {
+    return this.listeners.map(({ address }) => address);
+  }
+
+  /** The first address; undefined without listeners. */
+  get address(): Endpoint | undefined {
+    return this.addresses[0];
+  }
+
+  get clusterId(): string {
+    return this.parts.log.clusterId;
+  }
+
+  /** Torn tails that recovery cut off at this start. */
+  get recoveryCuts(): readonly RecoveryCut[] {
+    return this.parts.log.recoveryCuts;
+  }
+
+  /** The log, for what is no request: room on disk, retention, metrics. */
+  get log(): LogDirectory {
+    return this.parts.log;
+  }
+
+  versions(): ReadonlyMap<ApiName, readonly [number, number]> {
+    return servedVersions;
+  }
+
+  features(): ReadonlyMap<string, number> {
+    return finalizedFeatures;
+  }
+
+  handle<K extends ApiName>(
+    api: K,
+    version: number,
+    body: RequestOf<K>,
+    sender: RequestSender,
+  ): Promise<ResponseOf<K> | undefined> {
+    if (this.closing !== undefined) return Promise.reject(new TailraceError('TLR_CLOSED', 'The broker is closed'));
+    if (this.failure !== undefined) return Promise.reject(this.failure);
+    const endpoint = this.listeners[0]?.endpoint ?? noEndpoint;
+    const answer = dispatch(handlers, api, body, { ...sender, version, broker: this.parts, endpoint, asker: sender });
+    this.underWay++;
+    const done = () => {
+      if (--this.underWay === 0) this.idle?.();
+    };
+    answer.then(done, done);
+    return answer;
+  }
+
+  /** Ends waiting requests, answers what is under way for at most `deadlineMs`, closes the log. A second call waits for the first. */
+  close(deadlineMs = 5000): Promise<void> {
+    this.closing ??= this.shutDown(deadlineMs);
+    return this.closing;
+  }
+
+  private async listen(addresses: readonly ListenAddress[]): Promise<void> {
+    const budget = new RequestBudget(this.parts.settings.number('queued.max.request.bytes'));
+    try {
+      for (const address of addresses) {
+        this.listeners.push(await Listener.open(address, { broker: this.parts, handlers, budget }));
+      }
+    } catch (error) {
+      for (const listener of this.listeners) listener.destroy();
+      await this.closeCoordinators();
+      throw error;
+    }
+  }
+
+  private async closeCoordinators(): Promise<void> {
+    await this.parts.transactions.close();
+    await this.parts.groups.close();
+  }
+
+  private async shutDown(deadlineMs: number): Promise<void> {
+    const { clock, log, logger, waiting } = this.parts;
+    this.maintenance?.cancel();
+    const drained = Promise.all(this.listeners.map((listener) => listener.drain()));
+    waiting.close();
+    await this.closeCoordinators();
+    const idle = new Promise<void>((resolve) => {
+      if (this.underWay === 0) resolve();
+      else this.idle = resolve;
+    });
+    let deadline: Timer | undefined;
+    const late = new Promise<void>((resolve) => {
+      deadline = clock.schedule(deadlineMs, () => {
+        logger.warn('Closing with requests under way', { inProcess: this.underWay });
+        resolve();
+      });
+    });
+    await Promise.race([Promise.all([drained, idle]), late]);
+    deadline?.cancel();
+    for (const listener of this.listeners) listener.destroy();
+    await log.close();
+  }
+
+  private scheduleMaintenance(): void {
+    const { clock, log, logger, settings } = this.parts;
+    this.maintenance = clock.schedule(settings.number('log.retention.check.interval.ms'), () => {
+      log
+        .maintain()
+        .catch((error: unknown) => logger.error('Maintenance of the log failed', { error: messageOf(error) }))
+        .finally(() => {
+          if (this.closing === undefined) this.scheduleMaintenance();
+        });
+    });
+  }
+}

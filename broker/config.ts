@@ -1,0 +1,185 @@
+// The broker's settings under Kafka's own names: what each one does, its type and default. Only settings that act, or that clients and tools
+// expect to find in DescribeConfigs, are here. Settings of topics are the log's (broker/log/settings.ts); the broker-level names that give
+// their defaults (log.retention.ms …) are translated by `topicDefaults`.
+import { TailraceError } from '../base/errors.ts';
+
+export type SettingType = 'boolean' | 'int' | 'long' | 'string';
+
+export interface SettingDefinition {
+  readonly type: SettingType;
+  readonly default: boolean | number | string;
+  readonly doc: string;
+  /** The least legal number. */
+  readonly least?: number;
+  /** The topic setting whose default this is. */
+  readonly topicSetting?: string;
+  /** Reported, and fixed by what a single node is. */
+  readonly fixed?: true;
+}
+
+const int = (value: number, doc: string, least = 0): SettingDefinition => ({ type: 'int', default: value, doc, least });
+const long = (value: number, doc: string, least = 0): SettingDefinition => ({
+  type: 'long',
+  default: value,
+  doc,
+  least,
+});
+const boolean = (value: boolean, doc: string): SettingDefinition => ({ type: 'boolean', default: value, doc });
+const fixed = (definition: SettingDefinition): SettingDefinition => ({ ...definition, fixed: true });
+const topic = (topicSetting: string, definition: SettingDefinition): SettingDefinition => ({
+  ...definition,
+  topicSetting,
+});
+const text = (value: string, doc: string): SettingDefinition => ({ type: 'string', default: value, doc });
+
+/** Every broker setting. Times are in the unit that the name ends with. */
+export const brokerSettings: Readonly<Record<string, SettingDefinition>> = {
+  'node.id': int(1, 'Number of this broker in Metadata.'),
+  'num.partitions': int(1, 'Partitions of a topic that is created without a number of them.', 1),
+  'default.replication.factor': fixed(int(1, 'One node keeps one copy.')),
+  'min.insync.replicas': fixed(int(1, 'One node keeps one copy.')),
+  'unclean.leader.election.enable': fixed(boolean(false, 'There is nobody else to elect.')),
+  'auto.create.topics.enable': boolean(true, 'Whether asking for the metadata of an unknown topic creates it.'),
+  'delete.topic.enable': boolean(true, 'Whether topics can be deleted.'),
+  'message.max.bytes': topic(
+    'max.message.bytes',
+    int(1048588, 'Largest record batch in bytes; the default of max.message.bytes.'),
+  ),
+  'socket.request.max.bytes': int(104857600, 'Largest request in bytes; a connection that claims more is closed.', 1),
+  'connections.max.idle.ms': long(600000, 'A connection that is silent for so long is closed.', 1),
+  'max.connections': int(2147483647, 'Most connections of a listener; more are closed at once.', 1),
+  'max.connections.per.ip': int(2147483647, 'Most connections from one address.'),
+  'queued.max.request.bytes': long(268435456, 'Bytes of requests under way above which no socket is read.', 1),
+  'fetch.max.bytes': int(57671680, 'Most bytes of one Fetch response.', 1024),
+  'group.min.session.timeout.ms': int(6000, 'Shortest session timeout a member may ask for.'),
+  'group.max.session.timeout.ms': int(1800000, 'Longest session timeout a member may ask for.'),
+  'group.initial.rebalance.delay.ms': int(0, 'How long the first rebalance of a group waits for more members.'),
+  'group.max.size': int(2147483647, 'Most members of a group.', 1),
+  'offset.metadata.max.bytes': int(65536, 'Longest text that may be committed with an offset.'),
+  'offsets.retention.minutes': int(10080, 'How long an empty group keeps its offsets.', 1),
+  'offsets.retention.check.interval.ms': long(600000, 'How often expired offsets are looked for.', 1),
+  'offsets.topic.num.partitions': int(1, 'Partitions of __consumer_offsets, when it is created.', 1),
+  'offsets.topic.replication.factor': fixed(int(1, 'One node keeps one copy.')),
+  'transaction.max.timeout.ms': int(900000, 'Longest timeout a transactional producer may ask for.', 1),
+  'transactional.id.expiration.ms': int(604800000, 'How long a silent transactional id is remembered.', 1),
+  'transaction.abort.timed.out.transaction.cleanup.interval.ms': int(
+    1000,
+    'How often transactions that are past their timeout are looked for and aborted.',
+    1,
+  ),
+  'transaction.state.log.num.partitions': int(1, 'Partitions of __transaction_state, when it is created.', 1),
+  'transaction.state.log.replication.factor': fixed(int(1, 'One node keeps one copy.')),
+  'producer.id.expiration.ms': int(86400000, 'How long the sequence numbers of a silent producer are remembered.', 1),
+  'log.retention.check.interval.ms': long(30000, 'How often retention, rolling and checkpoints are looked after.', 1),
+  'log.retention.ms': topic('retention.ms', long(604800000, 'Default of retention.ms; -1 keeps for ever.', -1)),
+  'log.retention.bytes': topic('retention.bytes', long(-1, 'Default of retention.bytes; -1 is no limit.', -1)),
+  'log.segment.bytes': topic('segment.bytes', int(1073741824, 'Default of segment.bytes.', 14)),
+  'log.roll.ms': topic('segment.ms', long(604800000, 'Default of segment.ms.', 1)),
+  'log.cleanup.policy': topic('cleanup.policy', text('delete', 'Default of cleanup.policy.')),
+  'log.index.interval.bytes': topic('index.interval.bytes', int(4096, 'Default of index.interval.bytes.')),
+  'log.message.timestamp.type': topic(
+    'message.timestamp.type',
+    text('CreateTime', 'Default of message.timestamp.type.'),
+  ),
+  'compression.type': topic('compression.type', text('producer', 'Default of compression.type of topics.')),
+};
+
+export type SettingValue = boolean | number | string;
+
+/** The settings of a running broker, typed and complete. */
+export class BrokerSettings {
+  private readonly values: ReadonlyMap<string, SettingValue>;
+  private readonly given: ReadonlySet<string>;
+
+  /** Throws TailraceError TLR_CONFIG that names every unknown or malformed setting. */
+  constructor(given: Readonly<Record<string, SettingValue>> = {}) {
+    const problems: string[] = [];
+    const values = new Map(Object.entries(brokerSettings).map(([name, setting]) => [name, setting.default]));
+    for (const [name, raw] of Object.entries(given)) {
+      const definition = brokerSettings[name];
+      if (definition === undefined) {
+        problems.push(`There is no broker setting '${name}'${suggestion(name)}.`);
+        continue;
+      }
+      const value = parseSetting(definition, raw);
+      if (value === undefined)
+        problems.push(`Broker setting '${name}' is '${raw}', but must be ${wanted(definition)}.`);
+      else if (definition.fixed === true && value !== definition.default) {
+        problems.push(`Broker setting '${name}' is always ${definition.default} here: ${definition.doc}`);
+      } else values.set(name, value);
+    }
+    if (problems.length > 0) throw new TailraceError('TLR_CONFIG', problems.join('\n'));
+    this.values = values;
+    this.given = new Set(Object.keys(given));
+  }
+
+  /** Throws TLR_INTERNAL unless it is a number. */
+  number(name: string): number {
+    const value = this.values.get(name);
+    if (typeof value !== 'number') throw new TailraceError('TLR_INTERNAL', `Setting '${name}' is not a number`);
+    return value;
+  }
+
+  boolean(name: string): boolean {
+    const value = this.values.get(name);
+    if (typeof value !== 'boolean') throw new TailraceError('TLR_INTERNAL', `Setting '${name}' is not true or false`);
+    return value;
+  }
+
+  /** As Kafka writes it. */
+  text(name: string): string {
+    return String(this.values.get(name) ?? '');
+  }
+
+  isDefault(name: string): boolean {
+    return !this.given.has(name);
+  }
+
+  /** What topics get where they do not say otherwise: only what was set for the broker. */
+  topicDefaults(): Record<string, string> {
+    const defaults: Record<string, string> = {};
+    for (const [name, { topicSetting }] of Object.entries(brokerSettings)) {
+      if (topicSetting !== undefined && this.given.has(name)) defaults[topicSetting] = this.text(name);
+    }
+    return defaults;
+  }
+}
+
+function parseSetting(definition: SettingDefinition, raw: SettingValue): SettingValue | undefined {
+  const trimmed = String(raw).trim();
+  if (definition.type === 'string') return trimmed;
+  if (definition.type === 'boolean') return trimmed === 'true' ? true : trimmed === 'false' ? false : undefined;
+  if (!/^-?\d+$/.test(trimmed)) return undefined;
+  const value = Number(trimmed);
+  const greatest = definition.type === 'int' ? 2147483647 : Number.MAX_SAFE_INTEGER;
+  return value >= (definition.least ?? 0) && value <= greatest ? value : undefined;
+}
+
+function wanted(definition: SettingDefinition): string {
+  if (definition.type === 'boolean') return 'true or false';
+  return definition.type === 'string' ? 'text' : `a whole number of at least ${definition.least ?? 0}`;
+}
+
+function suggestion(name: string): string {
+  let best: string | undefined;
+  let bestDistance = Math.max(3, Math.floor(name.length / 4));
+  for (const known of Object.keys(brokerSettings)) {
+    const distance = editDistance(name, known);
+    if (distance < bestDistance) [best, bestDistance] = [known, distance];
+  }
+  return best === undefined ? '' : `; did you mean '${best}'?`;
+}
+
+/** Levenshtein distance. */
+function editDistance(left: string, right: string): number {
+  let previous = Array.from({ length: right.length + 1 }, (_, index) => index);
+  for (let row = 1; row <= left.length; row++) {
+    const current = [row];
+    for (let column = 1; column <= right.length; column++) {
+      const change = left[row - 1] === right[column - 1] ? 0 : 1;
+      current.push(Math.min(previous[column - 1]! + change, previous[column]! + 1, current[column - 1]! + 1));
+    }
+    previous = current;
+  }
+  return previous[right.length]!;
+}

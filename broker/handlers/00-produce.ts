@@ -1,0 +1,140 @@
+// Produce (key 0): appends one record batch a partition.
+//
+// Versions: 3-13 served, 0-13 advertised: librdkafka takes a broker without version 0 for one that cannot compress (KAFKA-18659).
+// Behaviour
+// - Batches are appended in the order of the requests, before the first await; all of a request share one group commit.
+// - acks=all answers when every batch is on disk and synced; acks=1 when appended; acks=0 never, and an error ends the connection.
+//   Whatever acks says, readers see a batch when it is synced.
+// - Each partition succeeds or fails by itself. Clients may not write to the coordinators' own topics.
+// - Transactional batches need their partition to be part of the transaction: from version 12 it is added here (KIP-890), below it must be there.
+// Version notes: 5 log start offset · 8 error message (KIP-467) · 9 flexible · 10 leader hints (KIP-951; unused on one node) ·
+//   12 implicit AddPartitionsToTxn (KIP-890) · 13 topic ids (KIP-516)
+import { messageOf, TailraceError } from '../../base/errors.ts';
+import { type Appended, type PartitionLog } from '../log/contract.ts';
+import { type RequestOf } from '../wire/apis.ts';
+import { ErrorCode, errorName, KafkaError } from '../wire/errors.ts';
+import { produceResponse } from '../wire/messages/00-produce.ts';
+import { readBatchHeader } from '../wire/record-batch.ts';
+import { handler, type HandlerContext } from './handler.ts';
+import { findTopic, isCoordinatorTopic } from './topics.ts';
+
+type ProduceRequest = RequestOf<'Produce'>;
+
+interface Outcome {
+  index: number;
+  errorCode: number;
+  errorMessage: string | null;
+  baseOffset: number;
+  logAppendTimeMs: number;
+  logStartOffset: number;
+  durable?: Promise<void>;
+}
+
+export const produce = handler({
+  api: 'Produce',
+  versions: [3, 13],
+  advertised: [0, 13],
+  handle(request, context) {
+    const responses = request.topicData.map((topic) => {
+      const found = findTopic(context, topic);
+      return {
+        name: found.name ?? topic.name,
+        topicId: topic.topicId,
+        partitionResponses: topic.partitionData.map(({ index, records }) => {
+          if (found.errorCode !== ErrorCode.NONE) return refused(index, found.errorCode);
+          return append(request, found.name!, index, records, context);
+        }),
+      };
+    });
+    const outcomes = responses.flatMap((topic) => topic.partitionResponses);
+    if (request.acks === 0) {
+      const failed = outcomes.find((outcome) => outcome.errorCode !== ErrorCode.NONE);
+      for (const outcome of outcomes) outcome.durable?.catch(() => undefined);
+      if (failed === undefined) return undefined;
+      throw new TailraceError(
+        'TLR_KAFKA',
+        `Produce with acks=0 to partition ${failed.index} failed with ${errorName(failed.errorCode)}; the connection is closed so that the client notices`,
+      );
+    }
+    if (request.acks === 1) {
+      for (const outcome of outcomes) outcome.durable?.catch(() => undefined);
+      return produceResponse.create({ responses });
+    }
+    return allDurable(outcomes).then(() => produceResponse.create({ responses }));
+  },
+});
+
+function append(
+  request: ProduceRequest,
+  topic: string,
+  index: number,
+  records: Buffer | null,
+  context: HandlerContext,
+): Outcome {
+  try {
+    if (request.acks < -1 || request.acks > 1) throw new KafkaError(ErrorCode.INVALID_REQUIRED_ACKS);
+    if (isCoordinatorTopic(topic)) throw new KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION);
+    const partition = context.broker.log.partition(topic, index);
+    if (partition === undefined) throw new KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+    if (records === null || records.length === 0) {
+      throw new KafkaError(ErrorCode.INVALID_RECORD, 'A partition of a Produce request needs exactly one record batch');
+    }
+    return accepted(index, appendBatch(request, partition, records, context));
+  } catch (error) {
+    if (!(error instanceof KafkaError)) {
+      context.broker.logger.error('A batch could not be appended', {
+        topic,
+        partition: index,
+        error: messageOf(error),
+      });
+      return refused(index, ErrorCode.KAFKA_STORAGE_ERROR, messageOf(error));
+    }
+    return refused(index, error.errorCode, error.message);
+  }
+}
+
+function appendBatch(
+  request: ProduceRequest,
+  partition: PartitionLog,
+  records: Buffer,
+  context: HandlerContext,
+): Appended {
+  const header = readBatchHeader(records, 0);
+  if (header.isTransactional) {
+    if (request.transactionalId === null) throw new KafkaError(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+    const problem = context.broker.transactions.verifyOrAddPartition(
+      request.transactionalId,
+      header.producerId,
+      header.producerEpoch,
+      partition.topic,
+      partition.partition,
+      context.version,
+    );
+    if (problem !== undefined) throw problem;
+  }
+  return partition.append(records, { origin: 'client' });
+}
+
+/** Waits for the disk; a batch that did not get there becomes an error. */
+async function allDurable(outcomes: readonly Outcome[]): Promise<void> {
+  await Promise.all(
+    outcomes.map((outcome) =>
+      outcome.durable?.catch((error: unknown) => {
+        Object.assign(outcome, refused(outcome.index, codeOf(error), messageOf(error)));
+      }),
+    ),
+  );
+}
+
+function codeOf(error: unknown): number {
+  return error instanceof KafkaError ? error.errorCode : ErrorCode.KAFKA_STORAGE_ERROR;
+}
+
+function accepted(index: number, appended: Appended): Outcome {
+  const { baseOffset, logAppendTimeMs, logStartOffset, durable } = appended;
+  return { index, errorCode: ErrorCode.NONE, errorMessage: null, baseOffset, logAppendTimeMs, logStartOffset, durable };
+}
+
+function refused(index: number, errorCode: number, errorMessage: string | null = null): Outcome {
+  return { index, errorCode, errorMessage, baseOffset: -1, logAppendTimeMs: -1, logStartOffset: -1 };
+}

@@ -1,0 +1,11 @@
+// DescribeGroups (key 15): state, protocol and members of groups. See broker/coordinator/group-coordinator.ts.
+//
+// Versions: 0-6.
+// Version notes: 1 throttle · 3 authorized operations (KIP-430) · 4 static members · 5 flexible · 6 GROUP_ID_NOT_FOUND (KIP-1043)
+import { handler } from './handler.ts';
+
+export const describeGroups = handler({
+  api: 'DescribeGroups',
+  versions: [0, 6],
+  handle: (request, context) => context.broker.groups.describeGroups(request, context),
+});
