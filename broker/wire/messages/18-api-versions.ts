@@ -1,7 +1,7 @@
 // API 18, ApiVersions: which APIs and versions the broker speaks. An unknown version is answered in version 0 with error 35.
-// Versions 0 to 4, flexible from 3. In the grammar: ? may be null, (3..) from version 3, (..7) up to 7.
+// Versions 0 to 5, flexible from 3. In the grammar: ? may be null, (3..) from version 3, (..7) up to 7.
 //
-// ApiVersionsRequest => clientSoftwareName(3..) clientSoftwareVersion(3..)
+// ApiVersionsRequest => clientSoftwareName(3..) clientSoftwareVersion(3..) clusterId?(5..) nodeId(5..)
 // ApiVersionsResponse => errorCode apiKeys[ apiKey minVersion maxVersion ] throttleTimeMs(1..)
 //   supportedFeatures(3..)<tag 0>[ name minVersion maxVersion ] finalizedFeaturesEpoch(3..)<tag 1>
 //   finalizedFeatures(3..)<tag 2>[ name maxVersionLevel minVersionLevel ] zkMigrationReady(3..)<tag 3>
@@ -10,11 +10,13 @@ import { array, boolean, type Infer, int16, int32, int64, message, string, struc
 export const apiVersionsRequest = message({
   name: 'ApiVersionsRequest',
   key: 18,
-  versions: [0, 4],
+  versions: [0, 5],
   flexible: 3,
   fields: {
     clientSoftwareName: string({ since: 3, ignorable: true }),
     clientSoftwareVersion: string({ since: 3, ignorable: true }),
+    clusterId: string({ since: 5, nullable: 5, ignorable: true, default: null }),
+    nodeId: int32({ since: 5, ignorable: true, default: -1 }),
   },
 });
 export type ApiVersionsRequest = Infer<typeof apiVersionsRequest>;
@@ -22,7 +24,7 @@ export type ApiVersionsRequest = Infer<typeof apiVersionsRequest>;
 export const apiVersionsResponse = message({
   name: 'ApiVersionsResponse',
   key: 18,
-  versions: [0, 4],
+  versions: [0, 5],
   flexible: 3,
   fields: {
     errorCode: int16(),
