@@ -1,31 +1,76 @@
 // From configuration files to a Plan: reads and merges the files, validates, wires names, compiles steps. The doors for the command.
-import { type AgentDefinition } from '../agents/agent.ts';
-import { type SinkDefinition } from '../sinks/sink.ts';
-import { type Diagnostic } from './diagnostics.ts';
+import { messageOf } from '../base/errors.ts';
+import { type Diagnostic, renderDiagnostics, sortDiagnostics } from './diagnostics.ts';
+import { expandConfig } from './expansion.ts';
+import { issuesOf } from './issues.ts';
+import { mergeSources } from './merge.ts';
 import { type Plan } from './plan.ts';
+import { type Definitions, planConfig } from './planner.ts';
+import { Reporter } from './reporter.ts';
+import { configSchema } from './schema.ts';
+import { type Locator, parseSource, type Source, type SourceOptions } from './source.ts';
 
 /** What loading may use: nothing is taken from the process itself. */
-export interface LoadOptions {
-  /** For `${env:X}`. */
-  env: Readonly<Record<string, string | undefined>>;
-  /** For the files themselves and `${file:path}` (relative paths: to the folder of the file that names them). Rejects with Node's errors. */
-  readFile(path: string): Promise<Buffer>;
-  /** `until: now` and relative times are not resolved here; nothing in a plan depends on the clock. */
-  agents: readonly AgentDefinition<unknown>[];
-  sinks: readonly SinkDefinition<unknown>[];
-}
+export interface LoadOptions extends SourceOptions, Definitions {}
 
-/** `plan` is there when `problems` has no error (warnings may remain). */
+/** `plan` is there when `problems` has no error (warnings may remain, and are in `plan.warnings` too). */
 export interface LoadResult {
   plan: Plan | undefined;
   /** Sorted: errors and warnings with their places. Show them with renderDiagnostics. */
   problems: readonly Diagnostic[];
-  /** The full form as YAML (`check --expand`, `pipe --print-config`): shorthands and defaults written out, variables unsubstituted. */
+  /** The full form as YAML (`check --expand`, `pipe --print-config`), variables unsubstituted; empty without a plan. */
   expand(): string;
 }
 
 /** Loads one or several files as one configuration. Never rejects for what is in the files or missing: that is a problem with its place. */
-export declare function loadPlan(files: readonly string[], options: LoadOptions): Promise<LoadResult>;
+export async function loadPlan(files: readonly string[], options: LoadOptions): Promise<LoadResult> {
+  const problems: Diagnostic[] = [];
+  const sources: Source[] = [];
+  for (const file of files) {
+    const text = await readText(file, options, problems);
+    const source = text === undefined ? undefined : await parseSource(file, text, options, problems);
+    if (source !== undefined) sources.push(source);
+  }
+  if (sources.length < files.length || sources.length === 0) return refused(problems, files);
+  const merged = mergeSources(sources, problems);
+  return build(merged.value, merged.raw, merged, files, options, problems);
+}
 
-/** The same for a configuration made by the command (`tailrace pipe`, ad-hoc sinks): an object of the YAML's shape. */
-export declare function planFromObject(config: Record<string, unknown>, options: LoadOptions): Promise<LoadResult>;
+/** The same for a configuration made by the command (`tailrace pipe`, ad-hoc sinks): an object of the YAML's shape, without variables. */
+export function planFromObject(config: Record<string, unknown>, definitions: Definitions): LoadResult {
+  return build(config, config, undefined, [], definitions, []);
+}
+
+function build(
+  value: Record<string, unknown>,
+  raw: Record<string, unknown>,
+  locator: Locator | undefined,
+  files: readonly string[],
+  definitions: Definitions,
+  problems: Diagnostic[],
+): LoadResult {
+  const reporter = new Reporter(locator, problems);
+  const parsed = configSchema.safeParse(value);
+  if (!parsed.success) {
+    reporter.issues([], issuesOf(parsed.error, configSchema, value) ?? []);
+    return refused(problems, files);
+  }
+  const plan = planConfig(parsed.data, files, definitions, reporter);
+  if (plan === undefined) return refused(problems, files);
+  const sorted = sortDiagnostics(problems, files);
+  const complete = { ...plan, warnings: sorted.map((problem) => renderDiagnostics([problem])) };
+  return { plan: complete, problems: sorted, expand: () => expandConfig(raw, complete, definitions) };
+}
+
+function refused(problems: readonly Diagnostic[], files: readonly string[]): LoadResult {
+  return { plan: undefined, problems: sortDiagnostics(problems, files), expand: () => '' };
+}
+
+async function readText(file: string, options: SourceOptions, problems: Diagnostic[]): Promise<string | undefined> {
+  try {
+    return (await options.readFile(file)).toString('utf8');
+  } catch (error) {
+    problems.push({ severity: 'error', message: `cannot read ${file}: ${messageOf(error)}`, place: undefined });
+    return undefined;
+  }
+}

@@ -1,0 +1,42 @@
+// The combined access log of nginx (Apache's is the same): to fields under nginx's names.
+//   127.0.0.1 - alice [22/Nov/2026:10:00:00 +0000] "GET /a?b=c HTTP/1.1" 200 12 "https://from/" "curl/8"
+//   remote_addr, remote_user, time_local, method, path, protocol, status, body_bytes_sent, http_referer, http_user_agent
+// A "-" is no value: the field is absent. A request that is none (a scanner's bytes) is in `request` as it stands. The common format, without
+// the last two, is taken too; what formats of one's own add at the end is in `rest`.
+import { type Fields } from './steps/step.ts';
+import { parseTimeAs } from './time-format.ts';
+
+const quoted = '"([^"\\\\]*(?:\\\\.[^"\\\\]*)*)"';
+const line = new RegExp(
+  `^(\\S+) \\S+ (\\S+|.*?\\S) \\[([^\\]]+)\\] ${quoted} (\\d{3}) (\\d+|-)(?: ${quoted} ${quoted})?(?:\\s+(.*))?$`,
+);
+const request = /^([A-Za-z-]+) (\S.*?)(?: (HTTP\/\d(?:\.\d)?))?$/;
+const timeFormat = '%d/%b/%Y:%H:%M:%S %z';
+
+/** Undefined when the line is not of this form. `timeMs` is undefined when its time is none. */
+export function parseAccessLog(text: string): { fields: Fields; timeMs: number | undefined } | undefined {
+  const match = line.exec(text);
+  if (match === null) return undefined;
+  const [, address, user, time, requestText, status, bytes, referer, agent, rest] = match;
+  const fields: Fields = { remote_addr: address };
+  if (user !== '-') fields['remote_user'] = user;
+  fields['time_local'] = time;
+  setRequest(fields, requestText!);
+  fields['status'] = Number(status);
+  if (bytes !== '-') fields['body_bytes_sent'] = Number(bytes);
+  if (referer !== undefined && referer !== '-') fields['http_referer'] = referer;
+  if (agent !== undefined && agent !== '-') fields['http_user_agent'] = agent;
+  if (rest !== undefined && rest !== '') fields['rest'] = rest;
+  return { fields, timeMs: parseTimeAs(timeFormat, time, 0) };
+}
+
+function setRequest(fields: Fields, text: string): void {
+  const match = request.exec(text);
+  if (match === null) {
+    if (text !== '-') fields['request'] = text;
+    return;
+  }
+  fields['method'] = match[1];
+  fields['path'] = match[2];
+  if (match[3] !== undefined) fields['protocol'] = match[3];
+}

@@ -1,0 +1,167 @@
+// Wires a valid configuration: agents to topics, pipelines from topics to sinks, steps compiled, defaults filled in. Reports all that does not
+// fit together; makes a Plan only when nothing is wrong.
+import { type AgentDefinition } from '../agents/agent.ts';
+import { type SinkDefinition } from '../sinks/sink.ts';
+import { isLoopback, parseAddress, parseBootstrap } from './address.ts';
+import { resolveComponent } from './components.ts';
+import { suggest } from './diagnostics.ts';
+import { PipelinePlanner } from './pipeline-planner.ts';
+import {
+  type AgentPlan,
+  type BrokerPlan,
+  type Plan,
+  type PipelinePlan,
+  type SinkPlan,
+  type TopicPlan,
+} from './plan.ts';
+import { type Reporter } from './reporter.ts';
+import { type Config, type TopicConfig, topicName } from './schema.ts';
+import { findCycles } from './topic-graph.ts';
+
+export interface Definitions {
+  agents: readonly AgentDefinition<unknown>[];
+  sinks: readonly SinkDefinition<unknown>[];
+}
+
+export const defaultDataDirectory = './tailrace-data';
+const defaultListen = '127.0.0.1:9092';
+
+/** Undefined after reporting what is wrong. `warnings` are left to the caller. */
+export function planConfig(
+  config: Config,
+  files: readonly string[],
+  definitions: Definitions,
+  reporter: Reporter,
+): Plan | undefined {
+  const broker = planBroker(config.broker, reporter);
+  const agents = planAgents(config, definitions, reporter);
+  const sinks = planSinks(config, definitions, reporter);
+  const known = { sinks, filled: filledTopics(config), external: broker?.kind === 'external' };
+  const pipelines = new PipelinePlanner(config, known, reporter).planAll();
+  for (const { pipeline, description } of findCycles(pipelines))
+    reporter.error(['pipelines', pipeline, 'to'], `records would go round without end: ${description}`);
+  warnUnused(config, sinks, pipelines, reporter);
+  if (broker === undefined || reporter.failed) return undefined;
+  return {
+    files,
+    dataDirectory: config.data ?? defaultDataDirectory,
+    instance: config.instance,
+    broker,
+    topics: planTopics(config, agents, pipelines),
+    agents,
+    pipelines,
+    sinks: [...sinks.values()],
+    warnings: [],
+  };
+}
+
+function planBroker(broker: Config['broker'], reporter: Reporter): BrokerPlan | undefined {
+  if (typeof broker === 'string') {
+    const bootstrap = parseBootstrap(broker);
+    if (bootstrap !== undefined) return { kind: 'external', bootstrap };
+    reporter.error(['broker'], 'a broker elsewhere is written kafka://host:port,host:port');
+    return undefined;
+  }
+  const written = broker?.listen ?? defaultListen;
+  const list = typeof written === 'string' ? [written] : written;
+  const listen = list.flatMap((text, index) => {
+    const path = ['broker', 'listen', ...(typeof written === 'string' ? [] : [index])];
+    const address = parseAddress(text);
+    if (address === undefined) reporter.error(path, 'an address is written host:port, as 127.0.0.1:9092');
+    else if (!isLoopback(address.host) && broker?.insecure !== true)
+      reporter.error(
+        path,
+        `everybody who reaches ${address.host} could read and write: listen on 127.0.0.1, or say insecure: true beside it`,
+      );
+    return address ?? [];
+  });
+  return { kind: 'embedded', listen, settings: texts(broker?.settings) };
+}
+
+function texts(settings: Readonly<Record<string, string | number | boolean>> = {}): Record<string, string> {
+  return Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, String(value)]));
+}
+
+/** An agent's topic: its `to`, or its own name. */
+function topicOf(name: string, agent: string | Record<string, unknown>): unknown {
+  return typeof agent === 'string' ? name : (agent['to'] ?? name);
+}
+
+function planAgents(config: Config, definitions: Definitions, reporter: Reporter): AgentPlan[] {
+  return Object.entries(config.agents ?? {}).flatMap(([name, value]) => {
+    const path = ['agents', name];
+    const topic = topicName.safeParse(topicOf(name, value));
+    if (!topic.success) reporter.error([...path, 'to'], `to: ${topic.error.issues[0]?.message ?? 'is no topic'}`);
+    const resolved = resolveComponent('agent', value, path, definitions.agents, ['to'], reporter);
+    return resolved !== undefined && topic.success ? { name, ...resolved, topic: topic.data } : [];
+  });
+}
+
+/** Undefined stands for a sink that is there but has problems of its own, so that they are not reported twice. */
+function planSinks(config: Config, definitions: Definitions, reporter: Reporter): Map<string, SinkPlan> {
+  const sinks = new Map<string, SinkPlan>();
+  for (const [name, value] of Object.entries(config.sinks ?? {})) {
+    const resolved = resolveComponent('sink', value, ['sinks', name], definitions.sinks, [], reporter);
+    if (resolved !== undefined) sinks.set(name, { name, ...resolved });
+  }
+  return sinks;
+}
+
+/** Topics that something in this configuration writes to, or that are declared because others do. */
+function filledTopics(config: Config): Set<string> {
+  const filled = new Set(Object.keys(config.topics ?? {}));
+  for (const [name, agent] of Object.entries(config.agents ?? {})) filled.add(String(topicOf(name, agent)));
+  for (const [name, { to }] of Object.entries(config.pipelines ?? {})) {
+    filled.add(`${name}.dlq`);
+    for (const target of typeof to === 'string' ? [to] : to)
+      if (target.startsWith('topic:')) filled.add(target.slice('topic:'.length));
+  }
+  return filled;
+}
+
+function warnUnused(
+  config: Config,
+  sinks: ReadonlyMap<string, SinkPlan>,
+  pipelines: readonly PipelinePlan[],
+  reporter: Reporter,
+): void {
+  const targets = Object.values(config.pipelines ?? {}).flatMap(({ to }) => to);
+  for (const name of sinks.keys())
+    if (!targets.includes(name)) reporter.warn(['sinks', name], `no pipeline leads to the sink ${name}`);
+  const read = new Set(pipelines.flatMap(({ from }) => from));
+  for (const name of Object.keys(config.topics ?? {})) {
+    const near = suggest(name, filledTopics({ ...config, topics: {} }));
+    if (near !== '' && !filledTopics({ ...config, topics: {} }).has(name) && !read.has(name))
+      reporter.warn(['topics', name], `nothing here writes to the topic ${name} or reads it${near}`);
+  }
+}
+
+function planTopics(config: Config, agents: readonly AgentPlan[], pipelines: readonly PipelinePlan[]): TopicPlan[] {
+  const settings = typeof config.broker === 'object' ? config.broker.settings : undefined;
+  const defaultPartitions = Math.max(1, Number(settings?.['num.partitions'] ?? 1) || 1);
+  const declared = new Map(Object.entries<TopicConfig>(config.topics ?? {}));
+  const names = new Set([...declared.keys(), ...agents.map(({ topic }) => topic)]);
+  for (const { from, edges, deadLetterTopic } of pipelines) {
+    for (const topic of from) names.add(topic);
+    for (const { target } of edges) if (target.kind === 'topic') names.add(target.topic);
+    names.add(deadLetterTopic);
+  }
+  return [...names].map((name) => {
+    const topic = declared.get(name);
+    return {
+      name,
+      declared: topic !== undefined,
+      partitions: topic?.partitions ?? defaultPartitions,
+      configs: topic === undefined ? {} : topicConfigs(topic),
+    };
+  });
+}
+
+function topicConfigs({ retain, max_size: maxSize, compression, settings }: TopicConfig): Record<string, string> {
+  return {
+    ...texts(settings),
+    ...(retain === undefined ? {} : { 'retention.ms': String(retain) }),
+    ...(maxSize === undefined ? {} : { 'retention.bytes': String(maxSize) }),
+    ...(compression === undefined ? {} : { 'compression.type': compression === 'none' ? 'uncompressed' : compression }),
+  };
+}

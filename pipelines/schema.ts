@@ -1,0 +1,99 @@
+// The shape of a configuration: strict objects, so that a key nobody reads is an error. Settings of agents, sinks and steps belong to their
+// own definitions and are looked at by the planner. The JSON Schema for editors comes from the same definitions (./json-schema.ts).
+import { z } from 'zod';
+import { parseDurationMs, parseSizeBytes } from '../base/units.ts';
+import { parseTimeAs } from './time-format.ts';
+
+/** Kafka's rule for topic names (KIP-4), without the names that are Tailrace's or Kafka's own. */
+export const topicName = z
+  .string()
+  .regex(/^[A-Za-z0-9._-]{1,249}$/, 'a topic name is made of letters, digits, ".", "_" and "-"')
+  .refine((name) => !/^\.{1,2}$/.test(name) && !name.startsWith('__'), 'names beginning with "__" are taken');
+
+/** Names of agents, pipelines and sinks are parts of group and file names; without dots, so that `<pipeline>.<sink>` is never ambiguous. */
+const plainName = z
+  .string()
+  .regex(/^[A-Za-z0-9_][A-Za-z0-9_-]{0,79}$/, 'a name is made of letters, digits, "_" and "-"');
+
+/** A setting with a unit; the parsed value is a number in bytes or milliseconds, or -1 for "forever" and "unlimited". */
+function unit(parse: (text: string) => number | undefined, unlimited: string, example: string) {
+  const message = `write a number with a unit, such as ${example}, or ${unlimited}`;
+  return z.string(message).transform((text, context) => {
+    const value = text === unlimited ? -1 : parse(text);
+    if (value !== undefined) return value;
+    context.addIssue({ code: 'custom', message });
+    return z.NEVER;
+  });
+}
+
+const kafkaSettings = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
+
+const topic = z.strictObject({
+  partitions: z.int().min(1).max(10_000).optional(),
+  /** Becomes retention.ms. */
+  retain: unit(parseDurationMs, 'forever', '14d').optional(),
+  /** Per partition, as Kafka's retention.bytes, which it becomes. */
+  max_size: unit(parseSizeBytes, 'unlimited', '50GB').optional(),
+  compression: z.enum(['none', 'gzip', 'snappy', 'lz4', 'zstd', 'producer']).optional(),
+  /** Any other topic setting under Kafka's own name. */
+  settings: kafkaSettings.optional(),
+});
+
+const embeddedBroker = z.strictObject({
+  listen: z.union([z.string(), z.array(z.string())], 'an address such as 127.0.0.1:9092, or a list of them').optional(),
+  insecure: z.boolean().optional(),
+  settings: kafkaSettings.optional(),
+});
+
+const component = (what: string) =>
+  z.union(
+    [z.string(), z.looseObject({ type: z.string() })],
+    `a URL, or a map with the type of the ${what} and its settings`,
+  );
+
+const names = z.union([z.string(), z.array(z.string()).min(1)], 'a name, or a list of them');
+
+/** A date or a time, UTC where no zone is given. */
+const time = z.string().transform((text, context) => {
+  const timestampMs = parseTimeAs('iso', text, 0) ?? parseTimeAs('%Y-%m-%d', text, 0);
+  if (timestampMs !== undefined) return { timestampMs };
+  context.addIssue({ code: 'custom', message: 'is no time' });
+  return z.NEVER;
+});
+
+const pipeline = z.strictObject({
+  from: names,
+  start: z
+    .union([z.enum(['earliest', 'latest']), time], 'earliest, latest, or a time such as 2026-11-22T10:00:00Z')
+    .optional(),
+  until: z.union([z.literal('now'), time], 'now, or a time such as 2026-11-22T10:00:00Z').optional(),
+  steps: z
+    .union([z.array(z.looseObject({})), z.strictObject({ use: z.string() })], 'a list of steps, or { use: PIPELINE }')
+    .optional(),
+  to: names,
+});
+
+const nothingYet = z.null().transform(() => ({}));
+
+export const configSchema = z.strictObject({
+  /** Log, identity of this instance and lock. */
+  data: z.string().min(1).optional(),
+  /** Fixes the identity where the disk does not last. */
+  instance: plainName.optional(),
+  broker: z.union([z.string(), embeddedBroker], 'a map of listen and settings, or kafka://host:port,…').optional(),
+  topics: z.record(topicName, z.union([nothingYet, topic])).optional(),
+  agents: z.record(plainName, component('agent')).optional(),
+  pipelines: z.record(plainName, pipeline).optional(),
+  sinks: z.record(plainName, component('sink')).optional(),
+});
+
+export type Config = z.infer<typeof configSchema>;
+export type PipelineConfig = z.infer<typeof pipeline>;
+export type TopicConfig = z.infer<typeof topic>;
+
+/** What may stand beside any step. */
+export const stepExtras = z.strictObject({
+  /** The step is skipped where this condition is false. */
+  when: z.string().optional(),
+  on_error: z.enum(['dlq', 'drop', 'keep', 'stop']).default('dlq'),
+});

@@ -1,0 +1,12 @@
+// The registry of steps: one line each. A new step is one file, a line here, and a test.
+import { type AnyStepDefinition } from './definition.ts';
+import { drop } from './drop.ts';
+import { keep } from './keep.ts';
+import { parse } from './parse.ts';
+import { redact } from './redact.ts';
+import { remove } from './remove.ts';
+import { rename } from './rename.ts';
+import { set } from './set.ts';
+import { timestamp } from './timestamp.ts';
+
+export const steps: readonly AnyStepDefinition[] = [parse, drop, keep, set, rename, remove, timestamp, redact];

@@ -1,0 +1,150 @@
+// Times in logs, as texts or numbers, to milliseconds since 1970-01-01 UTC. A time without a zone is UTC; one without a year is the one
+// nearest to the record's own time, so that the result depends on the record alone.
+//   %Y year  %m month 01-12  %b month name (Jan)  %d or %e day  %H hour  %M minute  %S second  %f fraction of a second  %z zone (+0100, Z)
+//   %s seconds since 1970   %% a percent sign.  A blank stands for any run of blanks.
+
+const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
+
+const parts: Record<string, string> = {
+  Y: '(\\d{4})',
+  m: '(\\d{1,2})',
+  b: '([A-Za-z]{3})[a-z]*',
+  d: '(\\d{1,2})',
+  e: '\\s?(\\d{1,2})',
+  H: '(\\d{1,2})',
+  M: '(\\d{2})',
+  S: '(\\d{2})',
+  f: '(\\d{1,9})',
+  z: '(Z|[+-]\\d{2}:?\\d{2})',
+  s: '(\\d{1,11})',
+};
+
+interface TimeFormat {
+  pattern: RegExp;
+  letters: readonly string[];
+}
+
+const compiled = new Map<string, TimeFormat>();
+
+/** What is wrong with a format; undefined when nothing is. "iso", "unix" and "unix_ms" are formats too. */
+export function checkTimeFormat(format: string): string | undefined {
+  if (['iso', 'unix', 'unix_ms'].includes(format)) return undefined;
+  const unknown = [...format.matchAll(/%(.?)/gs)].find(([, letter = '']) => letter !== '%' && !(letter in parts));
+  if (unknown !== undefined)
+    return `"${unknown[0]}" is no part of a time format; there are ${Object.keys(parts)
+      .map((letter) => `%${letter}`)
+      .join(' ')}, or iso, unix, unix_ms`;
+  return format.includes('%')
+    ? undefined
+    : `"${format}" is not a time format: write iso, unix, unix_ms, or one such as %Y-%m-%d %H:%M:%S`;
+}
+
+/** The time a value says under a format that checkTimeFormat accepts; undefined when it does not fit. */
+export function parseTimeAs(format: string, value: unknown, nearMs: number): number | undefined {
+  if (format === 'unix' || format === 'unix_ms') {
+    const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
+    if (typeof number !== 'number' || !Number.isFinite(number)) return undefined;
+    return inRange(Math.round(format === 'unix' ? number * 1000 : number));
+  }
+  if (typeof value !== 'string') return undefined;
+  return format === 'iso' ? parseIso(value) : parseFormatted(compileFormat(format), value, nearMs);
+}
+
+/** "T" or a blank between date and time, any number of decimals after "." or ",", zone optional. */
+const isoFormats = ['%Y-%m-%d %H:%M:%S', '%Y-%m-%dT%H:%M:%S', '%Y/%m/%d %H:%M:%S'];
+const otherFormats = ['%d/%b/%Y:%H:%M:%S %z', '%b %e %H:%M:%S', '%d %b %Y %H:%M:%S', '%Y-%m-%d'];
+
+/** Recognises RFC 3339 and its relatives, access-log and syslog times, and seconds, milli-, micro- or nanoseconds since 1970 by their size. */
+export function parseTime(value: unknown, nearMs: number): number | undefined {
+  if (typeof value === 'number') return parseEpoch(value);
+  if (typeof value !== 'string') return undefined;
+  const text = value.trim();
+  if (/^\d{9,19}(?:\.\d{1,9})?$/.test(text)) return parseEpoch(Number(text));
+  for (const format of otherFormats) {
+    const time = parseFormatted(compileFormat(format), text, nearMs);
+    if (time !== undefined) return time;
+  }
+  return parseIso(text);
+}
+
+function parseIso(text: string): number | undefined {
+  const [, head, fraction, zone] =
+    /^(.*:\d{2})(?:[.,](\d{1,9}))?\s?(Z|[+-]\d{2}(?::?\d{2})?)?$/.exec(text.trim()) ?? [];
+  if (head === undefined) return undefined;
+  for (const format of isoFormats) {
+    const time = parseFormatted(compileFormat(format), head, 0);
+    if (time !== undefined) return time + fractionMs(fraction) - zoneMs(zone);
+  }
+  return undefined;
+}
+
+function parseEpoch(value: number): number | undefined {
+  if (!Number.isFinite(value) || value < 0) return undefined;
+  const divisor = value >= 1e17 ? 1e6 : value >= 1e14 ? 1e3 : value >= 1e11 ? 1 : 1e-3;
+  return inRange(Math.floor(value / divisor));
+}
+
+function inRange(timeMs: number): number | undefined {
+  return Math.abs(timeMs) <= 8.64e15 ? timeMs : undefined;
+}
+
+function compileFormat(format: string): TimeFormat {
+  const known = compiled.get(format);
+  if (known !== undefined) return known;
+  const letters: string[] = [];
+  const source = format.replace(/%(.)|\s+|[.*+?^${}()|[\]\\/]/g, (found, letter: string | undefined) => {
+    if (letter === undefined) return found.trim() === '' ? '\\s+' : `\\${found}`;
+    if (letter === '%') return '%';
+    letters.push(letter);
+    return parts[letter]!;
+  });
+  const made = { pattern: new RegExp(`^${source}$`), letters };
+  compiled.set(format, made);
+  return made;
+}
+
+function parseFormatted({ pattern, letters }: TimeFormat, text: string, nearMs: number): number | undefined {
+  const match = pattern.exec(text);
+  if (match === null) return undefined;
+  const found: Partial<Record<string, string>> = {};
+  letters.forEach((letter, index) => (found[letter] = match[index + 1]));
+  if (found['s'] !== undefined) return Number(found['s']) * 1000 + fractionMs(found['f']);
+  const named = found['b'] === undefined ? 0 : months.indexOf(found['b'].toLowerCase()) + 1;
+  const month = found['m'] === undefined ? named || 1 : Number(found['m']);
+  const day = Number(found['d'] ?? found['e'] ?? 1);
+  const time = [found['H'], found['M'], found['S']].map((part) => Number(part ?? 0)) as [number, number, number];
+  if (found['b'] !== undefined && named === 0) return undefined;
+  if (month < 1 || month > 12 || day < 1 || day > 31 || time[0] > 23 || time[1] > 59 || time[2] > 60) return undefined;
+  const at = (year: number) => utc(year, month, day, time) + fractionMs(found['f']) - zoneMs(found['z']);
+  return found['Y'] === undefined
+    ? nearestYear(at, nearMs)
+    : validDay(at(Number(found['Y'])), Number(found['Y']), month, day);
+}
+
+/** Date.UTC takes years below 100 for those of the last century. */
+function utc(year: number, month: number, day: number, [hour, minute, second]: [number, number, number]): number {
+  const date = new Date(0);
+  date.setUTCFullYear(year, month - 1, day);
+  date.setUTCHours(hour, minute, second);
+  return date.getTime();
+}
+
+function validDay(timeMs: number, year: number, month: number, day: number): number | undefined {
+  return new Date(utc(year, month, day, [0, 0, 0])).getUTCDate() === day ? timeMs : undefined;
+}
+
+function nearestYear(at: (year: number) => number, nearMs: number): number {
+  const year = new Date(nearMs).getUTCFullYear();
+  const candidates = [year - 1, year, year + 1].map(at);
+  return candidates.reduce((best, time) => (Math.abs(time - nearMs) < Math.abs(best - nearMs) ? time : best));
+}
+
+function fractionMs(digits: string | undefined): number {
+  return digits === undefined ? 0 : Math.floor(Number(digits.padEnd(3, '0').slice(0, 3)));
+}
+
+function zoneMs(zone: string | undefined): number {
+  if (zone === undefined || zone === 'Z') return 0;
+  const [, sign, hours, minutes] = /^([+-])(\d{2}):?(\d{2})?$/.exec(zone) ?? [];
+  return (sign === '-' ? -1 : 1) * (Number(hours) * 60 + Number(minutes ?? 0)) * 60_000;
+}
