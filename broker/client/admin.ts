@@ -1,0 +1,207 @@
+// Administration: topics, their settings, offsets in the log, and groups. Each call asks anew; nothing is cached but the connections.
+import { TailraceError } from '../../base/errors.ts';
+import { apis } from '../wire/apis.ts';
+import { ErrorCode, KafkaError } from '../wire/errors.ts';
+import {
+  type Admin,
+  type CommittedOffset,
+  type GroupDescription,
+  type TopicMetadata,
+  type TopicPartitionOffset,
+} from './contract.ts';
+import { decodeAssignment } from './group-assignor.ts';
+import { commitGroupOffsets, fetchGroupOffsets } from './group-offsets.ts';
+import { listOffsets, type OffsetSpec } from './list-offsets.ts';
+import { type Cluster, settleMs } from './metadata.ts';
+import { isRetriable, retry } from './retry.ts';
+
+/** ConfigResource types of Kafka. */
+const topicResource = 2;
+const operationSet = 0;
+const operationDelete = 1;
+/** ConfigSource: 5 is the built-in default, 4 the broker's file, 1 the topic's own. */
+const topicConfigSource = 1;
+const requestTimeoutMs = 30_000;
+
+export class KafkaAdmin implements Admin {
+  private readonly cluster: Cluster;
+
+  constructor(cluster: Cluster) {
+    this.cluster = cluster;
+  }
+
+  topics(names?: readonly string[]): Promise<TopicMetadata[]> {
+    return this.patiently(() => this.cluster.refresh(names));
+  }
+
+  async createTopic(
+    topic: { name: string; partitions?: number; replicationFactor?: number; configs?: Record<string, string> },
+    options: { ifMissing?: boolean } = {},
+  ): Promise<void> {
+    const { name, partitions = -1, replicationFactor = -1, configs = {} } = topic;
+    const body = apis.CreateTopics.request.create({
+      topics: [
+        {
+          name,
+          numPartitions: partitions,
+          replicationFactor,
+          configs: Object.entries(configs).map(([key, value]) => ({ name: key, value })),
+        },
+      ],
+      timeoutMs: requestTimeoutMs,
+    });
+    await this.patiently(async () => {
+      const connection = await this.cluster.controller();
+      const [answer] = (await connection.request('CreateTopics', body)).topics;
+      const isThere = answer?.errorCode === ErrorCode.TOPIC_ALREADY_EXISTS && options.ifMissing === true;
+      if (!isThere) check(answer, `topic ${name}`);
+    });
+    await this.patiently(() => this.untilLed(name));
+  }
+
+  async deleteTopic(name: string): Promise<void> {
+    await this.patiently(async () => {
+      const connection = await this.cluster.controller();
+      const body = apis.DeleteTopics.request.create({
+        ...(connection.versionOf('DeleteTopics') >= 6 ? { topics: [{ name }] } : { topicNames: [name] }),
+        timeoutMs: requestTimeoutMs,
+      });
+      const [answer] = (await connection.request('DeleteTopics', body)).responses;
+      check(answer, `topic ${name}`);
+    });
+    this.cluster.forgetTopic(name);
+  }
+
+  async describeConfigs(
+    topic: string,
+  ): Promise<Record<string, { value: string | null; isDefault: boolean; isSensitive: boolean }>> {
+    const body = apis.DescribeConfigs.request.create({
+      resources: [{ resourceType: topicResource, resourceName: topic, configurationKeys: null }],
+    });
+    const answer = await this.patiently(async () => {
+      const connection = await this.cluster.any();
+      const [result] = (await connection.request('DescribeConfigs', body)).results;
+      return check(result, `topic ${topic}`);
+    });
+    return Object.fromEntries(
+      answer.configs.map(({ name, value, configSource, isSensitive }) => [
+        name,
+        { value, isDefault: configSource !== topicConfigSource, isSensitive },
+      ]),
+    );
+  }
+
+  async alterConfigs(topic: string, changes: Record<string, string | null>): Promise<void> {
+    const body = apis.IncrementalAlterConfigs.request.create({
+      resources: [
+        {
+          resourceType: topicResource,
+          resourceName: topic,
+          configs: Object.entries(changes).map(([name, value]) => ({
+            name,
+            value,
+            configOperation: value === null ? operationDelete : operationSet,
+          })),
+        },
+      ],
+    });
+    await this.patiently(async () => {
+      const connection = await this.cluster.controller();
+      const [answer] = (await connection.request('IncrementalAlterConfigs', body)).responses;
+      check(answer, `topic ${topic}`);
+    });
+  }
+
+  async offsets(topic: string, at: OffsetSpec): Promise<Map<number, number>> {
+    const found = await this.patiently(async () => {
+      const [metadata] = await this.cluster.refresh([topic]);
+      if (metadata === undefined) throw new KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `topic ${topic}`);
+      return metadata.partitions.map(({ partition }) => ({ topic, partition }));
+    });
+    return (await listOffsets(this.cluster, found, at)).get(topic) ?? new Map<number, number>();
+  }
+
+  async listGroups(): Promise<{ groupId: string; protocolType: string; state: string }[]> {
+    const answers = await this.patiently(async () => {
+      const connections = await this.cluster.everyNode();
+      return Promise.all(
+        connections.map(async (connection) => {
+          const answer = await connection.request('ListGroups', apis.ListGroups.request.create());
+          if (answer.errorCode !== 0) throw new KafkaError(answer.errorCode, 'list of groups');
+          return answer.groups;
+        }),
+      );
+    });
+    return answers
+      .flat()
+      .map(({ groupId, protocolType, groupState }) => ({ groupId, protocolType, state: groupState }))
+      .sort((left, right) => (left.groupId < right.groupId ? -1 : 1));
+  }
+
+  async describeGroup(groupId: string): Promise<GroupDescription> {
+    const body = apis.DescribeGroups.request.create({ groups: [groupId] });
+    const group = await this.cluster.withCoordinator('group', groupId, async (connection) => {
+      const [answer] = (await connection.request('DescribeGroups', body)).groups;
+      // From version 6 a group that is not there is an error; before, it is dead. One answer for both.
+      if (answer?.errorCode === ErrorCode.GROUP_ID_NOT_FOUND) return { ...answer, groupState: 'Dead', members: [] };
+      return check(answer, `group ${groupId}`);
+    });
+    return {
+      groupId,
+      state: group.groupState,
+      protocolType: group.protocolType,
+      members: group.members.map((member) => ({
+        memberId: member.memberId,
+        instanceId: member.groupInstanceId ?? undefined,
+        clientId: member.clientId,
+        clientHost: member.clientHost,
+        assignment:
+          group.protocolType === 'consumer' ? decodeAssignment(member.memberAssignment) : new Map<string, number[]>(),
+      })),
+    };
+  }
+
+  async deleteGroup(groupId: string): Promise<void> {
+    const body = apis.DeleteGroups.request.create({ groupsNames: [groupId] });
+    await this.cluster.withCoordinator('group', groupId, async (connection) => {
+      const [answer] = (await connection.request('DeleteGroups', body)).results;
+      check(answer, `group ${groupId}`);
+    });
+  }
+
+  groupOffsets(
+    groupId: string,
+    options: { stable?: boolean } = {},
+  ): Promise<Map<string, Map<number, CommittedOffset>>> {
+    return fetchGroupOffsets(this.cluster, groupId, undefined, { stable: options.stable ?? false });
+  }
+
+  commitGroupOffsets(groupId: string, offsets: readonly TopicPartitionOffset[]): Promise<void> {
+    const nobody = { groupId, generation: -1, memberId: '', instanceId: undefined };
+    return commitGroupOffsets(this.cluster, nobody, offsets);
+  }
+
+  /** Repeats what says that it may pass, but not the absence of a topic: that is an answer. */
+  private patiently<T>(action: () => Promise<T>): Promise<T> {
+    return retry(this.cluster.dependencies, action, {
+      withinMs: settleMs,
+      retriable: (error) =>
+        isRetriable(error) &&
+        !(error instanceof KafkaError && error.errorCode === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION),
+    });
+  }
+
+  /** A new topic can be used when every partition has a leader that this client knows. */
+  private async untilLed(name: string): Promise<void> {
+    const [topic] = await this.cluster.refresh([name]);
+    const isLed =
+      topic !== undefined && topic.partitions.length > 0 && topic.partitions.every(({ leader }) => leader >= 0);
+    if (!isLed) throw new KafkaError(ErrorCode.LEADER_NOT_AVAILABLE, `topic ${name}`);
+  }
+}
+
+function check<T extends { errorCode: number; errorMessage?: string | null }>(answer: T | undefined, what: string): T {
+  if (answer === undefined) throw new TailraceError('TLR_PROTOCOL', `${what}: the answer does not speak of it`);
+  if (answer.errorCode === 0) return answer;
+  throw new KafkaError(answer.errorCode, answer.errorMessage ? `${what} (${answer.errorMessage})` : what);
+}

@@ -1,0 +1,169 @@
+// One socket to one broker: frames out, frames in, answers matched to requests by correlation id. Requests leave in the order of the calls and are
+// pipelined; the broker answers in that order. A request that is not answered in time ends the connection, because nothing behind it
+// would be answered either; everybody who waits then learns TLR_UNREACHABLE, which means "outcome unknown".
+import { type Socket } from 'node:net';
+import { type Clock, type Timer } from '../../base/clock.ts';
+import { messageOf, TailraceError } from '../../base/errors.ts';
+import { type ApiName, apiNameOf, apis, type RequestOf, type ResponseOf } from '../wire/apis.ts';
+import { ErrorCode, KafkaError } from '../wire/errors.ts';
+import { correlationIdOf, decodeResponse, encodeRequest } from '../wire/frame.ts';
+import { ApiVersionTable } from './api-versions.ts';
+import { type Connection, type RequestOptions } from './contract.ts';
+import { FrameReader } from './frame-reader.ts';
+
+const defaultTimeoutMs = 30_000;
+/** Larger answers are refused before memory is taken for them. */
+const maxResponseBytes = 512 * 1024 * 1024;
+
+interface Pending {
+  readonly api: ApiName;
+  readonly timer: Timer;
+  onFrame: (frame: Buffer) => void;
+  reject: (error: TailraceError) => void;
+}
+
+export class SocketConnection implements Connection {
+  open = true;
+  private readonly socket: Socket;
+  private readonly clock: Clock;
+  private readonly clientId: string;
+  private readonly address: string;
+  private readonly pending = new Map<number, Pending>();
+  private nextCorrelationId = 1;
+  private versions = new ApiVersionTable(new Map(), new Map());
+
+  private constructor(socket: Socket, options: { clock: Clock; clientId: string; address: string }) {
+    this.socket = socket;
+    this.clock = options.clock;
+    this.clientId = options.clientId;
+    this.address = options.address;
+    const frames = new FrameReader(maxResponseBytes, (frame) => this.onFrame(frame));
+    socket.on('data', (chunk: Buffer) => {
+      try {
+        frames.push(chunk);
+      } catch (error) {
+        this.end(error instanceof TailraceError ? error : this.unreachable(messageOf(error)));
+      }
+    });
+    socket.on('error', (error) => this.end(this.unreachable(error.message)));
+    socket.on('close', () => this.end(this.unreachable('the broker closed the connection')));
+  }
+
+  /** Takes a connected socket over and asks the broker for its versions. Throws TLR_UNREACHABLE, TLR_TIMEOUT or TLR_PROTOCOL. */
+  static async open(
+    socket: Socket,
+    options: { clock: Clock; clientId: string; address: string },
+  ): Promise<SocketConnection> {
+    const connection = new SocketConnection(socket, options);
+    try {
+      await connection.negotiate();
+      return connection;
+    } catch (error) {
+      await connection.close();
+      throw error;
+    }
+  }
+
+  versionOf(api: ApiName, maxVersion?: number): number {
+    return this.versions.versionOf(api, maxVersion);
+  }
+
+  feature(name: string): number {
+    return this.versions.feature(name);
+  }
+
+  request<K extends ApiName>(api: K, body: RequestOf<K>, options: RequestOptions = {}): Promise<ResponseOf<K>> {
+    return this.send(api, this.versionOf(api, options.maxVersion), body, options.timeoutMs ?? defaultTimeoutMs);
+  }
+
+  close(): Promise<void> {
+    this.end(new TailraceError('TLR_CLOSED', `the connection to ${this.address} was closed`));
+    return Promise.resolve();
+  }
+
+  private send<K extends ApiName>(
+    api: K,
+    version: number,
+    body: RequestOf<K>,
+    timeoutMs: number,
+  ): Promise<ResponseOf<K>> {
+    return new Promise((resolve, reject) => {
+      if (!this.open) return reject(this.unreachable('the connection is closed'));
+      const correlationId = this.nextCorrelationId++ & 0x7fffffff;
+      const chunks = encodeRequest(api, version, correlationId, this.clientId, body);
+      const timer = this.clock.schedule(timeoutMs, () => {
+        reject(
+          new TailraceError('TLR_TIMEOUT', `${this.address} did not answer ${api} within ${timeoutMs} ms`, {
+            retriable: true,
+          }),
+        );
+        this.end(this.unreachable('an earlier request was not answered in time'));
+      });
+      const onFrame = (frame: Buffer) => resolve(decodeResponse(api, version, frame).body);
+      this.pending.set(correlationId, { api, timer, onFrame, reject });
+      this.socket.cork();
+      for (const chunk of chunks) this.socket.write(chunk);
+      this.socket.uncork();
+    });
+  }
+
+  private onFrame(frame: Buffer): void {
+    const correlationId = correlationIdOf(frame);
+    const waiting = this.pending.get(correlationId);
+    if (waiting === undefined) {
+      throw new TailraceError(
+        'TLR_PROTOCOL',
+        `${this.address} answered a request (${correlationId}) that was not made`,
+      );
+    }
+    this.pending.delete(correlationId);
+    waiting.timer.cancel();
+    try {
+      waiting.onFrame(frame);
+    } catch (error) {
+      const failure = new TailraceError('TLR_PROTOCOL', `${this.address}, ${waiting.api}: ${messageOf(error)}`, {
+        cause: error,
+      });
+      waiting.reject(failure);
+      throw failure;
+    }
+  }
+
+  /** Asks with our newest version; a broker that does not know it answers in version 0 with what it has (KIP-511). */
+  private async negotiate(): Promise<void> {
+    const ask = (version: number) => {
+      const body = apis.ApiVersions.request.create({ clientSoftwareName: 'tailrace', clientSoftwareVersion: '0.1' });
+      return this.send('ApiVersions', version, body, defaultTimeoutMs);
+    };
+    const newest = apis.ApiVersions.versions[1];
+    let response = await ask(newest);
+    if (response.errorCode === ErrorCode.UNSUPPORTED_VERSION) {
+      const theirs = response.apiKeys.find(({ apiKey }) => apiKey === apis.ApiVersions.key)?.maxVersion ?? 0;
+      response = await ask(Math.min(theirs, newest));
+    }
+    if (response.errorCode !== 0) throw new KafkaError(response.errorCode, `ApiVersions of ${this.address}`);
+    const ranges = new Map<ApiName, readonly [number, number]>();
+    for (const { apiKey, minVersion, maxVersion } of response.apiKeys) {
+      const api = apiNameOf(apiKey);
+      if (api !== undefined) ranges.set(api, [minVersion, maxVersion]);
+    }
+    const features = new Map(response.finalizedFeatures.map(({ name, maxVersionLevel }) => [name, maxVersionLevel]));
+    this.versions = new ApiVersionTable(ranges, features);
+  }
+
+  private end(reason: TailraceError): void {
+    if (!this.open) return;
+    this.open = false;
+    this.socket.destroy();
+    const waiting = [...this.pending.values()];
+    this.pending.clear();
+    for (const { timer, reject } of waiting) {
+      timer.cancel();
+      reject(reason);
+    }
+  }
+
+  private unreachable(what: string): TailraceError {
+    return new TailraceError('TLR_UNREACHABLE', `${this.address}: ${what}`, { retriable: true });
+  }
+}

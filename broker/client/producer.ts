@@ -1,0 +1,264 @@
+// The idempotent, transactional producer. It is crash-only (design §6, Jepsen's rule): after an error whose outcome is not certain it does nothing
+// more until init(), which fences whoever has the transactional id, aborts what was open, and starts new sequences. Only a batch that was
+// refused for certain leaves it alive.
+//
+// Sequences: each batch takes the next one of its partition when it is built, in the order of the calls. They begin at 0 with every new
+// identity (producer id and epoch); with transaction.version 2 that is every transaction (KIP-890), before that every init().
+import { messageOf, TailraceError } from '../../base/errors.ts';
+import { apis } from '../wire/apis.ts';
+import { BatchBuilder, encodeHeaders, noHeaders } from '../wire/batch-builder.ts';
+import { ErrorCode, KafkaError } from '../wire/errors.ts';
+import { addSequence } from '../wire/record-batch.ts';
+import {
+  type BatchSource,
+  type Connection,
+  type OutgoingRecord,
+  type Producer,
+  type ProducerOptions,
+  type ProducerTransaction,
+} from './contract.ts';
+import { type Cluster } from './metadata.ts';
+import { Partitioner } from './partitioner.ts';
+import { PartitionLane } from './produce-lane.ts';
+import { fencedError, isFenced, isRefusal } from './producer-errors.ts';
+import { retry, type RetryOptions } from './retry.ts';
+import { Transaction } from './transaction.ts';
+
+export interface ProducerIdentity {
+  readonly producerId: number;
+  readonly producerEpoch: number;
+}
+
+/** Below the 1,048,588 bytes that Kafka's brokers take by default. */
+const defaultBatchBytes = 1_000_000;
+/** What a record takes beside key, value and headers, at most. */
+const recordOverheadBytes = 32;
+const defaultTransactionTimeoutMs = 60_000;
+const deliveryTimeoutMs = 120_000;
+/** The last Produce version that does not add partitions to the transaction by itself. */
+const lastVersionBefore2 = 11;
+
+export class KafkaProducer implements Producer {
+  readonly cluster: Cluster;
+  readonly transactionalId: string | undefined;
+  readonly transactionTimeoutMs: number;
+  private readonly options: ProducerOptions;
+  private readonly lanes = new Map<string, PartitionLane>();
+  private readonly sequences = new Map<string, number>();
+  private current: ProducerIdentity | undefined;
+  /** The last identity that was ours: with it a later init() finds out whether someone took over in between (KIP-360). */
+  private last: ProducerIdentity | undefined;
+  private transaction: Transaction | undefined;
+  private openedMs: number | undefined;
+  private starting: Promise<void> | undefined;
+  private version2 = false;
+  private readonly closing = new AbortController();
+
+  constructor(cluster: Cluster, options: ProducerOptions) {
+    this.cluster = cluster;
+    this.options = options;
+    this.transactionalId = options.transactionalId;
+    this.transactionTimeoutMs = options.transactionTimeoutMs ?? defaultTransactionTimeoutMs;
+  }
+
+  async init(): Promise<void> {
+    this.die();
+    const { logger } = this.cluster.dependencies;
+    const onRetry = (error: unknown, attempt: number) => {
+      if (attempt === 3) logger.warn('Waiting for a producer id', { error: messageOf(error) });
+    };
+    const repetition = { withinMs: Infinity, signal: this.closing.signal, onRetry };
+    try {
+      this.current =
+        this.transactionalId === undefined
+          ? await retry(this.cluster.dependencies, () => this.initIdempotent(), repetition)
+          : await this.initTransactional(this.transactionalId, repetition);
+    } catch (error) {
+      if (isFenced(error)) throw fencedError(this.transactionalId, error);
+      throw error;
+    }
+    this.last = this.current;
+    this.sequences.clear();
+    this.openedMs = undefined;
+  }
+
+  async send(records: readonly OutgoingRecord[]): Promise<void> {
+    if (this.transactionalId !== undefined) {
+      throw new TailraceError('TLR_INTERNAL', 'a transactional producer sends within begin() and commit() only');
+    }
+    if (this.current === undefined) await (this.starting ??= this.start());
+    await this.appendRecords(records, undefined);
+  }
+
+  begin(): ProducerTransaction {
+    if (this.transactionalId === undefined) throw new TailraceError('TLR_INTERNAL', 'begin() needs a transactionalId');
+    if (this.transaction !== undefined) throw new TailraceError('TLR_INTERNAL', 'a transaction is open already');
+    this.identity();
+    this.openedMs = this.cluster.dependencies.clock.monotonicMs();
+    this.transaction = new Transaction(this, this.transactionalId);
+    return this.transaction;
+  }
+
+  close(): Promise<void> {
+    this.die();
+    this.closing.abort(new TailraceError('TLR_CLOSED', 'the producer was closed'));
+    return Promise.resolve();
+  }
+
+  /** Whether the broker has transaction.version 2; init() learns it. */
+  get isVersion2(): boolean {
+    return this.version2;
+  }
+
+  /** Whether this is the open transaction of a living producer. */
+  isCurrent(transaction: Transaction): boolean {
+    return this.transaction === transaction;
+  }
+
+  /** Who we are. Throws when the producer is dead or was never initialised. */
+  identity(): ProducerIdentity {
+    if (this.closing.signal.aborted) throw new TailraceError('TLR_CLOSED', 'the producer was closed');
+    if (this.current === undefined) {
+      throw new TailraceError('TLR_KAFKA', 'the producer is to be initialised first, or again after its last error', {
+        retriable: true,
+      });
+    }
+    return this.current;
+  }
+
+  /** A new epoch for the next transaction, as EndTxn of transaction.version 2 gives it. */
+  adopt(identity: ProducerIdentity): void {
+    this.current = identity;
+    this.last = identity;
+    this.sequences.clear();
+  }
+
+  /** From now on only init() helps. What is under way is given up: its outcome is unknown. */
+  die(cause: unknown = new TailraceError('TLR_CLOSED', 'the producer was ended or initialised anew')): void {
+    const lanes = [...this.lanes.values()];
+    this.current = undefined;
+    this.transaction = undefined;
+    this.lanes.clear();
+    for (const lane of lanes) lane.abandon(cause);
+  }
+
+  /** The open transaction is over, and the producer lives. */
+  transactionEnded(): void {
+    this.transaction = undefined;
+    this.openedMs = undefined;
+  }
+
+  /** Builds the batch with the next sequence, now, and sends it behind the earlier ones of its partition. */
+  append(topic: string, partition: number, source: BatchSource, transaction: Transaction | undefined): Promise<void> {
+    const identity = this.identity();
+    const key = `${topic}-${partition}`;
+    const baseSequence = this.sequences.get(key) ?? 0;
+    const { count } = source;
+    const bytes = source.build({
+      ...identity,
+      baseSequence,
+      isTransactional: transaction !== undefined,
+      compression: this.options.compression ?? 'none',
+    });
+    this.sequences.set(key, addSequence(baseSequence, count));
+    const admission = transaction?.admit(topic, partition);
+    const inProcess = this.cluster.dependencies.transport.inProcess;
+    const sent = this.lane(key, topic, partition).enqueue({
+      bytes,
+      baseSequence,
+      transactionalId: transaction === undefined ? null : (this.transactionalId ?? null),
+      acks: inProcess && transaction !== undefined ? 1 : -1,
+      maxVersion: transaction?.isVersion2 === false ? lastVersionBefore2 : Number.MAX_SAFE_INTEGER,
+      ...(admission !== undefined && { admission }),
+    });
+    return sent.catch((error: unknown) => {
+      if (this.current === identity && (transaction === undefined || !isRefusal(error))) this.die(error);
+      throw error;
+    });
+  }
+
+  /** Groups records by partition into batches and appends them. */
+  async appendRecords(records: readonly OutgoingRecord[], transaction: Transaction | undefined): Promise<void> {
+    const partitioner = new Partitioner(this.cluster.dependencies.random);
+    const builders = new Map<string, { topic: string; partition: number; builder: BatchBuilder }>();
+    const sent: Promise<void>[] = [];
+    const flush = (lot: { topic: string; partition: number; builder: BatchBuilder }) => {
+      const appended = this.append(lot.topic, lot.partition, lot.builder, transaction);
+      appended.catch(() => undefined);
+      sent.push(appended);
+    };
+    const now = this.cluster.dependencies.clock.now();
+    for (const record of records) {
+      const partition = record.partition ?? (await this.choosePartition(record, partitioner));
+      const key = `${record.topic}-${partition}`;
+      const lot = builders.get(key) ?? { topic: record.topic, partition, builder: new BatchBuilder() };
+      builders.set(key, lot);
+      const headers = record.headers === undefined ? noHeaders : encodeHeaders(record.headers);
+      const { key: recordKey = null, value } = record;
+      const sizeBytes = (recordKey?.length ?? 0) + (value?.length ?? 0) + headers.length + recordOverheadBytes;
+      const limitBytes = this.options.batchBytes ?? defaultBatchBytes;
+      if (lot.builder.count > 0 && lot.builder.sizeBytes + sizeBytes > limitBytes) flush(lot);
+      lot.builder.append(record.timestampMs ?? now, recordKey, value, 0, value?.length ?? 0, headers);
+    }
+    for (const lot of builders.values()) if (lot.builder.count > 0) flush(lot);
+    await Promise.all(sent);
+  }
+
+  private async start(): Promise<void> {
+    try {
+      await this.init();
+    } finally {
+      this.starting = undefined;
+    }
+  }
+
+  private async choosePartition(record: OutgoingRecord, partitioner: Partitioner): Promise<number> {
+    const missingTopicMs = this.cluster.dependencies.transport.inProcess ? 0 : 5000;
+    const topic =
+      this.cluster.knownTopic(record.topic) ??
+      (await retry(this.cluster.dependencies, () => this.cluster.topic(record.topic), { withinMs: missingTopicMs }));
+    return partitioner.partition(record.topic, record.key, topic.partitions.length);
+  }
+
+  private lane(key: string, topic: string, partition: number): PartitionLane {
+    let lane = this.lanes.get(key);
+    if (lane === undefined) {
+      const patienceMs = this.transactionalId === undefined ? deliveryTimeoutMs : this.transactionTimeoutMs;
+      lane = new PartitionLane(this.cluster, { topic, partition }, patienceMs);
+      this.lanes.set(key, lane);
+    }
+    return lane;
+  }
+
+  private async initIdempotent(): Promise<ProducerIdentity> {
+    const connection = await this.cluster.any();
+    const body = apis.InitProducerId.request.create({ transactionalId: null, transactionTimeoutMs: 0 });
+    return identityOf(await connection.request('InitProducerId', body));
+  }
+
+  private async initTransactional(transactionalId: string, repetition: RetryOptions): Promise<ProducerIdentity> {
+    // A transaction that outlived its timeout was aborted by the coordinator under a new epoch: that is not a takeover.
+    const openMs = this.openedMs === undefined ? 0 : this.cluster.dependencies.clock.monotonicMs() - this.openedMs;
+    const mayHaveTimedOut = openMs >= this.transactionTimeoutMs;
+    let claim = mayHaveTimedOut ? undefined : this.last;
+    const ask = async (connection: Connection): Promise<ProducerIdentity> => {
+      const claimed = claim !== undefined && connection.versionOf('InitProducerId') >= 3 ? claim : {};
+      const { transactionTimeoutMs } = this;
+      const body = apis.InitProducerId.request.create({ transactionalId, transactionTimeoutMs, ...claimed });
+      const answer = await connection.request('InitProducerId', body);
+      if (answer.errorCode === ErrorCode.INVALID_PRODUCER_ID_MAPPING && claim !== undefined) {
+        // The coordinator forgot the id (transactional.id.expiration.ms): nobody took it over either.
+        claim = undefined;
+        return ask(connection);
+      }
+      this.version2 = connection.feature('transaction.version') >= 2 && connection.versionOf('EndTxn') >= 5;
+      return identityOf(answer);
+    };
+    return this.cluster.withCoordinator('transaction', transactionalId, ask, repetition);
+  }
+}
+
+function identityOf(answer: { errorCode: number; producerId: number; producerEpoch: number }): ProducerIdentity {
+  if (answer.errorCode !== 0) throw new KafkaError(answer.errorCode, 'InitProducerId');
+  return { producerId: answer.producerId, producerEpoch: answer.producerEpoch };
+}
