@@ -37,11 +37,11 @@ const vectorsOf = <T>(file: string): T[] =>
 
 const messages = new Map<string, Message<unknown>>();
 for (const api of Object.values(apis)) {
-  messages.set(api.request.name, api.request as Message<unknown>);
-  messages.set(api.response.name, api.response as Message<unknown>);
+  messages.set(api.request.name, api.request);
+  messages.set(api.response.name, api.response);
 }
 for (const exported of Object.values(coordinatorRecords)) {
-  if (typeof exported === 'object') messages.set(exported.name, exported as Message<unknown>);
+  if (typeof exported === 'object') messages.set(exported.name, exported);
 }
 
 const messageVectors = vectorsOf<MessageVector>('kafka-messages.jsonl');
@@ -116,8 +116,9 @@ describe('record batches as Kafka writes them', () => {
         expect(records).toHaveLength(vector.count);
         return;
       }
-      const { name: _ignored, hex: _hex, records: expected, ...expectedHeader } = vector;
-      expect(header).toMatchObject(expectedHeader);
+      const { records: expected, ...printed } = vector;
+      const expectedHeader = Object.entries(printed).filter(([name]) => name !== 'name' && name !== 'hex');
+      expect(header).toMatchObject(Object.fromEntries(expectedHeader));
       expect(records).toEqual(expected);
     },
   );
