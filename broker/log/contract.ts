@@ -68,6 +68,8 @@ export interface PartitionLog {
   /** The first offset of the oldest open transaction, or the high watermark. */
   readonly lastStableOffset: number;
   readonly sizeBytes: number;
+  /** Checksum of the last batch that was appended since the log was opened; undefined when there was none. Part of a transaction's decision. */
+  readonly lastBatchCrc: number | undefined;
 
   /**
    * Validates, gives offsets (in place, in `batch`) and queues for the next group commit; in order of the calls. The buffer
@@ -86,7 +88,10 @@ export interface PartitionLog {
   /** Bytes that could be read now from `offset`, by position and without reading: for min_bytes of a waiting fetch. */
   readableBytes(offset: number, isolation: Isolation): number;
   /** The first record at or after the time: its offset and its timestamp; undefined when there is none. */
-  offsetForTime(timestampMs: number, isolation: Isolation): Promise<{ offset: number; timestampMs: number } | undefined>;
+  offsetForTime(
+    timestampMs: number,
+    isolation: Isolation,
+  ): Promise<{ offset: number; timestampMs: number } | undefined>;
   /** Offset and timestamp of the record with the greatest timestamp (KIP-734). */
   maxTimestamp(): Promise<{ offset: number; timestampMs: number } | undefined>;
   /** End offset of the greatest epoch at or below `leaderEpoch` (OffsetForLeaderEpoch). */

@@ -1,0 +1,469 @@
+// A data directory: lock, identity (`meta.properties`), the metadata log, all partitions and the one writer.
+//
+// A start: take the lock; read the metadata; note whether the last end was clean and remove the marker, durably; when it was not, raise the leader
+// epoch; finish deletions that were under way; open and recover the partitions; write checkpoints. Clean marker: Kafka's `.kafka_cleanshutdown`.
+import { join } from 'node:path';
+import { replaceFile } from '../../base/atomic-file.ts';
+import { type Clock } from '../../base/clock.ts';
+import { messageOf, TailraceError } from '../../base/errors.ts';
+import { type Files } from '../../base/files.ts';
+import { type Lock, acquireLock } from '../../base/lock.ts';
+import { type Logger } from '../../base/logger.ts';
+import { type Random, randomUuid } from '../../base/random.ts';
+import { ErrorCode, KafkaError } from '../wire/errors.ts';
+import { checkpointPartition } from './checkpoint-round.ts';
+import { readCheckpoint, writeCheckpoint } from './checkpoints.ts';
+import { type LogDirectory, type PartitionLog, type RecoveryCut, type TopicDescription } from './contract.ts';
+import { DiskGuard } from './disk-guard.ts';
+import { GroupCommit } from './group-commit.ts';
+import { LeaderEpochs } from './leader-epochs.ts';
+import { MetadataLog, type TopicMetadata } from './metadata-log.ts';
+import { Partition } from './partition.ts';
+import { recoverPartition } from './recovery.ts';
+import { checkSetting, resolveSettings } from './settings.ts';
+import { TailBudget } from './tail.ts';
+import { checkTopicName, claimFolder, clearDeleted, partitionFolder, removeFolders } from './topic-folders.ts';
+
+export interface LogDirectoryOptions {
+  directory: string;
+  files: Files;
+  clock: Clock;
+  random: Random;
+  logger: Logger;
+  /** Topic settings of the broker, under their topic names; they stand between a topic's own and the defaults. */
+  topicDefaults?: Readonly<Record<string, string>>;
+  /** Memory for recently appended batches of all partitions. */
+  tailBytes?: number;
+  /** Client appends are refused when less room than this is left on the file system. */
+  reserveBytes?: number;
+  /** Replaced by tests that run in memory. */
+  lock?: (directory: string) => Promise<Lock>;
+}
+
+interface Topic {
+  metadata: TopicMetadata;
+  id: Buffer;
+  partitions: (Partition | TailraceError)[];
+}
+
+const cleanMarker = '.kafka_cleanshutdown';
+const producerIdBlock = 1000;
+const openedAtOnce = 8;
+const greatestPartitionCount = 10_000;
+
+/** Opens a data directory, making it when it is not there. Throws TLR_LOCKED, TLR_DATA_VERSION or TLR_CORRUPT. */
+export async function openLogDirectory(options: LogDirectoryOptions): Promise<LogDirectory> {
+  await options.files.makeDirectory(options.directory);
+  const lock = await (options.lock ?? acquireLock)(options.directory);
+  try {
+    const metadata = await MetadataLog.open(options.files, options.directory);
+    const log = new DiskLogDirectory(options, lock, metadata);
+    await log.start();
+    return log;
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+class DiskLogDirectory implements LogDirectory {
+  readonly recoveryCuts: RecoveryCut[] = [];
+  readonly failed: Promise<Error>;
+
+  private readonly options: LogDirectoryOptions;
+  private readonly files: Files;
+  private readonly directory: string;
+  private readonly lock: Lock;
+  private readonly metadata: MetadataLog;
+  private readonly commit: GroupCommit;
+  private readonly tailBudget: TailBudget;
+  private readonly guard: DiskGuard;
+  private readonly byName = new Map<string, Topic>();
+  private readonly creating = new Set<string>();
+  private recoveryPoints = new Map<string, number>();
+  private startOffsets = new Map<string, number>();
+  private wasClean = false;
+  private producerIds = { next: 0, end: 0 };
+  private producerIdWork: Promise<unknown> = Promise.resolve();
+  private upkeep: Promise<void> = Promise.resolve();
+  private failure: Error | undefined;
+  private closing = false;
+
+  constructor(options: LogDirectoryOptions, lock: Lock, metadata: MetadataLog) {
+    this.options = options;
+    this.files = options.files;
+    this.directory = options.directory;
+    this.lock = lock;
+    this.metadata = metadata;
+    this.tailBudget = new TailBudget(options.tailBytes ?? 32 * 1024 * 1024);
+    this.guard = new DiskGuard(
+      options.files,
+      options.directory,
+      options.clock,
+      options.reserveBytes ?? 64 * 1024 * 1024,
+    );
+    const { promise, resolve } = Promise.withResolvers<Error>();
+    this.failed = promise;
+    this.commit = new GroupCommit({
+      onCommitted: (bytes) => this.guard.wrote(bytes),
+      onFull: (error) => {
+        this.guard.full(error);
+        this.options.logger.error(error.message, { code: error.code });
+      },
+      onFailed: (error) => {
+        this.failure = error;
+        for (const partition of this.openPartitions()) partition.failed(error);
+        resolve(error);
+      },
+    });
+  }
+
+  get clusterId(): string {
+    return this.metadata.state.clusterId!;
+  }
+
+  async start(): Promise<void> {
+    const { files, directory, metadata } = this;
+    await this.writeIdentity();
+    this.wasClean = (await files.stat(join(directory, cleanMarker))) !== undefined;
+    await files.remove(join(directory, cleanMarker));
+    await files.syncDirectory(directory);
+    if (!this.wasClean && metadata.existed) {
+      await metadata.append({ kind: 'leader-epoch', leaderEpoch: metadata.state.leaderEpoch + 1 });
+    }
+    this.recoveryPoints = await readCheckpoint(files, directory, 'recovery-point-offset-checkpoint');
+    this.startOffsets = await readCheckpoint(files, directory, 'log-start-offset-checkpoint');
+    await clearDeleted(files, directory);
+    for (const [topicId, name] of metadata.state.deleting) await this.finishDeletion(name, topicId);
+    const topics = [...metadata.state.topics.values()];
+    for (const topic of topics) this.byName.set(topic.name, emptyTopic(topic));
+    const all = topics.flatMap((topic) =>
+      Array.from({ length: topic.partitions }, (_, partition) => ({ topic, partition })),
+    );
+    await inParallel(all, openedAtOnce, async ({ topic, partition }) => {
+      this.byName.get(topic.name)!.partitions[partition] = await this.openPartition(topic, partition);
+    });
+    if (!this.wasClean) await this.checkpoint(this.openPartitions());
+    await this.guard.check();
+  }
+
+  topics(): TopicDescription[] {
+    return [...this.byName.values()].map(describeTopic);
+  }
+
+  topic(name: string): TopicDescription | undefined {
+    const topic = this.byName.get(name);
+    return topic === undefined ? undefined : describeTopic(topic);
+  }
+
+  topicById(topicId: Buffer): TopicDescription | undefined {
+    const metadata = this.metadata.state.topics.get(topicId.toString('base64url'));
+    return metadata === undefined ? undefined : this.topic(metadata.name);
+  }
+
+  partition(topic: string, partition: number): PartitionLog | undefined {
+    const found = this.byName.get(topic)?.partitions[partition];
+    if (found instanceof TailraceError) {
+      throw new KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, found.message, { cause: found });
+    }
+    return found;
+  }
+
+  async createTopic(topic: {
+    name: string;
+    partitions: number;
+    configs?: Record<string, string>;
+  }): Promise<TopicDescription> {
+    const { name, partitions, configs = {} } = topic;
+    this.checkOpen();
+    checkTopicName(name);
+    checkPartitionCount(partitions);
+    for (const [key, value] of Object.entries(configs)) checkSetting(key, value);
+    if (this.byName.has(name) || this.creating.has(name)) {
+      throw new KafkaError(ErrorCode.TOPIC_ALREADY_EXISTS, `topic ${name}`);
+    }
+    this.creating.add(name);
+    try {
+      const topicId = randomUuid(this.options.random).toString('base64url');
+      const metadata: TopicMetadata = { name, topicId, partitions, configs };
+      await this.metadata.append({ kind: 'topic', ...metadata });
+      const created = emptyTopic(this.metadata.state.topics.get(topicId)!);
+      await this.addPartitions(created, partitions);
+      this.byName.set(name, created);
+      return describeTopic(created);
+    } finally {
+      this.creating.delete(name);
+    }
+  }
+
+  async deleteTopic(name: string): Promise<void> {
+    this.checkOpen();
+    const topic = this.existing(name);
+    this.byName.delete(name);
+    this.creating.add(name);
+    try {
+      await this.metadata.append({ kind: 'delete', topicId: topic.metadata.topicId });
+      const gone = new KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `topic ${name} was deleted`);
+      const open = topic.partitions.filter((partition) => partition instanceof Partition);
+      for (const partition of open) partition.block(gone);
+      await Promise.allSettled(open.map((partition) => partition.flush()));
+      await this.exclusively(async () => {
+        for (const partition of open) {
+          await partition.close();
+          this.recoveryPoints.delete(keyOf(partition));
+          this.startOffsets.delete(keyOf(partition));
+        }
+        await this.finishDeletion(name, topic.metadata.topicId);
+      });
+    } finally {
+      this.creating.delete(name);
+    }
+  }
+
+  async createPartitions(name: string, total: number): Promise<void> {
+    this.checkOpen();
+    const topic = this.existing(name);
+    checkPartitionCount(total);
+    if (total <= topic.partitions.length) {
+      throw new KafkaError(
+        ErrorCode.INVALID_PARTITIONS,
+        `topic ${name} has ${topic.partitions.length} partitions already`,
+      );
+    }
+    await this.metadata.append({ kind: 'partitions', topicId: topic.metadata.topicId, partitions: total });
+    await this.addPartitions(topic, total);
+  }
+
+  async alterConfigs(name: string, changes: { name: string; value: string | null }[]): Promise<void> {
+    this.checkOpen();
+    const topic = this.existing(name);
+    const configs = { ...topic.metadata.configs };
+    for (const change of changes) {
+      checkSetting(change.name, change.value);
+      if (change.value === null) Reflect.deleteProperty(configs, change.name);
+      else configs[change.name] = change.value;
+    }
+    await this.metadata.append({ kind: 'configs', topicId: topic.metadata.topicId, configs });
+    const settings = resolveSettings(configs, this.options.topicDefaults);
+    for (const partition of topic.partitions) if (partition instanceof Partition) partition.settings = settings;
+  }
+
+  allocateProducerId(): Promise<number> {
+    const work = this.producerIdWork.then(async () => {
+      this.checkOpen();
+      if (this.producerIds.next === this.producerIds.end) {
+        const next = this.metadata.state.nextProducerId;
+        await this.metadata.append({ kind: 'producer-ids', next: next + producerIdBlock });
+        this.producerIds = { next, end: next + producerIdBlock };
+      }
+      return this.producerIds.next++;
+    });
+    this.producerIdWork = work.catch(() => undefined);
+    return work;
+  }
+
+  async maintain(): Promise<void> {
+    if (this.closing || this.failure !== undefined) return;
+    await this.guard.check();
+    await this.exclusively(() => this.checkpoint(this.openPartitions()));
+  }
+
+  async close(): Promise<void> {
+    if (this.closing) return;
+    this.closing = true;
+    const closed = new KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, 'the log is closed', {
+      cause: new TailraceError('TLR_CLOSED', 'the log is closed'),
+    });
+    for (const partition of this.openPartitions()) partition.block(closed);
+    await this.commit.idle();
+    try {
+      await this.exclusively(async () => {
+        if (this.failure !== undefined) return;
+        await this.checkpoint(this.openPartitions());
+        await replaceFile(this.files, join(this.directory, cleanMarker), '{"version":0,"brokerEpoch":-1}');
+      });
+    } finally {
+      for (const partition of this.openPartitions()) await partition.close();
+      await this.metadata.close();
+      await this.lock.release();
+    }
+  }
+
+  private checkOpen(): void {
+    if (this.failure !== undefined) {
+      throw new KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, this.failure.message, { cause: this.failure });
+    }
+    if (this.closing) throw new TailraceError('TLR_CLOSED', 'the log is closed');
+  }
+
+  private existing(name: string): Topic {
+    const topic = this.byName.get(name);
+    if (topic === undefined) throw new KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `topic ${name}`);
+    return topic;
+  }
+
+  private openPartitions(): Partition[] {
+    return [...this.byName.values()].flatMap((topic) =>
+      topic.partitions.filter((partition) => partition instanceof Partition),
+    );
+  }
+
+  /** Runs upkeep one after the other. */
+  private exclusively(work: () => Promise<void>): Promise<void> {
+    const result = this.upkeep.then(work);
+    this.upkeep = result.catch((error: unknown) => {
+      this.options.logger.error(`upkeep of ${this.directory} failed: ${messageOf(error)}`);
+    });
+    return result;
+  }
+
+  private async writeIdentity(): Promise<void> {
+    if (this.metadata.state.clusterId === undefined) {
+      await this.metadata.append({ kind: 'cluster', clusterId: randomUuid(this.options.random).toString('base64url') });
+    }
+    const path = join(this.directory, 'meta.properties');
+    if ((await this.files.stat(path)) !== undefined) return;
+    const directoryId = randomUuid(this.options.random).toString('base64url');
+    const lines = ['version=1', `cluster.id=${this.clusterId}`, 'node.id=1', `directory.id=${directoryId}`];
+    await replaceFile(this.files, path, `${lines.join('\n')}\n`);
+  }
+
+  private async finishDeletion(name: string, topicId: string): Promise<void> {
+    await removeFolders(this.files, this.directory, name, topicId);
+    await this.metadata.append({ kind: 'removed', topicId });
+  }
+
+  private async addPartitions(topic: Topic, total: number): Promise<void> {
+    const added = Array.from(
+      { length: total - topic.partitions.length },
+      (_, index) => topic.partitions.length + index,
+    );
+    const opened: (Partition | TailraceError)[] = [];
+    await inParallel(added, openedAtOnce, async (partition) => {
+      opened[partition] = await this.openPartition(topic.metadata, partition);
+    });
+    for (const partition of added) topic.partitions[partition] = opened[partition]!;
+  }
+
+  /** Opens and recovers one partition; the error instead when what it holds is damaged. */
+  private async openPartition(topic: TopicMetadata, partition: number): Promise<Partition | TailraceError> {
+    const { files } = this;
+    const folder = partitionFolder(this.directory, topic.name, partition);
+    const key = `${topic.name}-${partition}`;
+    const settings = resolveSettings(topic.configs, this.options.topicDefaults);
+    const epochs = new LeaderEpochs(files, join(folder, 'leader-epoch-checkpoint'));
+    const logStartOffset = this.startOffsets.get(key) ?? 0;
+    try {
+      await claimFolder(files, this.directory, folder, topic.topicId);
+      await epochs.load();
+      const recovered = await recoverPartition({
+        files,
+        directory: folder,
+        where: `topic ${topic.name}, partition ${partition}`,
+        logStartOffset,
+        recoveryPoint: this.recoveryPoints.get(key),
+        clean: this.wasClean,
+        indexIntervalBytes: settings.indexIntervalBytes,
+        mayHaveHoles: settings.compacts,
+        epochs,
+      });
+      if (recovered.cut !== undefined) this.noteCut({ topic: topic.name, partition, ...recovered.cut });
+      const { leaderEpoch } = this.metadata.state;
+      epochs.assign(leaderEpoch, recovered.logEndOffset);
+      return new Partition(
+        {
+          files,
+          directory: folder,
+          topic: topic.name,
+          topicId: Buffer.from(topic.topicId, 'base64url'),
+          partition,
+          leaderEpoch,
+          logStartOffset,
+          settings,
+          clock: this.options.clock,
+          commit: this.commit,
+          tailBudget: this.tailBudget,
+          epochs,
+          refusal: () => this.guard.refusal(),
+          onDelete: (which, offset) => this.exclusively(() => this.deleteBefore(which, offset)),
+          onRoll: (which) => void this.exclusively(() => this.checkpoint([which])).catch(() => undefined),
+        },
+        recovered,
+      );
+    } catch (error) {
+      if (!(error instanceof TailraceError) || error.code !== 'TLR_CORRUPT') throw error;
+      this.options.logger.error(error.message, { code: error.code, topic: topic.name, partition });
+      return error;
+    }
+  }
+
+  private noteCut(cut: RecoveryCut): void {
+    this.recoveryCuts.push(cut);
+    const { topic, partition, fromOffset, cutBytes, reason } = cut;
+    this.options.logger.warn('the end of a partition was torn and has been cut', {
+      topic,
+      partition,
+      fromOffset,
+      cutBytes,
+      reason,
+    });
+  }
+
+  private async deleteBefore(partition: Partition, offset: number): Promise<void> {
+    const dropped = partition.moveStart(offset);
+    // The new start is durable before a file goes: otherwise a crash could leave a hole in the middle.
+    this.startOffsets.set(keyOf(partition), partition.logStartOffset);
+    await writeCheckpoint(this.files, this.directory, 'log-start-offset-checkpoint', this.startOffsets);
+    for (const segment of dropped) await segment.remove();
+    if (dropped.length > 0) await this.files.syncDirectory(partition.directory);
+  }
+
+  private async checkpoint(partitions: Partition[]): Promise<void> {
+    let moved = false;
+    for (const partition of partitions) {
+      const key = keyOf(partition);
+      const isCurrent =
+        this.recoveryPoints.get(key) === partition.logEndOffset && !partition.segments.some((s) => s.isDirty);
+      if (isCurrent) continue;
+      this.recoveryPoints.set(key, await checkpointPartition(this.files, partition));
+      moved = true;
+    }
+    if (moved)
+      await writeCheckpoint(this.files, this.directory, 'recovery-point-offset-checkpoint', this.recoveryPoints);
+  }
+}
+
+function keyOf(partition: { topic: string; partition: number }): string {
+  return `${partition.topic}-${partition.partition}`;
+}
+
+function emptyTopic(metadata: TopicMetadata): Topic {
+  return { metadata, id: Buffer.from(metadata.topicId, 'base64url'), partitions: [] };
+}
+
+function describeTopic({ metadata, id, partitions }: Topic): TopicDescription {
+  return {
+    name: metadata.name,
+    topicId: id,
+    partitions: partitions.length,
+    configs: metadata.configs,
+    isInternal: metadata.name === '__consumer_offsets' || metadata.name === '__transaction_state',
+  };
+}
+
+function checkPartitionCount(count: number): void {
+  if (Number.isInteger(count) && count > 0 && count <= greatestPartitionCount) return;
+  throw new KafkaError(
+    ErrorCode.INVALID_PARTITIONS,
+    `${count} partitions; 1 to ${greatestPartitionCount} are possible`,
+  );
+}
+
+/** Calls `work` for each item, at most `limit` at a time. */
+async function inParallel<T>(items: readonly T[], limit: number, work: (item: T) => Promise<void>): Promise<void> {
+  const rest = items.values();
+  const worker = async () => {
+    for (const item of rest) await work(item);
+  };
+  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker));
+}
