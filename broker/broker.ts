@@ -29,9 +29,6 @@ export interface BrokerOptions {
   listen?: readonly ListenAddress[];
   /** Broker settings under Kafka's names (broker/config.ts). */
   settings?: Readonly<Record<string, SettingValue>>;
-  /** Records of a topic below this offset may be deleted to keep the directory within `maxDiskBytes`. */
-  deletableUntil?: (topic: string, partition: number) => number;
-  maxDiskBytes?: number;
   files: Files;
   clock: Clock;
   random: Random;
@@ -112,6 +109,11 @@ export class Broker implements RequestHandler {
   /** Torn tails that recovery cut off at this start. */
   get recoveryCuts(): readonly RecoveryCut[] {
     return this.parts.log.recoveryCuts;
+  }
+
+  /** Fetches that wait for data at the moment. */
+  get waitingRequests(): number {
+    return this.parts.waiting.size;
   }
 
   /** The log, for what is no request: room on disk, retention, metrics. */

@@ -81,17 +81,17 @@ function mayCreate(context: HandlerContext, request: MetadataRequest, name: stri
   return request.allowAutoTopicCreation && context.broker.settings.boolean('auto.create.topics.enable');
 }
 
-/** Creates a topic that was asked for; two requests may do so at the same time. Returns the error code where it is refused. */
+/** Creates a topic that was asked for. Returns the error code where it is refused; a client asks again while another creates it. */
 async function create(context: HandlerContext, name: string): Promise<TopicDescription | number> {
   const { log, logger, settings } = context.broker;
   try {
     return await log.createTopic({ name, partitions: settings.number('num.partitions') });
   } catch (error) {
-    const topic = log.topic(name);
-    if (topic !== undefined) return topic;
-    if (!(error instanceof KafkaError))
-      logger.error('A topic could not be created', { topic: name, error: messageOf(error) });
     const code = errorCodeOf(error);
-    return code === ErrorCode.UNKNOWN_SERVER_ERROR ? ErrorCode.LEADER_NOT_AVAILABLE : code;
+    if (code === ErrorCode.TOPIC_ALREADY_EXISTS) return log.topic(name) ?? ErrorCode.LEADER_NOT_AVAILABLE;
+    if (!(error instanceof KafkaError)) {
+      logger.error('A topic could not be created', { topic: name, error: messageOf(error) });
+    }
+    return code;
   }
 }

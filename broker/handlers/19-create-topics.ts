@@ -8,6 +8,8 @@
 // Version notes: 4 defaults by -1 (KIP-464) · 5 flexible, what was made (KIP-525) · 7 topic ids (KIP-516)
 import { topicSettingsOf } from './configs.ts';
 import { messageOf } from '../../base/errors.ts';
+import { checkSetting } from '../log/settings.ts';
+import { checkTopicName } from '../log/topic-folders.ts';
 import { type RequestOf } from '../wire/apis.ts';
 import { ErrorCode, errorCodeOf, KafkaError } from '../wire/errors.ts';
 import { createTopicsResponse } from '../wire/messages/19-create-topics.ts';
@@ -62,7 +64,9 @@ async function create(asked: AskedTopic, validateOnly: boolean, context: Handler
 }
 
 function validated(name: string, partitions: number, configs: Record<string, string>, { broker }: HandlerContext) {
-  broker.log.validateTopic({ name, partitions, configs });
+  checkTopicName(name);
+  if (broker.log.topic(name) !== undefined) throw new KafkaError(ErrorCode.TOPIC_ALREADY_EXISTS, `Topic ${name}`);
+  for (const [key, value] of Object.entries(configs)) checkSetting(key, value);
   return { name, topicId: Buffer.alloc(16), partitions, configs, isInternal: false };
 }
 

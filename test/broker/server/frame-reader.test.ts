@@ -1,0 +1,51 @@
+// Frames come out whole and in order however the bytes were cut on their way; what is no frame is refused before memory is taken.
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { FrameReader } from '../../../broker/server/frame-reader.ts';
+
+function framed(body: Uint8Array): Buffer {
+  const frame = Buffer.alloc(4 + body.length);
+  frame.writeInt32BE(body.length, 0);
+  frame.set(body, 4);
+  return frame;
+}
+
+test('any cutting of the stream gives the same frames', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.uint8Array({ maxLength: 200 }), { maxLength: 20 }),
+      fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1 }),
+      (bodies, cuts) => {
+        const stream = Buffer.concat(bodies.map(framed));
+        const reader = new FrameReader(1000);
+        const out: Buffer[] = [];
+        for (let position = 0, cut = 0; position < stream.length; cut++) {
+          const end = position + cuts[cut % cuts.length]!;
+          reader.push(stream.subarray(position, end));
+          position = end;
+          for (let frame = reader.next(); frame !== undefined; frame = reader.next()) out.push(frame);
+        }
+        expect(out.map((frame) => [...frame])).toEqual(bodies.map((body) => [...body]));
+        expect(reader.bufferedBytes).toBe(0);
+      },
+    ),
+  );
+});
+
+test('a size above the limit is refused by its four bytes alone', () => {
+  const reader = new FrameReader(100);
+  reader.push(Buffer.from([0, 0, 0, 101]));
+  expect(() => reader.next()).toThrow('claims 101 bytes; socket.request.max.bytes is 100');
+});
+
+test('a negative size is refused', () => {
+  const reader = new FrameReader(100);
+  reader.push(Buffer.from([0xff, 0xff, 0xff, 0xff]));
+  expect(() => reader.next()).toThrow('claims -1 bytes');
+});
+
+test('an HTTP request is named as one', () => {
+  const limited = new FrameReader(104857600);
+  limited.push(Buffer.from('GET / HTTP/1.1\r\n'));
+  expect(() => limited.next()).toThrow('An HTTP request came to the Kafka port');
+});
