@@ -6,12 +6,20 @@ import { ApiVersionTable } from './api-versions.ts';
 import { type Connection, type RequestHandler, type RequestOptions, type Transport } from './contract.ts';
 
 /** Reaches `handler` whatever address is asked for. No timeouts: a broker in the same process answers or has failed. */
-export function inProcessTransport(handler: RequestHandler, clientId: string): Transport {
-  return {
-    bootstrap: [{ host: 'in-process', port: 0 }],
-    inProcess: true,
-    connect: () => Promise.resolve(new InProcessConnection(handler, clientId)),
-  };
+export class InProcessTransport implements Transport {
+  readonly bootstrap = [{ host: 'in-process', port: 0 }];
+  readonly inProcess = true;
+  private readonly handler: RequestHandler;
+  private readonly clientId: string;
+
+  constructor(handler: RequestHandler, clientId: string) {
+    this.handler = handler;
+    this.clientId = clientId;
+  }
+
+  connect(): Promise<Connection> {
+    return Promise.resolve(new InProcessConnection(this.handler, this.clientId));
+  }
 }
 
 class InProcessConnection implements Connection {

@@ -3,7 +3,7 @@ import { connect as connectSocket, type Socket } from 'node:net';
 import { type Clock } from '../../base/clock.ts';
 import { TailraceError } from '../../base/errors.ts';
 import { SocketConnection } from './connection.ts';
-import { type Transport } from './contract.ts';
+import { type Connection, type Transport } from './contract.ts';
 
 const connectTimeoutMs = 10_000;
 
@@ -13,16 +13,23 @@ export interface SocketTransportOptions {
   clock: Clock;
 }
 
-export function socketTransport(options: SocketTransportOptions): Transport {
-  const { bootstrap, clientId, clock } = options;
-  return {
-    bootstrap,
-    inProcess: false,
-    async connect({ host, port }) {
-      const socket = await openSocket(host, port, clock);
-      return SocketConnection.open(socket, { clock, clientId, address: `${host}:${port}` });
-    },
-  };
+/** Opens a socket for each connection. */
+export class SocketTransport implements Transport {
+  readonly bootstrap: readonly { host: string; port: number }[];
+  readonly inProcess = false;
+  private readonly clientId: string;
+  private readonly clock: Clock;
+
+  constructor(options: SocketTransportOptions) {
+    this.bootstrap = options.bootstrap;
+    this.clientId = options.clientId;
+    this.clock = options.clock;
+  }
+
+  async connect({ host, port }: { host: string; port: number }): Promise<Connection> {
+    const { clock, clientId } = this;
+    return SocketConnection.open(await openSocket(host, port, clock), { clock, clientId, address: `${host}:${port}` });
+  }
 }
 
 /** "k1:9092,k2" → addresses; 9092 where no port is given; IPv6 in brackets. Throws TailraceError TLR_USAGE. */
