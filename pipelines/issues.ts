@@ -41,7 +41,9 @@ function translate(issue: ZodIssue, above: Path, parsed: Parsed): Issue[] {
           : wrong(path, `must be ${kinds[issue.expected] ?? issue.expected}`),
       ];
     case 'invalid_value':
-      return [isMissing(parsed.input, path) ? missing(path) : wrong(path, `must be ${choices(issue.values)}`)];
+      return [
+        isMissing(parsed.input, path) ? missing(path) : wrong(path, `must be ${choices(issue.values, parsed, path)}`),
+      ];
     case 'invalid_union':
       return isMissing(parsed.input, path) ? [missing(path)] : union(issue, path, parsed);
     case 'invalid_key':
@@ -76,10 +78,14 @@ const kinds: Partial<Record<string, string>> = {
   array: 'a list',
 };
 
-function isMissing(input: unknown, path: Path): boolean {
+function valueAt(input: unknown, path: Path): unknown {
   let value = input;
   for (const step of path) value = (value as Record<string | number, unknown> | null | undefined)?.[step];
-  return path.length > 0 && value === undefined;
+  return value;
+}
+
+function isMissing(input: unknown, path: Path): boolean {
+  return path.length > 0 && valueAt(input, path) === undefined;
 }
 
 function missing(path: Path): Issue {
@@ -102,25 +108,28 @@ function listed(known: readonly string[]): string {
   return known.length === 0 ? '' : `; there are ${known.join(', ')}`;
 }
 
-function choices(values: readonly unknown[]): string {
+function choices(values: readonly unknown[], { input }: Parsed, path: Path): string {
   const texts = values.map(String);
-  return texts.length === 1 ? texts[0]! : `${texts.slice(0, -1).join(', ')} or ${texts.at(-1)!}`;
+  const written = valueAt(input, path);
+  const list = texts.length === 1 ? texts[0]! : `${texts.slice(0, -1).join(', ')} or ${texts.at(-1)!}`;
+  return list + (typeof written === 'string' ? suggest(written, texts) : '');
 }
 
 /** The findings of the one alternative that is of the right kind; what the union says of itself when none or several are. */
 function union(issue: z.core.$ZodIssueInvalidUnion, path: Path, parsed: Parsed): Issue[] {
-  const near = issue.errors.filter((errors) => !errors.some((error) => error.path.length === 0 && isKindIssue(error)));
+  const near = issue.errors.filter((errors) => !isOther(errors));
   if (near.length === 1) return near[0]!.flatMap((error) => translate(error, path, parsed));
   return [wrong(path, issue.message === 'Invalid input' ? 'is not of the right form' : `must be ${issue.message}`)];
 }
 
+/** Whether the alternative was not meant at all: the value is of another kind. */
 function isKindIssue(error: ZodIssue): boolean {
-  return (
-    error.code === 'invalid_type' ||
-    error.code === 'invalid_value' ||
-    error.code === 'invalid_format' ||
-    error.code === 'custom'
-  );
+  if (error.code === 'invalid_union') return error.errors.every((errors) => isOther(errors));
+  return ['invalid_type', 'invalid_value', 'invalid_format', 'custom'].includes(error.code);
+}
+
+function isOther(errors: readonly ZodIssue[]): boolean {
+  return errors.some((error) => error.path.length === 0 && isKindIssue(error));
 }
 
 /** The keys that an object schema knows at a path; through records, lists, unions and wrappers. */

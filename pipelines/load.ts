@@ -2,10 +2,10 @@
 import { messageOf } from '../base/errors.ts';
 import { type Diagnostic, renderDiagnostics, sortDiagnostics } from './diagnostics.ts';
 import { expandConfig } from './expansion.ts';
-import { issuesOf } from './issues.ts';
+import { type Issue, issuesOf } from './issues.ts';
 import { mergeSources } from './merge.ts';
 import { type Plan } from './plan.ts';
-import { type Definitions, planConfig } from './planner.ts';
+import { type Definitions, namesOf, planConfig } from './planner.ts';
 import { Reporter } from './reporter.ts';
 import { configSchema } from './schema.ts';
 import { type Locator, parseSource, type Source, type SourceOptions } from './source.ts';
@@ -52,14 +52,47 @@ function build(
   const reporter = new Reporter(locator, problems);
   const parsed = configSchema.safeParse(value);
   if (!parsed.success) {
-    reporter.issues([], issuesOf(parsed.error, configSchema, value) ?? []);
+    const issues = issuesOf(parsed.error, configSchema, value) ?? [];
+    reporter.issues([], issues);
+    checkRest(value, issues, definitions, reporter);
     return refused(problems, files);
   }
-  const plan = planConfig(parsed.data, files, definitions, reporter);
+  const plan = planConfig(parsed.data, namesOf(value), files, definitions, reporter);
   if (plan === undefined) return refused(problems, files);
   const sorted = sortDiagnostics(problems, files);
   const complete = { ...plan, warnings: sorted.map((problem) => renderDiagnostics([problem])) };
   return { plan: complete, problems: sorted, expand: () => expandConfig(raw, complete, definitions) };
+}
+
+/** What is well-formed is planned too, so that all problems show in one go. */
+function checkRest(
+  value: Record<string, unknown>,
+  issues: readonly Issue[],
+  definitions: Definitions,
+  reporter: Reporter,
+): void {
+  const pruned = structuredClone(value);
+  prune(pruned, issues, 3);
+  let parsed = configSchema.safeParse(pruned);
+  if (!parsed.success) {
+    prune(pruned, issuesOf(parsed.error, configSchema, pruned) ?? [], 2);
+    parsed = configSchema.safeParse(pruned);
+  }
+  if (!parsed.success) return;
+  const rest = new Reporter(reporter.locator);
+  planConfig(parsed.data, namesOf(value), [], definitions, rest);
+  for (const problem of rest.problems) if (problem.severity === 'error') reporter.add(problem);
+}
+
+/** Removes what is wrong: the setting of an agent, pipeline, … with depth 3, the whole thing with 2. */
+function prune(value: Record<string, unknown>, issues: readonly Issue[], depth: number): void {
+  for (const { path } of issues) {
+    const steps = path.slice(0, depth);
+    const last = steps.pop();
+    let holder: unknown = value;
+    for (const step of steps) holder = (holder as Record<string, unknown> | undefined)?.[String(step)];
+    if (last !== undefined && typeof holder === 'object' && holder !== null) Reflect.deleteProperty(holder, last);
+  }
 }
 
 function refused(problems: readonly Diagnostic[], files: readonly string[]): LoadResult {

@@ -1,6 +1,7 @@
 // Pipelines of a configuration: names to topics and sinks, steps compiled (also those borrowed with `use`), one consumer group per edge.
 import { suggest } from './diagnostics.ts';
 import { type EdgePlan, type PipelinePlan, type SinkPlan } from './plan.ts';
+import { type Names } from './planner.ts';
 import { type Reporter } from './reporter.ts';
 import { type Config, type PipelineConfig, topicName } from './schema.ts';
 import { type Path } from './source.ts';
@@ -9,15 +10,13 @@ import { compileSteps, fingerprintSteps } from './step-planner.ts';
 export interface Known {
   /** Sinks without problems. */
   sinks: ReadonlyMap<string, SinkPlan>;
-  /** Topics that are declared or written to by something here. */
-  filled: ReadonlySet<string>;
+  names: Names;
   /** With a broker elsewhere topics may be filled by others. */
   external: boolean;
 }
 
 export class PipelinePlanner {
   private readonly pipelines: Readonly<Record<string, PipelineConfig>>;
-  private readonly sinkNames: readonly string[];
   private readonly config: Config;
   private readonly known: Known;
   private readonly reporter: Reporter;
@@ -27,7 +26,6 @@ export class PipelinePlanner {
     this.known = known;
     this.reporter = reporter;
     this.pipelines = config.pipelines ?? {};
-    this.sinkNames = Object.keys(config.sinks ?? {});
   }
 
   planAll(): PipelinePlan[] {
@@ -62,7 +60,7 @@ export class PipelinePlanner {
         this.reporter.error(at, `from: ${valid.error.issues[0]?.message ?? 'is no topic'}`);
         return [];
       }
-      if (this.known.filled.has(topic) || this.known.external) return topic;
+      if (this.known.names.filled.has(topic) || this.known.external) return topic;
       this.reporter.error(at, this.explainUnfilled(topic));
       return [];
     });
@@ -72,8 +70,8 @@ export class PipelinePlanner {
     const agent = Object.hasOwn(this.config.agents ?? {}, topic) ? this.config.agents?.[topic] : undefined;
     if (typeof agent === 'object')
       return `the agent ${topic} writes to the topic ${String(agent['to'])}: write from: ${String(agent['to'])}`;
-    if (this.sinkNames.includes(topic)) return `${topic} is a sink; pipelines read topics`;
-    const near = suggest(topic, this.known.filled);
+    if (this.known.names.sinks.has(topic)) return `${topic} is a sink; pipelines read topics`;
+    const near = suggest(topic, this.known.names.filled);
     return `nothing here writes to the topic "${topic}"${near || '; declare it under topics if other programs do'}`;
   }
 
@@ -102,12 +100,12 @@ export class PipelinePlanner {
     }
     const sink = this.known.sinks.get(name);
     if (sink !== undefined) return { kind: 'sink', sink };
-    if (this.sinkNames.includes(name)) return undefined;
+    if (this.known.names.sinks.has(name)) return undefined;
     const reason = name.includes(':')
       ? 'a URL needs a name: put it under sinks, and the name here'
-      : this.known.filled.has(name)
+      : this.known.names.filled.has(name)
         ? `there is no sink "${name}"; for the topic write topic:${name}`
-        : `there is no sink "${name}"${suggest(name, this.sinkNames)}`;
+        : `there is no sink "${name}"${suggest(name, this.known.names.sinks)}`;
     this.reporter.error(at, reason);
     return undefined;
   }
@@ -123,8 +121,8 @@ export class PipelinePlanner {
     const at = [...path, 'use'];
     if (users.includes(steps.use) || steps.use === name)
       this.reporter.error(at, `the steps are borrowed in a circle: ${[...users, name, steps.use].join(' → ')}`);
-    else if (!Object.hasOwn(this.pipelines, steps.use))
-      this.reporter.error(at, `there is no pipeline "${steps.use}"${suggest(steps.use, Object.keys(this.pipelines))}`);
+    else if (!this.known.names.pipelines.has(steps.use))
+      this.reporter.error(at, `there is no pipeline "${steps.use}"${suggest(steps.use, this.known.names.pipelines)}`);
     else return this.findSteps(steps.use, [...users, name]);
     return undefined;
   }

@@ -29,6 +29,7 @@ const defaultListen = '127.0.0.1:9092';
 /** Undefined after reporting what is wrong. `warnings` are left to the caller. */
 export function planConfig(
   config: Config,
+  names: Names,
   files: readonly string[],
   definitions: Definitions,
   reporter: Reporter,
@@ -36,11 +37,15 @@ export function planConfig(
   const broker = planBroker(config.broker, reporter);
   const agents = planAgents(config, definitions, reporter);
   const sinks = planSinks(config, definitions, reporter);
-  const known = { sinks, filled: filledTopics(config), external: broker?.kind === 'external' };
+  const known = {
+    sinks,
+    names,
+    external: broker?.kind === 'external' || (config.broker === undefined && names.broker),
+  };
   const pipelines = new PipelinePlanner(config, known, reporter).planAll();
   for (const { pipeline, description } of findCycles(pipelines))
     reporter.error(['pipelines', pipeline, 'to'], `records would go round without end: ${description}`);
-  warnUnused(config, sinks, pipelines, reporter);
+  warnUnused(config, sinks, reporter);
   if (broker === undefined || reporter.failed) return undefined;
   return {
     files,
@@ -97,7 +102,6 @@ function planAgents(config: Config, definitions: Definitions, reporter: Reporter
   });
 }
 
-/** Undefined stands for a sink that is there but has problems of its own, so that they are not reported twice. */
 function planSinks(config: Config, definitions: Definitions, reporter: Reporter): Map<string, SinkPlan> {
   const sinks = new Map<string, SinkPlan>();
   for (const [name, value] of Object.entries(config.sinks ?? {})) {
@@ -107,32 +111,50 @@ function planSinks(config: Config, definitions: Definitions, reporter: Reporter)
   return sinks;
 }
 
-/** Topics that something in this configuration writes to, or that are declared because others do. */
-function filledTopics(config: Config): Set<string> {
-  const filled = new Set(Object.keys(config.topics ?? {}));
-  for (const [name, agent] of Object.entries(config.agents ?? {})) filled.add(String(topicOf(name, agent)));
-  for (const [name, { to }] of Object.entries(config.pipelines ?? {})) {
-    filled.add(`${name}.dlq`);
-    for (const target of typeof to === 'string' ? [to] : to)
-      if (target.startsWith('topic:')) filled.add(target.slice('topic:'.length));
-  }
-  return filled;
+/** All names of a configuration, those of things with problems of their own included: so that no problem gives rise to another. */
+export interface Names {
+  agents: ReadonlySet<string>;
+  pipelines: ReadonlySet<string>;
+  sinks: ReadonlySet<string>;
+  /** Topics that something in this configuration writes to, or that are declared because others do. */
+  filled: ReadonlySet<string>;
+  /** Whether anything is said about the broker. */
+  broker: boolean;
 }
 
-function warnUnused(
-  config: Config,
-  sinks: ReadonlyMap<string, SinkPlan>,
-  pipelines: readonly PipelinePlan[],
-  reporter: Reporter,
-): void {
+/** Reads the names from a configuration that need not be valid. */
+export function namesOf(value: Record<string, unknown>): Names {
+  const part = (key: string) => Object.entries(asRecord(value[key]));
+  const filled = new Set(part('topics').map(([name]) => name));
+  for (const [name, agent] of part('agents')) filled.add(String(asRecord(agent)['to'] ?? name));
+  for (const [name, pipeline] of part('pipelines')) {
+    filled.add(`${name}.dlq`);
+    for (const target of [asRecord(pipeline)['to']].flat())
+      if (typeof target === 'string' && target.startsWith('topic:')) filled.add(target.slice('topic:'.length));
+  }
+  const keys = (key: string) => new Set(part(key).map(([name]) => name));
+  return {
+    agents: keys('agents'),
+    pipelines: keys('pipelines'),
+    sinks: keys('sinks'),
+    filled,
+    broker: value['broker'] !== undefined,
+  };
+}
+
+function asRecord(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+function warnUnused(config: Config, sinks: ReadonlyMap<string, SinkPlan>, reporter: Reporter): void {
   const targets = Object.values(config.pipelines ?? {}).flatMap(({ to }) => to);
   for (const name of sinks.keys())
     if (!targets.includes(name)) reporter.warn(['sinks', name], `no pipeline leads to the sink ${name}`);
-  const read = new Set(pipelines.flatMap(({ from }) => from));
+  const { filled } = namesOf({ ...config, topics: {} });
+  const read = new Set(Object.values(config.pipelines ?? {}).flatMap(({ from }) => from));
   for (const name of Object.keys(config.topics ?? {})) {
-    const near = suggest(name, filledTopics({ ...config, topics: {} }));
-    if (near !== '' && !filledTopics({ ...config, topics: {} }).has(name) && !read.has(name))
-      reporter.warn(['topics', name], `nothing here writes to the topic ${name} or reads it${near}`);
+    const near = filled.has(name) || read.has(name) ? '' : suggest(name, filled);
+    if (near !== '') reporter.warn(['topics', name], `nothing here writes to the topic ${name} or reads it${near}`);
   }
 }
 

@@ -59,8 +59,11 @@ export async function parseSource(
   };
   const report = (message: string, start: number, end: number) =>
     void problems.push({ severity: 'error', message, place: placeOf(start, end) });
-  for (const { code, message, pos } of [...document.errors, ...document.warnings])
-    report(explain(code, message, text.slice(pos[0], pos[1])), pos[0], pos[1]);
+  for (const { code, message, pos } of [...document.errors, ...document.warnings]) {
+    const word =
+      code === 'DUPLICATE_KEY' ? (/^["']?[^\s"':,{}[\]]+/.exec(text.slice(pos[0], pos[0] + 200))?.[0] ?? '') : '';
+    report(explain(code, message, word.replace(/^["']/, '')), pos[0], Math.max(pos[1], pos[0] + word.length));
+  }
   if (document.errors.length > 0) return undefined;
   if (!isMap(document.contents)) {
     report(
@@ -225,7 +228,7 @@ function findRange(document: Document, path: Path, part: 'key' | 'value'): [numb
       if (pair === undefined) return range;
       const last = depth === path.length - 1;
       const value = pair.value;
-      range = rangeOf(last && part === 'value' && isScalar(value) && value.value !== null ? value : pair.key) ?? range;
+      range = rangeOf(last && part === 'value' && pointsWell(value) ? value : pair.key) ?? range;
       node = value;
     } else if (isSeq(node)) {
       const item = node.items[Number(step)];
@@ -235,6 +238,12 @@ function findRange(document: Document, path: Path, part: 'key' | 'value'): [numb
     } else return range;
   }
   return range;
+}
+
+/** A block that begins on a later line is found better by its key. */
+function pointsWell(value: unknown): boolean {
+  if (isScalar(value)) return value.value !== null;
+  return (isMap(value) || isSeq(value)) && value.flow === true;
 }
 
 function rangeOf(node: unknown): [number, number] | undefined {

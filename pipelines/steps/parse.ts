@@ -31,7 +31,7 @@ export const parse = defineStep({
   settings: z.union(
     [
       z.enum(formats),
-      z.string().regex(/^(regex|grok):/, 'json, logfmt, nginx_combined, { regex: … } or { grok: … }'),
+      z.string().regex(/^(regex|grok):/, 'must be json, logfmt, nginx_combined, { regex: … } or { grok: … }'),
       long,
     ],
     'json, logfmt, nginx_combined, { regex: … } or { grok: … }',
