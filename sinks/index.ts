@@ -3,4 +3,4 @@ import { fileSink } from './file/sink.ts';
 import { stdoutSink } from './stdout.ts';
 import { type SinkDefinition } from './sink.ts';
 
-export const sinks: readonly SinkDefinition<unknown>[] = [fileSink, stdoutSink];
+export const sinkDefinitions: readonly SinkDefinition<unknown>[] = [fileSink, stdoutSink];

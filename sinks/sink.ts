@@ -29,7 +29,10 @@ export interface Delivery {
   readonly end: number;
   /** True when no step changed the record: the bytes are the line as it was read. */
   readonly untouched: boolean;
-  /** The value at a dotted path ("service", "user.name"; "meta.path", "meta.host"), parsed on demand; undefined when absent. */
+  /**
+   * The value at a dotted path ("service", "user.name"; "meta.path", "meta.host"); undefined when absent. Only for the paths that the sink
+   * names in `fieldPaths`. Fields are those the steps made; `message` is the whole line.
+   */
   field(path: string): unknown;
 }
 
@@ -37,7 +40,7 @@ export interface Delivery {
 export interface DeliveryBatch {
   readonly coordinates: Coordinates;
   readonly count: number;
-  /** Sum of the lengths of what is to be written. */
+  /** About the sum of the lengths of what is to be written: an upper bound, unless records were fetched compressed. */
   readonly sizeBytes: number;
   forEach(visit: (delivery: Delivery) => void): void;
 }
@@ -66,7 +69,7 @@ export type WriterScope = { kind: 'partition'; coordinates: Coordinates } | { ki
 export interface TwoPhaseWriter {
   /** Takes the batch; may return before it is on disk. Back-pressure is the promise. Throws TailraceError TLR_SINK, TLR_DISK_FULL. */
   write(batch: DeliveryBatch): Promise<void>;
-  /** True when size, age or idle time say that what was written should be published now. Cheap: asked often. */
+  /** True when size, age or idle time say that what was written should be published now; `nowMs` is the clock's monotonicMs(). Cheap: asked often. */
   isDue(nowMs: number): boolean;
   /**
    * Syncs everything written so far under temporary names and describes it. Undefined when there is nothing to publish. After
@@ -81,6 +84,8 @@ export interface TwoPhaseWriter {
 
 export interface TwoPhaseSink {
   readonly guarantee: 'two-phase';
+  /** The field paths it asks deliveries for; others are undefined there. */
+  readonly fieldPaths: readonly string[];
   /** 'edge' when the path lets partitions share a file: then one member must own them all. */
   readonly scope: 'partition' | 'edge';
   /**
@@ -102,6 +107,8 @@ export type Outcome =
 
 export interface SendingSink {
   readonly guarantee: 'idempotent' | 'at-least-once';
+  /** The field paths it asks deliveries for; others are undefined there. */
+  readonly fieldPaths: readonly string[];
   /**
    * Sends the batch; retries what may succeed later itself until `signal` ends it. Resolves when every record has its outcome, in order
    * of the batch ('stored' for all when undefined). Throws TailraceError TLR_SINK (retriable or not: then the edge pauses with an alarm).

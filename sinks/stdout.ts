@@ -15,6 +15,7 @@ const newline = 0x0a;
 /** Writes lines to any stream; waits while the stream cannot take more. */
 export class StreamSink implements SendingSink {
   readonly guarantee = 'at-least-once';
+  readonly fieldPaths = [];
   private readonly stream: Writable;
   private broken: Error | undefined;
   private readonly onError = (error: Error) => {

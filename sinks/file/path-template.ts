@@ -70,8 +70,8 @@ export class PathTemplate {
   readonly hasOffset: boolean;
   readonly hasPartition: boolean;
   readonly hasTopic: boolean;
-  /** True when files depend on more than topic and partition. */
-  readonly isDynamic: boolean;
+  /** The fields that are filled in. */
+  readonly fieldPaths: readonly string[];
   /** The length of time within which all records get the same path; undefined when the path depends on fields. Infinity without time. */
   readonly periodMs: number | undefined;
   /** The folder before the first place to fill in. Temporary files stand here, where recovery can find them all. */
@@ -86,7 +86,7 @@ export class PathTemplate {
     this.hasOffset = has('offset');
     this.hasPartition = has('partition');
     this.hasTopic = has('topic');
-    this.isDynamic = has('time') || has('field');
+    this.fieldPaths = this.parts.flatMap((part) => (part.kind === 'field' ? [part.path] : []));
     const periods = this.parts.map((part) => (part.kind === 'time' ? granularityMs[part.letter] : Infinity));
     this.periodMs = has('field') ? undefined : Math.min(...periods);
     const fixed = this.parts[0]?.kind === 'text' ? this.parts[0].text : '';

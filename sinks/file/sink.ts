@@ -34,6 +34,7 @@ const compressedAppendLimits: RollLimits = { sizeBytes: 32 * 1024 * 1024, ageMs:
 
 export class FileSink implements TwoPhaseSink {
   readonly guarantee = 'two-phase';
+  readonly fieldPaths: readonly string[];
   readonly scope: 'partition' | 'edge';
   private readonly context: SinkContext;
   private readonly template: PathTemplate;
@@ -46,6 +47,7 @@ export class FileSink implements TwoPhaseSink {
   constructor(options: FileSettings, context: SinkContext) {
     this.context = context;
     this.template = new PathTemplate(options.path);
+    this.fieldPaths = this.template.fieldPaths;
     this.scope = this.template.hasPartition ? 'partition' : 'edge';
     this.compression = options.compression ?? compressionOf(options.path);
     const { size, age, idle } = options.roll;

@@ -1,0 +1,81 @@
+// The decision of an edge: the group's offsets (with the accounts in their metadata), the manifests of two-phase sinks, dead letters, and records for topics,
+// in ONE transaction of the producer `tailrace-<instance>-<edge>`. What it says has happened; everything else is prepared before or redone after. The
+// offsets carry member and generation, so a member that was replaced cannot decide. Offsets alone (nothing to publish, no dead letters) are an
+// ordinary commit, which is as atomic and costs less.
+import {
+  type Consumer,
+  type KafkaClient,
+  type OutgoingRecord,
+  type Producer,
+  type ProducerTransaction,
+  type TopicPartitionOffset,
+} from '../broker/client/contract.ts';
+import { type Manifest } from '../sinks/sink.ts';
+import { type JobRecord, jobRecord, manifestRecord } from './manifests.ts';
+
+export interface Decision {
+  offsets: readonly TopicPartitionOffset[];
+  manifests: readonly { scope: string; manifest: Manifest }[];
+  deadLetters: readonly OutgoingRecord[];
+}
+
+const transactionTimeoutMs = 60_000;
+
+export class Decider {
+  private readonly group: string;
+  private readonly producer: Producer;
+  private initialised = false;
+  private transaction: ProducerTransaction | undefined;
+
+  constructor(client: KafkaClient, group: string, instance: string) {
+    this.group = group;
+    this.producer = client.producer({ transactionalId: `tailrace-${instance}-${group}`, transactionTimeoutMs });
+  }
+
+  /** Fences every earlier session of this edge and aborts what it left open. */
+  async init(): Promise<void> {
+    if (this.initialised) return;
+    await this.producer.init();
+    this.initialised = true;
+  }
+
+  /** The transaction that the next decision commits. Only after init(). */
+  current(): ProducerTransaction {
+    return (this.transaction ??= this.producer.begin());
+  }
+
+  /** Decides. When it throws the outcome may be unknown: only a new session, which reads what was decided, can tell. */
+  async decide(decision: Decision, consumer: Consumer): Promise<void> {
+    const { offsets, manifests, deadLetters } = decision;
+    const records = [
+      ...deadLetters,
+      ...manifests.map(({ scope, manifest }) => manifestRecord(this.group, scope, manifest)),
+    ];
+    if (this.transaction === undefined && records.length === 0) {
+      await consumer.commit(offsets);
+      return;
+    }
+    await this.init();
+    const transaction = this.current();
+    if (records.length > 0) transaction.send(records);
+    await transaction.sendOffsets(offsets, consumer.groupMetadata());
+    await this.commit(transaction);
+  }
+
+  /** Keeps the state of a bounded job. */
+  async keepJob(job: JobRecord): Promise<void> {
+    await this.init();
+    const transaction = this.current();
+    transaction.send([jobRecord(this.group, job)]);
+    await this.commit(transaction);
+  }
+
+  close(): Promise<void> {
+    return this.producer.close();
+  }
+
+  private async commit(transaction: ProducerTransaction): Promise<void> {
+    this.transaction = undefined;
+    await transaction.commit();
+  }
+}

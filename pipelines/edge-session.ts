@@ -1,0 +1,311 @@
+// One life of an edge: poll → steps → target → prepare → decide → publish, until it is stopped, its job is done, or anything fails. It is crash-only: after
+// an error nothing of it is used again; the next session fences it, reads back what was decided, and goes on from there (edge.ts).
+//
+// The order within a decision, and what if it stops there:
+//   prepare  what was taken is durable under temporary names        → the next session removes it and reads the records again
+//   decide   one transaction: offsets, accounts, manifest, letters  → unknown to us, known to the broker: the next session asks it
+//   publish  temporary names become final ones                      → the next session publishes again, which does no harm
+import { sleep } from '../base/clock.ts';
+import { assert, TailraceError } from '../base/errors.ts';
+import { type Consumer, type FetchedBatches, type TopicPartition } from '../broker/client/contract.ts';
+import { type Coordinates, type Manifest, type WriterScope } from '../sinks/sink.ts';
+import { type Account, addAccount, emptyAccount } from './account.ts';
+import { deadLetterRecord } from './dead-letter.ts';
+import { type Decider } from './decide.ts';
+import { type EdgeOptions } from './edge.ts';
+import { type JobRecord, scopeKey } from './manifests.ts';
+import { PartitionProgress } from './progress.ts';
+import { PassThroughBatch, type SourceBatch } from './source-batch.ts';
+import { scopeOf, type Target } from './target.ts';
+import { Transformer } from './transform.ts';
+
+/** How long a poll waits: also how often it is asked whether a decision is due. */
+const pollMs = 250;
+const fetchBytes = 4 * 1024 * 1024;
+/** Offsets of records that left nothing to decide (dropped, or none at all) are committed at this distance. */
+const idleCommitMs = 1000;
+/** Dead letters are held until the decision; above this it is made early. */
+const deadLetterLimitBytes = 4 * 1024 * 1024;
+
+/** By topic, then partition. */
+export type Ends = ReadonlyMap<string, ReadonlyMap<number, number>>;
+
+export interface SessionHooks {
+  /** After each decision, and when there is nothing to read: the edge works. */
+  healthy(): void;
+  /** Asked after each round: the ends to reach now, when somebody waits for that. */
+  drainEnds(): Ends | undefined;
+  drained(): void;
+  progress(records: number, bytes: number): void;
+}
+
+export class EdgeSession {
+  private readonly options: EdgeOptions;
+  private readonly target: Target;
+  private readonly decider: Decider;
+  private readonly job: JobRecord | undefined;
+  private readonly hooks: SessionHooks;
+  private readonly consumer: Consumer;
+  private readonly transformer: Transformer | undefined;
+  private readonly partitions = new Map<string, PartitionProgress>();
+  private lastDecisionMs: number;
+  private takenBytes = 0;
+  private closing = false;
+  private readonly startedMs: number;
+
+  constructor(
+    options: EdgeOptions,
+    parts: {
+      target: Target;
+      decider: Decider;
+      job: JobRecord | undefined;
+      hooks: SessionHooks;
+      instanceId: string | undefined;
+    },
+  ) {
+    this.options = options;
+    this.target = parts.target;
+    this.decider = parts.decider;
+    this.job = parts.job;
+    this.hooks = parts.hooks;
+    this.startedMs = this.lastDecisionMs = options.clock.monotonicMs();
+    const { steps, fileNames: names } = options;
+    const askedPaths = this.target.fieldPaths;
+    const asks = askedPaths.some((path) => path.startsWith('meta.'));
+    this.transformer = steps.length > 0 || asks ? new Transformer({ steps, names, askedPaths }) : undefined;
+    this.consumer = options.client.consumer({
+      ...{ groupId: options.group, topics: options.topics, isolation: 'read_committed', start: options.start },
+      ...{ maxBytes: fetchBytes, minBytes: 1, maxWaitMs: pollMs },
+      ...(parts.instanceId === undefined ? {} : { instanceId: parts.instanceId }),
+      onAssigned: (assigned) => this.onAssigned(assigned),
+      onRevoked: (revoked) => this.onRevoked(revoked),
+    });
+  }
+
+  /** Group generation of this member. */
+  get generation(): number {
+    return this.consumer.groupMetadata().generation;
+  }
+
+  account(): Account {
+    const sum = emptyAccount();
+    for (const progress of this.partitions.values()) addAccount(sum, progress.account);
+    return sum;
+  }
+
+  /** Runs until `stop` (then everything taken is decided first), or until the job is done: true then. `kill` ends waits with an error. */
+  async run(stop: AbortSignal, kill: AbortSignal): Promise<boolean> {
+    await this.consumer.start();
+    while (!stop.aborted) {
+      const fetched = await this.poll(stop);
+      for (const batches of fetched) {
+        await this.handle(batches, kill);
+        kill.throwIfAborted();
+      }
+      this.catchUp();
+      await this.decideDue();
+      if (fetched.length === 0) this.hooks.healthy();
+      const ends = this.hooks.drainEnds();
+      if (ends !== undefined && this.hasReached(ends)) {
+        await this.decideAll();
+        this.hooks.drained();
+      }
+      if (this.job !== undefined && this.isDone(this.job)) {
+        await this.decideAll();
+        return true;
+      }
+    }
+    await this.decideAll();
+    return false;
+  }
+
+  /** Leaves the group. What was not decided is left to the next session. */
+  async close(): Promise<void> {
+    this.closing = true;
+    await this.consumer.close();
+  }
+
+  private async poll(stop: AbortSignal): Promise<FetchedBatches[]> {
+    try {
+      return await this.consumer.poll(stop);
+    } catch (error) {
+      if (stop.aborted) return [];
+      throw error;
+    }
+  }
+
+  private async handle(fetched: FetchedBatches, kill: AbortSignal): Promise<void> {
+    const progress = this.partitions.get(nameOf(fetched));
+    if (progress === undefined) return; // Taken away while it was fetched.
+    const endOffset = this.job?.ends[fetched.topic]?.[fetched.partition] ?? Infinity;
+    if (this.transformer === undefined) {
+      const batch = new PassThroughBatch(fetched, endOffset);
+      progress.account.in += batch.count;
+      await this.deliver(progress, batch, kill);
+    } else {
+      const result = await this.transformer.run(fetched, endOffset);
+      progress.addTransformed(result);
+      await this.deliver(progress, result.batch, kill);
+      if (result.stopped !== undefined) {
+        progress.nextOffset = result.stopped.offset;
+        await this.decideAll();
+        throw result.stopped.error;
+      }
+    }
+    progress.nextOffset = Math.max(progress.nextOffset, Math.min(fetched.nextOffset, endOffset));
+    if (progress.nextOffset >= endOffset) this.consumer.pause([fetched]);
+    await this.decideDue();
+    await this.throttle(kill);
+  }
+
+  private async deliver(progress: PartitionProgress, batch: SourceBatch, kill: AbortSignal): Promise<void> {
+    if (batch.count === 0) return;
+    const outcomes = await this.target.take(batch, kill);
+    progress.addDelivered(batch, outcomes, this.target.name);
+    this.takenBytes += batch.sizeBytes;
+    this.hooks.progress(batch.count, batch.sizeBytes);
+  }
+
+  /** Holds the rate that was asked for, measured from the start. */
+  private async throttle(kill: AbortSignal): Promise<void> {
+    const rate = this.options.bytesPerSecond;
+    if (rate === undefined) return;
+    const aheadMs = (this.takenBytes / rate) * 1000 - (this.options.clock.monotonicMs() - this.startedMs);
+    if (aheadMs > 0) await sleep(this.options.clock, aheadMs, kill);
+  }
+
+  /** Positions also move over what is not data: markers of transactions, and aborted records. */
+  private catchUp(): void {
+    for (const progress of this.partitions.values()) {
+      const { topic, partition } = progress.coordinates;
+      const endOffset = this.job?.ends[topic]?.[partition] ?? Infinity;
+      progress.nextOffset = Math.max(
+        progress.nextOffset,
+        Math.min(this.consumer.position({ topic, partition }), endOffset),
+      );
+    }
+  }
+
+  private hasReached(ends: Ends): boolean {
+    for (const { coordinates, nextOffset } of this.partitions.values()) {
+      if (nextOffset < (ends.get(coordinates.topic)?.get(coordinates.partition) ?? 0)) return false;
+    }
+    return true;
+  }
+
+  /** A job is done when this member owns everything and has reached the ends; with several members the last one finishes it. */
+  private isDone(job: JobRecord): boolean {
+    const ends = endsOf(job);
+    for (const [topic, partitions] of ends) {
+      for (const partition of partitions.keys()) if (!this.partitions.has(nameOf({ topic, partition }))) return false;
+    }
+    return this.hasReached(ends);
+  }
+
+  private async onAssigned(
+    assigned: readonly (TopicPartition & { topicId: Buffer; offset: number; metadata: string })[],
+  ): Promise<void> {
+    if (assigned.length === 0) return;
+    if (this.target.hasManifests) await this.options.manifests.refresh();
+    const opened = new Set<string>();
+    for (const { topic, topicId, partition, offset, metadata } of assigned) {
+      const coordinates: Coordinates = { topic, topicId, partition };
+      const scope: WriterScope = this.target.scope === 'edge' ? { kind: 'edge' } : { kind: 'partition', coordinates };
+      const key = scopeKey(scope);
+      if (!opened.has(key)) await this.target.open(scope, this.options.manifests.manifest(this.options.group, key));
+      opened.add(key);
+      const pin = this.options.start !== 'earliest';
+      this.partitions.set(nameOf({ topic, partition }), new PartitionProgress(coordinates, { offset, metadata }, pin));
+    }
+    if (this.target.hasManifests && this.target.scope === 'edge') await this.checkOwnsAll();
+  }
+
+  private async onRevoked(revoked: readonly TopicPartition[]): Promise<void> {
+    if (this.closing) return;
+    const scopes = new Set<string>();
+    for (const partition of revoked) {
+      const progress = this.partitions.get(nameOf(partition));
+      if (progress !== undefined) scopes.add(scopeOf(this.target, progress.coordinates));
+    }
+    await this.decide([...scopes]);
+    for (const scope of scopes) await this.target.release(scope);
+    for (const partition of revoked) this.partitions.delete(nameOf(partition));
+  }
+
+  /** Partitions that share files must have one owner. */
+  private async checkOwnsAll(): Promise<void> {
+    for (const { name, partitions } of await this.options.client.admin().topics(this.options.topics)) {
+      if (partitions.every(({ partition }) => this.partitions.has(nameOf({ topic: name, partition })))) continue;
+      const message = `${this.options.group}: the path of ${this.target.name} lets partitions share files, but another member owns some of ${name}; add {partition} to the path`;
+      throw new TailraceError('TLR_CONFIG', message);
+    }
+  }
+
+  private scopes(): Set<string> {
+    return new Set([...this.partitions.values()].map(({ coordinates }) => scopeOf(this.target, coordinates)));
+  }
+
+  private members(scope: string): PartitionProgress[] {
+    return [...this.partitions.values()].filter(({ coordinates }) => scopeOf(this.target, coordinates) === scope);
+  }
+
+  private async decideDue(): Promise<void> {
+    const nowMs = this.options.clock.monotonicMs();
+    const due: string[] = [];
+    for (const scope of this.scopes()) {
+      const members = this.members(scope);
+      const letterBytes = members.reduce((sum, { deadLetterBytes }) => sum + deadLetterBytes, 0);
+      const isIdle =
+        members.every(({ undecidedCount }) => undecidedCount === 0) && members.some(({ hasUnsaved }) => hasUnsaved);
+      if (this.target.isDue(scope, nowMs) || letterBytes >= deadLetterLimitBytes) due.push(scope);
+      else if (isIdle && nowMs - this.lastDecisionMs >= idleCommitMs) due.push(scope);
+    }
+    if (due.length > 0) await this.decide(due);
+  }
+
+  private decideAll(): Promise<void> {
+    return this.decide([...this.scopes()]);
+  }
+
+  private async decide(scopes: readonly string[]): Promise<void> {
+    const manifests: { scope: string; manifest: Manifest }[] = [];
+    await Promise.all(
+      scopes.map(async (scope) => {
+        const manifest = await this.target.prepare(scope);
+        if (manifest !== undefined) manifests.push({ scope, manifest });
+      }),
+    );
+    const changed = scopes.flatMap((scope) => this.members(scope)).filter(({ hasUnsaved }) => hasUnsaved);
+    assert(
+      changed.length > 0 || manifests.length === 0,
+      `${this.options.group}: something to publish, but no offset moved`,
+    );
+    if (changed.length === 0) return;
+    const offsets = changed.map((progress) => progress.offset());
+    const letters = changed.flatMap(({ deadLetters }) => deadLetters);
+    const { deadLetterTopic, clock } = this.options;
+    if (letters.length > 0)
+      await this.options.client.admin().createTopic({ name: deadLetterTopic, partitions: 1 }, { ifMissing: true });
+    const nowMs = clock.now();
+    const deadLetters = letters.map((letter) => deadLetterRecord(deadLetterTopic, letter, nowMs));
+    await this.decider.decide({ offsets, manifests, deadLetters }, this.consumer);
+    for (const { scope, manifest } of manifests) await this.target.publish(scope, manifest);
+    for (const [index, progress] of changed.entries()) progress.saved(offsets[index]!.offset);
+    this.lastDecisionMs = clock.monotonicMs();
+    this.hooks.healthy();
+  }
+}
+
+function nameOf({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`;
+}
+
+/** The ends a job keeps, as a map. */
+export function endsOf(job: JobRecord): Ends {
+  return new Map(
+    Object.entries(job.ends).map(([topic, partitions]) => [
+      topic,
+      new Map(Object.entries(partitions).map(([partition, offset]) => [Number(partition), offset])),
+    ]),
+  );
+}

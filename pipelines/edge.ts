@@ -1,0 +1,287 @@
+// An edge over its whole life: runs sessions (edge-session.ts) one after the other, waits between them when one fails, and tells how it is. Edges know
+// nothing of each other: one that fails, or whose sink is away, holds up none.
+import { Backoff } from '../base/backoff.ts';
+import { type Clock, sleep } from '../base/clock.ts';
+import { messageOf, TailraceError } from '../base/errors.ts';
+import { type Files } from '../base/files.ts';
+import { type Logger } from '../base/logger.ts';
+import { type Random } from '../base/random.ts';
+import { type KafkaClient } from '../broker/client/contract.ts';
+import { type Sink, type SinkContext } from '../sinks/sink.ts';
+import { type Account, addAccount, decodeAccount, emptyAccount } from './account.ts';
+import { Decider } from './decide.ts';
+import { EdgeSession, type Ends } from './edge-session.ts';
+import { type FileNames } from './event.ts';
+import { type JobRecord, type ManifestStore } from './manifests.ts';
+import { type CompiledStep, type PipelinePlan, type StartPosition } from './plan.ts';
+import { SendingTarget, type Target, TwoPhaseTarget } from './target.ts';
+import { TopicTarget } from './topic-target.ts';
+
+export interface EdgeOptions {
+  /** `<pipeline>.<sink>`. */
+  group: string;
+  instance: string;
+  topics: readonly string[];
+  start: StartPosition;
+  /** Makes the edge a bounded job. */
+  until: PipelinePlan['until'];
+  steps: readonly CompiledStep[];
+  deadLetterTopic: string;
+  target: { kind: 'sink'; name: string; open(context: SinkContext): Promise<Sink> } | { kind: 'topic'; topic: string };
+  manifests: ManifestStore;
+  fileNames: FileNames | undefined;
+  client: KafkaClient;
+  files: Files;
+  clock: Clock;
+  random: Random;
+  logger: Logger;
+  /** Greatest rate of reading; unbounded when undefined. */
+  bytesPerSecond?: number | undefined;
+  /** Called with what was handed to the target; records may be counted again after a failure. */
+  onProgress?: ((records: number, bytes: number) => void) | undefined;
+}
+
+export type EdgeState = 'starting' | 'running' | 'paused' | 'finished' | 'stopped';
+
+export interface EdgeStatus {
+  group: string;
+  state: EdgeState;
+  /** Why it is paused. */
+  problem: string | undefined;
+  /** Of the partitions it owns now, undecided work included. */
+  account: Account;
+}
+
+/** After the deadline, for handles and connections to be closed. */
+const closeGraceMs = 1000;
+const backoff = { firstMs: 200, maxMs: 15_000 };
+/** While a problem lasts it is logged again at this distance. */
+const remindMs = 60_000;
+
+export class Edge {
+  readonly group: string;
+  private readonly options: EdgeOptions;
+  private readonly stopping = new AbortController();
+  private readonly killing = new AbortController();
+  private state: EdgeState = 'starting';
+  private problem: string | undefined;
+  private lastAccount = emptyAccount();
+  private session: EdgeSession | undefined;
+  private running: Promise<void> | undefined;
+  private drain: { ends: Ends | undefined; resolve: (problem: string | undefined) => void } | undefined;
+  private readonly backoff: Backoff;
+  private loggedMs = 0;
+
+  constructor(options: EdgeOptions) {
+    this.options = options;
+    this.group = options.group;
+    this.backoff = new Backoff(backoff, options.random);
+  }
+
+  /** Begins; returns at once. */
+  start(): void {
+    this.running ??= this.run();
+  }
+
+  status(): EdgeStatus {
+    return {
+      group: this.group,
+      state: this.state,
+      problem: this.problem,
+      account: this.session?.account() ?? this.lastAccount,
+    };
+  }
+
+  /**
+   * Resolves when everything below `ends` has been delivered, decided and published; with the problem when that cannot be without somebody changing
+   * something. Passing trouble (a sink that is away) is waited out.
+   */
+  drained(ends: Ends): Promise<string | undefined> {
+    if (this.state === 'finished') return Promise.resolve(undefined);
+    return new Promise((resolve) => (this.drain = { ends, resolve }));
+  }
+
+  /** For a job: resolves when it is done, or with the problem that keeps it from being so. */
+  finished(): Promise<string | undefined> {
+    if (this.state === 'finished') return Promise.resolve(undefined);
+    return new Promise((resolve) => (this.drain = { ends: undefined, resolve }));
+  }
+
+  /** Decides what was taken and ends; after `deadlineMs` it ends without. */
+  async stop(deadlineMs: number): Promise<void> {
+    const deadline = this.options.clock.schedule(deadlineMs, () => this.kill());
+    this.stopping.abort(new TailraceError('TLR_CLOSED', `${this.group} was stopped`));
+    const late = new Promise<void>((resolve) => {
+      this.killing.signal.addEventListener('abort', () => this.options.clock.schedule(closeGraceMs, resolve), {
+        once: true,
+      });
+    });
+    await Promise.race([this.running, late]);
+    deadline.cancel();
+  }
+
+  /** Ends at once; what was not decided is done again by the next session. */
+  kill(): void {
+    const reason = new TailraceError('TLR_CLOSED', `${this.group} was stopped`);
+    this.stopping.abort(reason);
+    this.killing.abort(reason);
+  }
+
+  private async run(): Promise<void> {
+    while (!this.stopping.signal.aborted && this.state !== 'finished') {
+      try {
+        if (await this.runSession()) this.finish();
+      } catch (error) {
+        if (this.stopping.signal.aborted) break;
+        this.pause(error);
+        await sleep(this.options.clock, this.backoff.nextMs(), this.stopping.signal).catch(() => undefined);
+      }
+    }
+    if (this.state !== 'finished') this.state = 'stopped';
+    this.drain?.resolve('it was stopped');
+  }
+
+  /** True when the job is done. */
+  private async runSession(): Promise<boolean> {
+    const { options } = this;
+    const decider = new Decider(options.client, options.group, options.instance);
+    let target: Target | undefined;
+    let session: EdgeSession | undefined;
+    try {
+      const job = await this.prepareJob(decider);
+      if (job?.done) {
+        await this.readAccount();
+        return true;
+      }
+      target = await this.openTarget(decider, () => session?.generation ?? -1);
+      session = new EdgeSession(options, {
+        ...{ target, decider, job, hooks: this.hooks() },
+        instanceId: options.client.inProcess ? undefined : `tailrace-${options.instance}-${options.group}`,
+      });
+      this.session = session;
+      if (!(await this.orKilled(session.run(this.stopping.signal, this.killing.signal)))) return false;
+      if (job !== undefined) await decider.keepJob({ ...job, done: true });
+      return true;
+    } finally {
+      if (session !== undefined) this.lastAccount = session.account();
+      this.session = undefined;
+      // Each on its own: what one of them cannot close must not keep the others open.
+      for (const part of [session, target, decider]) await part?.close().catch(() => undefined);
+    }
+  }
+
+  private async orKilled<T>(work: Promise<T>): Promise<T> {
+    const { signal } = this.killing;
+    work.catch(() => undefined);
+    const killed = new Promise<never>((_, reject) => {
+      if (signal.aborted) reject(signal.reason as Error);
+      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+    });
+    return Promise.race([work, killed]);
+  }
+
+  /** Two-phase sinks and topics fence earlier sessions before anything is read back. */
+  private async openTarget(decider: Decider, generation: () => number): Promise<Target> {
+    const { target, clock, client, files, random, logger, instance } = this.options;
+    const monotonicMs = () => clock.monotonicMs();
+    if (target.kind === 'topic') {
+      await decider.init();
+      await client.admin().createTopic({ name: target.topic }, { ifMissing: true });
+      const partitions = (await client.admin().topics([target.topic]))[0]?.partitions.length ?? 1;
+      return new TopicTarget({ topic: target.topic, partitions, transaction: () => decider.current(), monotonicMs });
+    }
+    const context: SinkContext = {
+      ...{ edge: this.group, instance, files, clock, random, logger },
+      get generation() {
+        return generation();
+      },
+    };
+    const sink = await target.open(context);
+    if (sink.guarantee !== 'two-phase') return new SendingTarget(target.name, sink, monotonicMs);
+    await decider.init();
+    return new TwoPhaseTarget(target.name, sink);
+  }
+
+  /** The job as it was first started: its ends are taken once, and kept. */
+  private async prepareJob(decider: Decider): Promise<JobRecord | undefined> {
+    const { until, manifests, client, topics } = this.options;
+    if (until === undefined) return undefined;
+    await decider.init();
+    await manifests.refresh(this.stopping.signal);
+    const known = manifests.job(this.group);
+    if (known !== undefined) return known;
+    const ends: JobRecord['ends'] = {};
+    for (const topic of topics) {
+      const offsets = await client.admin().offsets(topic, until === 'now' ? 'latest' : until);
+      ends[topic] = Object.fromEntries([...offsets].map(([partition, offset]) => [String(partition), offset]));
+    }
+    const job: JobRecord = { ends, done: false };
+    await decider.keepJob(job);
+    return job;
+  }
+
+  /** What was committed for the group: the account of a job that was done before. */
+  private async readAccount(): Promise<void> {
+    const sum = emptyAccount();
+    for (const partitions of (await this.options.client.admin().groupOffsets(this.group)).values()) {
+      for (const { metadata } of partitions.values()) addAccount(sum, decodeAccount(metadata) ?? emptyAccount());
+    }
+    this.lastAccount = sum;
+  }
+
+  private hooks() {
+    return {
+      healthy: () => this.healthy(),
+      drainEnds: () => this.drain?.ends,
+      drained: () => this.resolveDrain(undefined),
+      progress: (records: number, bytes: number) => this.options.onProgress?.(records, bytes),
+    };
+  }
+
+  private healthy(): void {
+    if (this.problem !== undefined) this.options.logger.info('the edge goes on', { edge: this.group });
+    this.state = 'running';
+    this.problem = undefined;
+    this.backoff.reset();
+  }
+
+  private finish(): void {
+    this.state = 'finished';
+    this.problem = undefined;
+    this.options.logger.info('the job is done', { edge: this.group });
+    this.resolveDrain(undefined);
+  }
+
+  private pause(error: unknown): void {
+    const { logger, clock } = this.options;
+    const message = messageOf(error);
+    const isNew = this.problem !== message;
+    const nowMs = clock.monotonicMs();
+    if (isNew || nowMs - this.loggedMs >= remindMs) {
+      this.loggedMs = nowMs;
+      logger.warn(isNew ? 'the edge pauses' : 'the edge still pauses', { edge: this.group, problem: message });
+    }
+    this.state = 'paused';
+    this.problem = message;
+    if (needsSomebody(error)) this.resolveDrain(message);
+  }
+
+  private resolveDrain(problem: string | undefined): void {
+    this.drain?.resolve(problem);
+    this.drain = undefined;
+  }
+}
+
+/** Whether waiting is of no use: a configuration, a conflict, a step that says stop, a defect. */
+function needsSomebody(error: unknown): boolean {
+  if (!(error instanceof TailraceError)) return true;
+  const passing: readonly string[] = [
+    'TLR_FENCED',
+    'TLR_CLOSED',
+    'TLR_TIMEOUT',
+    'TLR_UNREACHABLE',
+    'TLR_DISK_FULL',
+    'TLR_KAFKA',
+  ];
+  return !error.retriable && !passing.includes(error.code);
+}

@@ -1,0 +1,144 @@
+// Runs the pipelines of a plan: one edge for each pipeline-to-sink connection, all independent of each other. Also what `--once` needs: draining the edges
+// in the order of the data, from topic to topic.
+import { type Clock } from '../base/clock.ts';
+import { type Files } from '../base/files.ts';
+import { type Logger } from '../base/logger.ts';
+import { type Random } from '../base/random.ts';
+import { FileRegistry } from '../broker/client/file-registry.ts';
+import { type KafkaClient } from '../broker/client/contract.ts';
+import { Edge, type EdgeStatus } from './edge.ts';
+import { type Ends } from './edge-session.ts';
+import { type EdgeAccount } from './ledger.ts';
+import { ManifestStore } from './manifests.ts';
+import { type EdgePlan, type PipelinePlan } from './plan.ts';
+
+export interface RunnerOptions {
+  pipelines: readonly PipelinePlan[];
+  client: KafkaClient;
+  /** Identity of this instance: in transactional ids and temporary names. */
+  instance: string;
+  files: Files;
+  clock: Clock;
+  random: Random;
+  logger: Logger;
+}
+
+interface Entry {
+  edge: Edge;
+  pipeline: PipelinePlan;
+  plan: EdgePlan;
+  /** What kept it from delivering everything in drain(). */
+  problem: string | undefined;
+}
+
+export class PipelineRunner {
+  private readonly options: RunnerOptions;
+  private readonly manifests: ManifestStore;
+  private readonly fileNames: FileRegistry;
+  private readonly entries: Entry[];
+
+  constructor(options: RunnerOptions) {
+    this.options = options;
+    this.manifests = new ManifestStore(options.client);
+    this.fileNames = new FileRegistry(options.client, options.clock);
+    this.entries = options.pipelines.flatMap((pipeline) =>
+      pipeline.edges.map((plan) => ({ edge: this.createEdge(pipeline, plan), pipeline, plan, problem: undefined })),
+    );
+  }
+
+  /** Begins all edges. The topics of the plan are there already. Rejects when the broker is not to be had. */
+  async start(): Promise<void> {
+    if (this.entries.length === 0) return;
+    await this.manifests.create();
+    for (const { edge } of this.entries) edge.start();
+  }
+
+  status(): EdgeStatus[] {
+    return this.entries.map(({ edge }) => edge.status());
+  }
+
+  /** What became of the records of each edge, for the ledger; also after stop(). */
+  accounts(): EdgeAccount[] {
+    return this.entries.map(({ edge, pipeline, plan, problem }) => {
+      const status = edge.status();
+      return {
+        ...{
+          edge: plan.group,
+          topics: pipeline.from,
+          deadLetterTopic: pipeline.deadLetterTopic,
+          account: status.account,
+        },
+        toTopic: plan.target.kind === 'topic' ? plan.target.topic : undefined,
+        readsAll: pipeline.start === 'earliest' && pipeline.until === undefined,
+        problem: problem ?? status.problem,
+      };
+    });
+  }
+
+  /**
+   * Resolves when every edge has delivered what is in its topics now, edges into topics first, and jobs have reached their ends. An edge that cannot
+   * without somebody's help is left behind; its account says why.
+   */
+  async drain(): Promise<void> {
+    const waiting = new Set(this.entries);
+    while (waiting.size > 0) {
+      const fed = new Set(
+        [...waiting].flatMap(({ plan }) => (plan.target.kind === 'topic' ? [plan.target.topic] : [])),
+      );
+      let ready = [...waiting].filter(({ pipeline }) => !pipeline.from.some((topic) => fed.has(topic)));
+      if (ready.length === 0) ready = [...waiting]; // A cycle: the planner refuses those.
+      await Promise.all(ready.map((entry) => this.drainEdge(entry)));
+      for (const entry of ready) waiting.delete(entry);
+    }
+  }
+
+  /** Resolves when every pipeline is a job and done (or stuck); never when one of them is not bounded. */
+  async jobsFinished(): Promise<void> {
+    if (this.entries.some(({ pipeline }) => pipeline.until === undefined)) return new Promise(() => undefined);
+    await Promise.all(this.entries.map((entry) => this.drainEdge(entry)));
+  }
+
+  /** Decides what was taken, and ends; after `deadlineMs` it ends without, and the next start does that part again. */
+  async stop(deadlineMs: number): Promise<void> {
+    await Promise.all(this.entries.map(({ edge }) => edge.stop(deadlineMs)));
+    await this.manifests.close();
+    await this.fileNames.close();
+  }
+
+  /** Drops everything at once. */
+  kill(): void {
+    for (const { edge } of this.entries) edge.kill();
+  }
+
+  private async drainEdge(entry: Entry): Promise<void> {
+    const { edge, pipeline } = entry;
+    entry.problem =
+      pipeline.until === undefined ? await edge.drained(await this.endsOf(pipeline)) : await edge.finished();
+  }
+
+  private async endsOf({ from }: PipelinePlan): Promise<Ends> {
+    const admin = this.options.client.admin();
+    return new Map(
+      await Promise.all(from.map(async (topic) => [topic, await admin.offsets(topic, 'latest')] as const)),
+    );
+  }
+
+  private createEdge(pipeline: PipelinePlan, plan: EdgePlan): Edge {
+    const { client, instance, files, clock, random } = this.options;
+    const { target } = plan;
+    return new Edge({
+      ...{ client, instance, files, clock, random, logger: this.options.logger.child({ pipeline: pipeline.name }) },
+      ...{ manifests: this.manifests, fileNames: this.fileNames },
+      ...{ group: plan.group, topics: pipeline.from, start: pipeline.start, until: pipeline.until },
+      ...{ steps: pipeline.steps, deadLetterTopic: pipeline.deadLetterTopic },
+      target:
+        target.kind === 'topic'
+          ? target
+          : {
+              kind: 'sink',
+              name: target.sink.name,
+              open: (context) => target.sink.definition.open(target.sink.settings, context),
+            },
+    });
+  }
+}

@@ -1,0 +1,183 @@
+// Runs the steps over fetched records once and keeps what came out: the records to deliver, those dropped by a rule, the dead letters. Changed records
+// are compact JSON of their fields; all others are slices of what was fetched. Steps are pure, so doing it again gives the same.
+import { messageOf, TailraceError } from '../base/errors.ts';
+import { type FetchedBatches } from '../broker/client/contract.ts';
+import { RecordCursor } from '../broker/wire/record-batch.ts';
+import { type Coordinates } from '../sinks/sink.ts';
+import { type DeadLetter } from './dead-letter.ts';
+import { type FileNames, RecordEvent } from './event.ts';
+import { type CompiledStep } from './plan.ts';
+import { forEachRecord, headersAt, type RecordHeader, type SourceBatch, type SourceDelivery } from './source-batch.ts';
+
+class KeptRecord implements SourceDelivery {
+  readonly offset: number;
+  readonly ordinal = 0;
+  readonly timestampMs: number;
+  readonly buffer: Buffer;
+  readonly start: number;
+  readonly end: number;
+  readonly untouched: boolean;
+  private readonly asked: ReadonlyMap<string, unknown> | undefined;
+  private readonly keyBytes: Buffer | null;
+  private readonly fetched: Buffer;
+  private readonly valueStart: number;
+  private readonly valueEnd: number;
+  private readonly headersStart: number;
+  private readonly headerCount: number;
+
+  constructor(event: RecordEvent, cursor: RecordCursor, asked: ReadonlyMap<string, unknown> | undefined) {
+    this.offset = cursor.offset;
+    this.timestampMs = event.timestampMs;
+    this.fetched = cursor.buffer;
+    this.keyBytes = cursor.key();
+    this.valueStart = Math.max(cursor.valueStart, 0);
+    this.valueEnd = Math.max(cursor.valueEnd, 0);
+    this.headersStart = cursor.headersStart;
+    this.headerCount = cursor.headerCount;
+    this.untouched = !event.changed;
+    this.buffer = event.changed ? Buffer.from(JSON.stringify(event.fields)) : cursor.buffer;
+    this.start = event.changed ? 0 : this.valueStart;
+    this.end = event.changed ? this.buffer.length : this.valueEnd;
+    this.asked = asked;
+  }
+
+  field(path: string): unknown {
+    return this.asked?.get(path);
+  }
+
+  key(): Buffer | null {
+    return this.keyBytes;
+  }
+
+  headers(): RecordHeader[] {
+    return headersAt(this.fetched, this.headersStart, this.headerCount);
+  }
+
+  source(): Buffer {
+    return this.fetched.subarray(this.valueStart, this.valueEnd);
+  }
+}
+
+class KeptBatch implements SourceBatch {
+  readonly coordinates: Coordinates;
+  readonly records: KeptRecord[] = [];
+  sizeBytes = 0;
+
+  constructor(coordinates: Coordinates) {
+    this.coordinates = coordinates;
+  }
+
+  get count(): number {
+    return this.records.length;
+  }
+
+  forEach(visit: (delivery: SourceDelivery) => void): void {
+    for (const record of this.records) visit(record);
+  }
+}
+
+/** What became of a fetch. */
+export interface Transformed {
+  batch: SourceBatch;
+  /** Records read: kept, dropped and dead. */
+  readCount: number;
+  droppedCount: number;
+  deadLetters: DeadLetter[];
+  /** `on_error: stop`: the record at `offset` is where the edge must stop; those before it are in here. */
+  stopped: { offset: number; error: TailraceError } | undefined;
+}
+
+export interface TransformOptions {
+  steps: readonly CompiledStep[];
+  names: FileNames | undefined;
+  /** The field paths the sink will ask for, looked up while the record is at hand. */
+  askedPaths: readonly string[];
+}
+
+export class Transformer {
+  private readonly options: TransformOptions;
+  private readonly cursor = new RecordCursor();
+  private readonly event: RecordEvent;
+
+  constructor(options: TransformOptions) {
+    this.options = options;
+    this.event = new RecordEvent(this.cursor, options.names);
+  }
+
+  /** Handles the records of a fetch below `endOffset`. */
+  async run(fetched: FetchedBatches, endOffset: number): Promise<Transformed> {
+    for (;;) {
+      const result = this.attempt(fetched, endOffset);
+      if (typeof result !== 'string') return result;
+      if ((await this.options.names?.resolve(result)) === undefined) this.event.nameless.add(result);
+    }
+  }
+
+  /** All records at once, or the file id that must be resolved first. Files are few, so beginning anew is rare. */
+  private attempt(fetched: FetchedBatches, endOffset: number): Transformed | string {
+    const { topic, topicId, partition } = fetched;
+    const batch = new KeptBatch({ topic, topicId, partition });
+    const result: Transformed = { batch, readCount: 0, droppedCount: 0, deadLetters: [], stopped: undefined };
+    let unresolved: string | undefined;
+    forEachRecord(fetched, endOffset, this.cursor, () => {
+      if (result.stopped !== undefined || unresolved !== undefined) return;
+      this.handle(batch, result);
+      unresolved = this.event.unresolvedFile;
+    });
+    return unresolved ?? result;
+  }
+
+  private handle(batch: KeptBatch, result: Transformed): void {
+    const { cursor, event } = this;
+    event.reset(batch.coordinates);
+    for (const step of this.options.steps) {
+      try {
+        if (step.when !== undefined && !step.when(event)) continue;
+        if (step.step.apply(event) === 'keep') continue;
+        result.readCount++;
+        result.droppedCount++;
+        return;
+      } catch (error) {
+        if (step.onError === 'keep' || event.unresolvedFile !== undefined) continue;
+        this.refuse(step, error, batch.coordinates, result);
+        return;
+      }
+    }
+    result.readCount++;
+    const { askedPaths } = this.options;
+    const asked = askedPaths.length === 0 ? undefined : new Map(askedPaths.map((path) => [path, event.get(path)]));
+    const record = new KeptRecord(event, cursor, asked);
+    batch.records.push(record);
+    batch.sizeBytes += record.end - record.start;
+  }
+
+  private refuse(step: CompiledStep, error: unknown, coordinates: Coordinates, result: Transformed): void {
+    const { cursor, event } = this;
+    const reason = messageOf(error);
+    const where = `${step.name} at ${step.place}`;
+    if (step.onError === 'stop') {
+      const at = `${coordinates.topic}/${coordinates.partition}/${cursor.offset}`;
+      const stop = new TailraceError('TLR_SINK', `step ${where} stops at record ${at}: ${reason}`, { cause: error });
+      result.stopped = { offset: cursor.offset, error: stop };
+      return;
+    }
+    result.readCount++;
+    if (step.onError === 'drop') {
+      result.droppedCount++;
+      return;
+    }
+    result.deadLetters.push({
+      ...{ reason, refusedBy: { step: where }, coordinates, offset: cursor.offset, timestampMs: cursor.timestampMs },
+      ...{
+        key: copy(cursor.key()),
+        value: copy(event.raw) ?? Buffer.alloc(0),
+        headers: headersAt(cursor.buffer, cursor.headersStart, cursor.headerCount),
+      },
+    });
+  }
+}
+
+/** Dead letters wait for the next decision and must not hold the fetched megabytes. */
+function copy(bytes: Buffer | null): Buffer | null {
+  return bytes === null ? null : Buffer.from(bytes);
+}
