@@ -45,7 +45,7 @@ export default defineConfig(
   },
   {
     files: ['**/*.ts'],
-    ignores: ['base/files.ts', 'base/lock.ts', 'cli/**', 'test/**', 'bench/**', '*.config.ts'],
+    ignores: ['base/node-files.ts', 'base/lock.ts', 'cli/**', 'test/**', 'bench/**', '*.config.ts'],
     rules: {
       'no-console': 'error',
       'no-restricted-imports': [
