@@ -1,0 +1,123 @@
+// The main job against the machine's own limit: tail → topic and tail → topic → file beside `cp` plus fsync of the same file; start to ready;
+// idle memory. Start-up is taken off the first two: it is measured with an empty file.
+import { execFileSync } from 'node:child_process';
+import { closeSync, fsyncSync, openSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { freePort, run, start, until } from '../test/support/command.ts';
+import { formatBytes, formatCount } from '../base/units.ts';
+
+const lines = Number(process.env['BENCH_LINES'] ?? 1_000_000);
+const rounds = Number(process.env['BENCH_ROUNDS'] ?? 3);
+
+/** Access-log-like lines of about 160 bytes, all different. */
+export function writeLines(path: string, count: number): void {
+  const file = openSync(path, 'w');
+  let text = '';
+  for (let line = 0; line < count; line++) {
+    text +=
+      `10.${line % 256}.${(line >> 8) % 256}.7 - - [22/Nov/2026:10:${String(Math.floor(line / 60) % 60).padStart(2, '0')}:${String(line % 60).padStart(2, '0')} +0000] ` +
+      `"GET /api/v1/items/${line} HTTP/1.1" ${line % 11 === 0 ? 404 : 200} ${line % 9973} "-" "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) bench"\n`;
+    if (text.length > 1 << 20) {
+      writeSync(file, text);
+      text = '';
+    }
+  }
+  writeSync(file, text);
+  fsyncSync(file);
+  closeSync(file);
+}
+
+const seconds = (startedMs: number) => (performance.now() - startedMs) / 1000;
+const median = (values: number[]) => values.toSorted((left, right) => left - right)[Math.floor(values.length / 2)]!;
+
+function copy(folder: string): number {
+  const target = join(folder, 'copy');
+  const startedMs = performance.now();
+  execFileSync('cp', [join(folder, 'big.log'), target]);
+  const file = openSync(target, 'r+');
+  fsyncSync(file);
+  closeSync(file);
+  const took = seconds(startedMs);
+  rmSync(target);
+  return took;
+}
+
+function config(folder: string, name: string, log: string, port: number): string {
+  const agent = `agents: { lines: { type: tail, paths: [ "${join(folder, log)}" ] } }\n`;
+  const rest =
+    name === 'topic'
+      ? ''
+      : `pipelines: { out: { from: lines, to: files } }\nsinks: { files: { type: file, path: "${folder}/out/{partition}-{offset}.log" } }\n`;
+  const path = join(folder, `${name}-${log}.yaml`);
+  writeFileSync(path, `broker: { listen: "127.0.0.1:${port}" }\n` + agent + rest);
+  return path;
+}
+
+async function once(folder: string, path: string): Promise<{ took: number; cpu: number }> {
+  const startedMs = performance.now();
+  const before = process.resourceUsage();
+  const result = await run(['up', path, '--data', 'data', '--once', '--json', '--log-level', 'warn'], {
+    cwd: folder,
+    timeoutMs: 300_000,
+  });
+  const took = seconds(startedMs);
+  if (result.code !== 0) throw new Error(`tailrace ended with ${result.code}: ${result.stderr}`);
+  rmSync(join(folder, 'data'), { recursive: true });
+  rmSync(join(folder, 'out'), { recursive: true, force: true });
+  const after = process.resourceUsage();
+  return { took, cpu: (after.userCPUTime - before.userCPUTime) / 1e6 };
+}
+
+async function startToReady(
+  folder: string,
+  path: string,
+  port: number,
+): Promise<{ readyMs: number; idleBytes: number }> {
+  const startedMs = performance.now();
+  const command = start(['up', path, '--data', 'data', '--log-level', 'warn'], { cwd: folder });
+  await until('ready', () => command.stdout.includes('look '), 20_000);
+  const readyMs = performance.now() - startedMs;
+  if (!command.stdout.includes(String(port))) throw new Error('the overview does not name the port');
+  await wait(5000);
+  const status = readFileSync(`/proc/${command.process.pid}/status`, 'utf8');
+  command.signal('SIGTERM');
+  await command.end();
+  rmSync(join(folder, 'data'), { recursive: true });
+  return { readyMs, idleBytes: Number(/VmRSS:\s+(\d+)/.exec(status)![1]) * 1024 };
+}
+
+export async function mainJob(folder: string): Promise<void> {
+  const port = await freePort();
+  writeLines(join(folder, 'big.log'), lines);
+  writeFileSync(join(folder, 'empty.log'), '');
+  const size = statSync(join(folder, 'big.log')).size;
+  console.log(`${formatCount(lines)} lines, ${formatBytes(size)}, ${rounds} rounds, medians`);
+  const times = {
+    cp: [] as number[],
+    topic: [] as number[],
+    file: [] as number[],
+    empty: [] as number[],
+    emptyFile: [] as number[],
+  };
+  for (let round = 0; round < rounds; round++) {
+    times.cp.push(copy(folder));
+    times.empty.push((await once(folder, config(folder, 'topic', 'empty.log', port))).took);
+    times.topic.push((await once(folder, config(folder, 'topic', 'big.log', port))).took);
+    times.emptyFile.push((await once(folder, config(folder, 'file', 'empty.log', port))).took);
+    times.file.push((await once(folder, config(folder, 'file', 'big.log', port))).took);
+  }
+  const cp = median(times.cp);
+  const report = (what: string, took: number, reach: string) =>
+    console.log(
+      `${what}: ${took.toFixed(2)} s, ${formatCount(Math.round(lines / took))} lines/s, ${(took / cp).toFixed(1)} × cp (reach: ${reach})`,
+    );
+  console.log(`cp + fsync: ${cp.toFixed(2)} s`);
+  report('(a) tail → topic', median(times.topic) - median(times.empty), 'at most 4 ×');
+  report('(b) tail → topic → file', median(times.file) - median(times.emptyFile), 'at most 8 ×');
+  const ready = [];
+  for (let round = 0; round < rounds; round++)
+    ready.push(await startToReady(folder, config(folder, 'file', 'empty.log', port), port));
+  console.log(`(c) start to ready: ${Math.round(median(ready.map((one) => one.readyMs)))} ms (reach: under 400 ms)`);
+  console.log(`(d) idle memory: ${formatBytes(median(ready.map((one) => one.idleBytes)))} (reach: under 100 MiB)`);
+}

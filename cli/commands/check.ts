@@ -1,0 +1,87 @@
+// `tailrace check FILE…`: is the configuration right, and what does each edge guarantee.
+import { type Command } from 'commander';
+import { hostname } from 'node:os';
+import { systemClock } from '../../base/clock.ts';
+import { messageOf } from '../../base/errors.ts';
+import { silentLogger } from '../../base/logger.ts';
+import { nodeFiles } from '../../base/node-files.ts';
+import { systemRandom } from '../../base/random.ts';
+import { type Plan, type SinkPlan } from '../../pipelines/plan.ts';
+import { loadOrReport } from '../load.ts';
+import { ExitCode, paint, print, printJson } from '../output.ts';
+
+interface Options {
+  expand?: boolean;
+  reach?: boolean;
+  json?: boolean;
+}
+
+/** Opens and closes the sink; the reason when it cannot be reached. */
+async function reach(sink: SinkPlan): Promise<string | undefined> {
+  try {
+    const opened = await sink.definition.open(sink.settings, {
+      edge: `check.${sink.name}`,
+      instance: `check-${hostname()}`,
+      generation: 0,
+      files: nodeFiles,
+      clock: systemClock,
+      random: systemRandom,
+      logger: silentLogger,
+    });
+    await opened.close();
+    return undefined;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+function edgesOf(plan: Plan) {
+  return plan.pipelines.flatMap((pipeline) =>
+    pipeline.edges.map((edge) => ({
+      edge: edge.group,
+      from: pipeline.from,
+      to: edge.target.kind === 'sink' ? edge.target.sink.name : `topic:${edge.target.topic}`,
+      guarantee:
+        edge.target.kind === 'sink'
+          ? edge.target.sink.definition.describeGuarantee(edge.target.sink.settings)
+          : 'exactly once: records and offsets are one transaction',
+    })),
+  );
+}
+
+async function check(files: string[], options: Options): Promise<void> {
+  const loaded = await loadOrReport(files, options.json === true);
+  if (loaded === undefined) {
+    process.exitCode = ExitCode.usage;
+    return;
+  }
+  const { plan, expand } = loaded;
+  if (options.expand === true) return print(expand().trimEnd());
+  const unreachable: { sink: string; reason: string }[] = [];
+  if (options.reach === true) {
+    for (const sink of plan.sinks) {
+      const reason = await reach(sink);
+      if (reason !== undefined) unreachable.push({ sink: sink.name, reason });
+    }
+  }
+  const edges = edgesOf(plan);
+  if (options.json) printJson({ ok: unreachable.length === 0, files, edges, unreachable });
+  else {
+    for (const edge of edges) print(`${edge.edge}: ${edge.from.join(', ')} → ${edge.to}\n  ${edge.guarantee}`);
+    for (const { sink, reason } of unreachable) print(`${paint('red', 'unreachable')} ${sink}: ${reason}`);
+    if (unreachable.length === 0) print(`${paint('green', 'ok')} ${files.join(', ')}`);
+  }
+  if (unreachable.length > 0) process.exitCode = ExitCode.refused;
+}
+
+export function addCheck(program: Command): void {
+  program
+    .command('check')
+    .argument('[files...]', 'configuration files', ['tailrace.yaml'])
+    .description('validate a configuration and say what each edge guarantees')
+    .option('--reach', 'open each sink, too')
+    .option('--expand', 'print the full form: shorthands and defaults written out')
+    .option('--json', 'the result as JSON')
+    .addHelpText('after', '\nExit code: 0 right, 1 a sink cannot be reached, 2 the configuration is wrong.')
+    .action(check);
+}

@@ -1,0 +1,66 @@
+// `tailrace produce TOPIC`: standard input in, a record a line; done means durable.
+import { type Command } from 'commander';
+import { type KafkaClient } from '../../broker/client/contract.ts';
+import { withClient } from '../connection.ts';
+import { note, printJson } from '../output.ts';
+
+interface Options {
+  broker: string;
+  key?: string;
+  json?: boolean;
+}
+
+const newline = 0x0a;
+const chunkRecords = 1000;
+
+/** Standard input as lines without their newline; a last line without one counts too. Bytes stay bytes. */
+export async function* linesOf(input: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let rest: Buffer[] = [];
+  for await (const chunk of input) {
+    let start = 0;
+    for (let end = chunk.indexOf(newline); end !== -1; end = chunk.indexOf(newline, start)) {
+      const piece = chunk.subarray(start, end);
+      yield rest.length === 0 ? piece : Buffer.concat([...rest, piece]);
+      rest = [];
+      start = end + 1;
+    }
+    if (start < chunk.length) rest.push(chunk.subarray(start));
+  }
+  if (rest.length > 0) yield Buffer.concat(rest);
+}
+
+async function produce(client: KafkaClient, topic: string, options: Options): Promise<void> {
+  const producer = client.producer();
+  const key = options.key === undefined ? null : Buffer.from(options.key);
+  let records: Buffer[] = [];
+  let count = 0;
+  const send = async () => {
+    await producer.send(records.map((value) => ({ topic, key, value })));
+    count += records.length;
+    records = [];
+  };
+  try {
+    for await (const line of linesOf(process.stdin)) {
+      records.push(Buffer.from(line));
+      if (records.length >= chunkRecords) await send();
+    }
+    if (records.length > 0) await send();
+  } finally {
+    await producer.close();
+  }
+  if (options.json) printJson({ topic, records: count });
+  else note(`${count} records are durable in ${topic}`);
+}
+
+export function addProduce(program: Command, defaultBroker: string): void {
+  program
+    .command('produce <topic>')
+    .description('write standard input to a topic, a record a line')
+    .option('--broker <addresses>', 'HOST:PORT[,HOST:PORT…] of any Kafka broker', defaultBroker)
+    .option('--key <key>', 'key of all records: they keep their order')
+    .option('--json', 'the count as JSON')
+    .addHelpText('after', '\nExample:\n  echo hello | tailrace produce greetings')
+    .action((topic: string, options: Options) =>
+      withClient(options.broker, (client) => produce(client, topic, options)),
+    );
+}

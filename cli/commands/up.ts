@@ -1,0 +1,142 @@
+// `tailrace up [FILE…]`: runs everything in the files until it is told to stop; with --once, until everything that is there is delivered.
+import { type Command } from 'commander';
+import { type Logger } from '../../base/logger.ts';
+import { renderLedger } from '../../pipelines/ledger.ts';
+import { type Plan } from '../../pipelines/plan.ts';
+import { Appliance } from '../appliance.ts';
+import { loadOrReport } from '../load.ts';
+import { createLogger, type LogLevel } from '../logger.ts';
+import { ExitCode, note, paint, print, printJson } from '../output.ts';
+
+export interface RunOptions {
+  data?: string;
+  once?: boolean;
+  json?: boolean;
+  log: 'text' | 'json';
+  logLevel: LogLevel;
+}
+
+const stopDeadlineMs = 10_000;
+
+/** Adds the options that `up` and `pipe` share. */
+export function addRunOptions(command: Command): Command {
+  return command
+    .option('--data <directory>', 'data directory (default: the file’s, or ./tailrace-data)')
+    .option('--once', 'read what is there, deliver it, print the ledger, exit')
+    .option('--json', 'with --once: the ledger as one JSON object on the last line')
+    .option('--log <format>', 'text | json', 'text')
+    .option('--log-level <level>', 'debug | info | warn | error', 'info');
+}
+
+/** The overview: what is read, where lines go, how to look at them. */
+function describePlan(plan: Plan, dataDirectory: string, addresses: readonly string[]): string {
+  const lines = [
+    `${paint('bold', 'tailrace')}   data ${dataDirectory}   broker ${addresses.join(', ') || (plan.broker.kind === 'external' ? plan.broker.bootstrap.map(({ host, port }) => `${host}:${port}`).join(', ') : 'in process only')}`,
+    '',
+  ];
+  const column = (title: string, rows: readonly (readonly [string, string])[]) => {
+    const width = Math.max(0, ...rows.map(([name]) => name.length));
+    rows.forEach(([name, text], index) => {
+      lines.push(
+        `  ${paint('dim', (index === 0 ? title : '').padEnd(10))} ${paint('cyan', name.padEnd(width))}  ${text}`,
+      );
+    });
+  };
+  column(
+    'reading',
+    plan.agents.map((agent) => [agent.name, `${agent.definition.describe(agent.settings)} → topic ${agent.topic}`]),
+  );
+  column(
+    'pipelines',
+    plan.pipelines.map((pipeline) => [
+      pipeline.name,
+      [
+        `topic ${pipeline.from.join(', ')}`,
+        ...pipeline.steps.map((step) => step.name),
+        pipeline.edges.map((edge) => describeTarget(edge.target)).join(', '),
+      ].join(' → '),
+    ]),
+  );
+  const topic = plan.agents[0]?.topic ?? plan.pipelines[0]?.from[0];
+  const group = plan.pipelines[0]?.edges[0]?.group;
+  if (addresses.length > 0 && topic !== undefined) {
+    const broker = addresses[0] === '127.0.0.1:9092' ? '' : ` --broker ${addresses[0]!}`;
+    const look: [string, string][] = [[`tailrace consume ${topic} --max 5${broker}`, 'the first lines of a topic']];
+    if (group !== undefined) look.push([`tailrace groups describe ${group}${broker}`, 'how far a pipeline is']);
+    look.push([`tailrace topics list${broker}`, 'what is kept']);
+    column('look', look);
+  }
+  return lines.join('\n');
+}
+
+function describeTarget(target: Plan['pipelines'][number]['edges'][number]['target']): string {
+  return target.kind === 'topic' ? `topic ${target.topic}` : target.sink.definition.describe(target.sink.settings);
+}
+
+/** Resolves with the signal's name at the first SIGINT or SIGTERM; a second one ends the process at once. */
+function untilSignal(): Promise<string> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.once(signal, () => {
+        resolve(signal);
+        process.once(signal, () => process.exit(ExitCode.refused));
+      });
+    }
+  });
+}
+
+async function runOnce(appliance: Appliance, signal: Promise<string>, options: RunOptions): Promise<void> {
+  const interrupted = await Promise.race([appliance.drained().then(() => undefined), appliance.failed, signal]);
+  await appliance.stop(stopDeadlineMs);
+  const ledger = appliance.ledger();
+  if (options.json) printJson(ledger);
+  else print(renderLedger(ledger));
+  if (interrupted !== undefined)
+    note(`stopped by ${interrupted} before everything was delivered: run it again to go on`);
+  if (interrupted !== undefined || !ledger.balanced) process.exitCode = ExitCode.refused;
+}
+
+async function runOn(appliance: Appliance, signal: Promise<string>, logger: Logger): Promise<void> {
+  const keepAlive = setInterval(() => undefined, 1 << 30);
+  try {
+    const reason = await Promise.race([
+      signal,
+      appliance.failed,
+      appliance.jobsFinished().then(() => 'all jobs finished'),
+    ]);
+    logger.info('stopping', { reason });
+  } finally {
+    clearInterval(keepAlive);
+    await appliance.stop(stopDeadlineMs);
+  }
+}
+
+/** Runs a plan as `up` does; used by `pipe`, too. */
+export async function runPlan(plan: Plan, options: RunOptions): Promise<void> {
+  const logger = await createLogger(options.logLevel, options.log);
+  const signal = untilSignal();
+  for (const warning of plan.warnings) logger.warn(warning);
+  const dataDirectory = options.data ?? plan.dataDirectory;
+  const appliance = await Appliance.start({ plan, dataDirectory, once: options.once === true, logger });
+  if (options.json !== true) print(describePlan(plan, dataDirectory, appliance.brokerAddresses) + '\n');
+  if (options.once === true) await runOnce(appliance, signal, options);
+  else await runOn(appliance, signal, logger);
+}
+
+export function addUp(program: Command): void {
+  addRunOptions(
+    program
+      .command('up')
+      .argument('[files...]', 'configuration files', ['tailrace.yaml'])
+      .description('run everything in the files: agents, broker, pipelines, sinks'),
+  )
+    .addHelpText(
+      'after',
+      '\nExamples:\n  tailrace up\n  tailrace up agents.yaml pipelines.yaml --data /var/lib/tailrace\n  tailrace up nginx.yaml --once',
+    )
+    .action(async (files: string[], options: RunOptions) => {
+      const loaded = await loadOrReport(files, options.json === true);
+      if (loaded === undefined) process.exitCode = ExitCode.usage;
+      else await runPlan(loaded.plan, options);
+    });
+}

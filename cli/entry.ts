@@ -1,0 +1,8 @@
+// The first file that runs. It is written so that any Node can parse it: a too old one gets one clear line.
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+if (major < 22 || (major === 22 && minor < 22)) {
+  console.error(`tailrace: Node ${process.versions.node} is too old: 22.22 or newer is needed.`);
+  process.exit(2);
+}
+const { main } = await import('./main.ts');
+process.exitCode = await main(process.argv.slice(2));

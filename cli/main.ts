@@ -1,0 +1,54 @@
+// The command: its verbs, help and exit codes. Only the verb that is asked for is loaded, so that each starts fast.
+import { type Command, CommanderError, Command as Program } from 'commander';
+import { defaultBroker } from './broker-address.ts';
+import { ExitCode, reportError } from './output.ts';
+
+type AddVerb = (program: Command, defaultBroker: string) => void;
+
+/** Every verb and where it lives, in the order of the help. */
+const verbs: Record<string, () => Promise<AddVerb>> = {
+  up: async () => (await import('./commands/up.ts')).addUp,
+  pipe: async () => (await import('./commands/pipe.ts')).addPipe,
+  check: async () => (await import('./commands/check.ts')).addCheck,
+  topics: async () => (await import('./commands/topics.ts')).addTopics,
+  produce: async () => (await import('./commands/produce.ts')).addProduce,
+  consume: async () => (await import('./commands/consume.ts')).addConsume,
+  groups: async () => (await import('./commands/groups.ts')).addGroups,
+  replay: async () => (await import('./commands/replay.ts')).addReplay,
+};
+
+const version = '0.1.0';
+
+/** Runs the command with its arguments (without node and script); resolves to the exit code. */
+export async function main(argv: readonly string[]): Promise<number> {
+  const program = new Program('tailrace')
+    .description('Log pipelines in one process: tail, keep, transform, deliver, replay; every line exactly once.')
+    .version(version)
+    .showHelpAfterError('(run with --help for what is allowed)')
+    .showSuggestionAfterError()
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tailrace up tailrace.yaml                             run everything in the file until Ctrl-C
+  tailrace pipe '/var/log/*.log' --to file:out/{partition}-{offset}.ndjson --once
+  tailrace check tailrace.yaml                          is it right, and what does each edge guarantee?
+  tailrace consume app --follow                         watch a topic of the running broker
+  tailrace replay app --to file:again/{partition}-{offset}.ndjson`,
+    )
+    .exitOverride();
+  const asked = verbs[argv[0] ?? ''];
+  for (const load of asked === undefined ? Object.values(verbs) : [asked]) (await load())(program, defaultBroker);
+  for (const command of allCommands(program)) command.exitOverride().showSuggestionAfterError();
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return Number(process.exitCode ?? ExitCode.done);
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.done : ExitCode.usage;
+    return reportError(error, argv.includes('--json'));
+  }
+}
+
+function allCommands(command: Command): Command[] {
+  return command.commands.flatMap((child) => [child, ...allCommands(child)]);
+}

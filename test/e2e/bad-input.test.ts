@@ -1,0 +1,104 @@
+// Bad input gets a clear error and nothing is lost: what is printed, and the exit code.
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { endAll, freePort, run, start } from '../support/command.ts';
+
+let folder: string;
+let port: number;
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'tailrace-bad-'));
+  port = await freePort();
+});
+afterEach(async () => {
+  await endAll();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const tailrace = (...args: string[]) => run(args, { cwd: folder });
+const write = (yaml: string) => writeFileSync(join(folder, 'tailrace.yaml'), yaml);
+
+it.each([
+  ['broken YAML', 'agents: { a: "tail:///x"\n', /tailrace\.yaml:\d+:\d+/],
+  ['an unknown key', 'agnets: {}\n', /tailrace\.yaml:1:1.*\n.*\n.*\^|did you mean "?agents/],
+  [
+    'an unknown sink',
+    'pipelines: { p: { from: t, to: filse } }\nsinks: { files: "file:out/{offset}" }\ntopics: { t: {} }\n',
+    /tailrace\.yaml:1:\d+[\s\S]*files/,
+  ],
+  ['a duplicate name', 'topics: { a: {}, a: {} }\n', /tailrace\.yaml:1:\d+/],
+  ['a variable that is not set', 'agents: { a: "tail://${env:NOT_SET_ANYWHERE}/x" }\n', /NOT_SET_ANYWHERE/],
+  [
+    'a cycle between topics',
+    'topics: { a: {}, b: {} }\npipelines: { x: { from: a, to: "topic:b" }, y: { from: b, to: "topic:a" } }\n',
+    /cycle/i,
+  ],
+  [
+    'a broken expression',
+    'topics: { a: {} }\npipelines: { x: { from: a, steps: [ { drop: "level = =" } ], to: s } }\nsinks: { s: "stdout:" }\n',
+    /tailrace\.yaml:2:\d+/,
+  ],
+])('says where %s stands and exits with 2', async (_what, yaml, message) => {
+  write(yaml);
+  const checked = await tailrace('check');
+  expect(checked.code).toBe(2);
+  expect(checked.stderr).toMatch(message);
+  const up = await tailrace('up', '--once');
+  expect(up.code).toBe(2);
+  expect(readdirSync(folder)).toEqual(['tailrace.yaml']);
+});
+
+it('names a missing file', async () => {
+  const result = await tailrace('up', 'nowhere.yaml');
+  expect(result.code).toBe(2);
+  expect(result.stderr).toMatch(/nowhere\.yaml/);
+});
+
+it('leaves a data directory from a newer version alone', async () => {
+  write(`broker: { listen: "127.0.0.1:${port}" }\n`);
+  const made = start(['up'], { cwd: folder });
+  await expect.poll(() => made.stdout, { timeout: 15_000 }).toContain('broker 127.0.0.1');
+  made.signal('SIGTERM');
+  expect((await made.end()).code).toBe(0);
+  const path = join(folder, 'tailrace-data', 'meta.properties');
+  const properties = readFileSync(path, 'utf8');
+  expect(properties).toMatch(/^tailrace\.version=\d+$/m);
+  const newer = properties.replace(/^tailrace\.version=\d+$/m, 'tailrace.version=999');
+  writeFileSync(path, newer);
+  const refused = await tailrace('up', '--once');
+  expect(refused.code).toBe(1);
+  expect(refused.stderr).toMatch(/TLR_DATA_VERSION/);
+  expect(readFileSync(path, 'utf8')).toBe(newer);
+});
+
+it('goes on when a directory, an unreadable or a missing file is given as a file', async () => {
+  mkdirSync(join(folder, 'logs', 'directory.log'), { recursive: true });
+  writeFileSync(join(folder, 'logs', 'real.log'), 'one\ntwo\n');
+  write(`
+broker: { listen: "127.0.0.1:${port}" }
+agents: { a: { type: tail, paths: [ "${folder}/logs/*.log", "${folder}/missing.log" ] } }
+pipelines: { p: { from: a, to: s } }
+sinks: { s: "file:out/{partition}-{offset}.log" }
+`);
+  const result = await tailrace('up', '--once');
+  expect(result.code, result.stderr).toBe(0);
+  expect(result.stderr + result.stdout).toMatch(/directory\.log/);
+  expect(readFileSync(join(folder, 'out', '0-0.log'), 'utf8')).toBe('one\ntwo\n');
+});
+
+it('says that no broker answers', async () => {
+  const result = await tailrace('topics', 'list', '--broker', `127.0.0.1:${port}`);
+  expect(result.code).toBe(1);
+  expect(result.stderr).toMatch(/TLR_UNREACHABLE/);
+});
+
+it('suggests what was probably meant', async () => {
+  const verb = await tailrace('topcis', 'list');
+  expect(verb.code).toBe(2);
+  expect(verb.stderr).toMatch(/topics/);
+  const option = await tailrace('up', '--onec');
+  expect(option.code).toBe(2);
+  expect(option.stderr).toMatch(/--once/);
+});
