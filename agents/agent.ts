@@ -18,6 +18,8 @@ export interface AgentContext {
   clock: Clock;
   random: Random;
   logger: Logger;
+  /** "device:inode" of files that must not be read, such as those this process writes its own output to. */
+  excludedIdentities?: ReadonlySet<string>;
 }
 
 /** The agent's account, all since the agent was first started with this identity unless said otherwise. */
@@ -51,6 +53,8 @@ export interface Agent {
 export interface AgentDefinition<Settings> {
   readonly type: string;
   readonly summary: string;
+  /** Where lines come from, in a few words (the paths, the address): for the overview that `tailrace up` prints. */
+  describe(settings: Settings): string;
   readonly settings: { parse(input: unknown): Settings };
   /** The settings that a URL such as `tail:///var/log/x*.log` stands for; undefined when the URL is not of this kind. */
   fromUrl(url: string): Record<string, unknown> | undefined;

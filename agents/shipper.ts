@@ -1,0 +1,128 @@
+// Ships lines to one topic: they are framed straight into record batches, one builder for each partition that is filling, and a flight takes
+// all of them together with the position records through one transaction. While a flight is in the air the next one is filled.
+//
+// Crash-only: when a flight fails the shipper is of no use any more. What it held was not committed; the agent starts anew with another one.
+import {
+  type KafkaClient,
+  type OutgoingRecord,
+  type Producer,
+  type ProducerOptions,
+  type ProducerTransaction,
+} from '../broker/client/contract.ts';
+import { BatchBuilder } from '../broker/wire/batch-builder.ts';
+
+/** What a batch has beside the lines at most: its header, and for each record lengths, deltas and the headers. */
+export const recordOverheadBytes = 160;
+
+export interface ShipperOptions {
+  transactionalId: string;
+  topic: string;
+  /** No batch gets larger, unless a single line is. */
+  batchBytes: number;
+  compression: NonNullable<ProducerOptions['compression']>;
+}
+
+interface Filling {
+  partition: number;
+  builder: BatchBuilder;
+}
+
+/** What one flight has committed. */
+export interface Flight {
+  records: number;
+  bytes: number;
+}
+
+export class Shipper {
+  private readonly client: KafkaClient;
+  private readonly options: ShipperOptions;
+  private producer: Producer | undefined;
+  /** The builder that takes lines, by partition. */
+  private open = new Map<number, BatchBuilder>();
+  /** Batches that are full, in order. */
+  private full: Filling[] = [];
+  private readonly spare: BatchBuilder[] = [];
+  private fullBytes = 0;
+  private openBytes = 0;
+  private lineBytes = 0;
+  private lines = 0;
+  private flying: Promise<Flight> | undefined;
+
+  constructor(client: KafkaClient, options: ShipperOptions) {
+    this.client = client;
+    this.options = options;
+  }
+
+  /** InitProducerId: from here on no earlier producer of the same identity can write. Throws TailraceError TLR_FENCED when fenced itself. */
+  async init(): Promise<void> {
+    const { transactionalId, compression, batchBytes } = this.options;
+    this.producer = this.client.producer({ transactionalId, compression, batchBytes, transactionTimeoutMs: 15_000 });
+    await this.producer.init();
+  }
+
+  /** Bytes that wait for the next flight. */
+  get pendingBytes(): number {
+    return this.fullBytes + this.openBytes;
+  }
+
+  get isFlying(): boolean {
+    return this.flying !== undefined;
+  }
+
+  /** Adds the line `source[start, end)`. `headers` are encoded with their count (broker/wire encodeHeaders). Nothing is kept of the arguments. */
+  append(partition: number, timestampMs: number, source: Buffer, start: number, end: number, headers: Buffer): void {
+    let builder = this.open.get(partition);
+    const bytes = end - start + headers.length + 24;
+    if (builder !== undefined && builder.sizeBytes + bytes > this.options.batchBytes) {
+      this.full.push({ partition, builder });
+      this.fullBytes += builder.sizeBytes;
+      this.openBytes -= builder.sizeBytes;
+      builder = undefined;
+    }
+    if (builder === undefined) {
+      builder = this.spare.pop() ?? new BatchBuilder();
+      this.open.set(partition, builder);
+      this.openBytes += builder.sizeBytes;
+    }
+    const before = builder.sizeBytes;
+    builder.appendLine(timestampMs, source, start, end, headers);
+    this.openBytes += builder.sizeBytes - before;
+    this.lineBytes += end - start + 1;
+    this.lines++;
+  }
+
+  /**
+   * Commits everything appended so far together with `positions`, in one transaction. Resolves when it is durable; one flight at a time. The bytes
+   * are handed over before the call returns.
+   */
+  launch(positions: readonly OutgoingRecord[]): Promise<Flight> {
+    const batches = [...this.full];
+    for (const [partition, builder] of this.open) batches.push({ partition, builder });
+    const flight = { records: this.lines, bytes: this.lineBytes };
+    this.full = [];
+    this.open = new Map();
+    this.fullBytes = 0;
+    this.openBytes = 0;
+    this.lineBytes = 0;
+    this.lines = 0;
+    this.flying = this.fly(batches, positions)
+      .then(() => flight)
+      .finally(() => (this.flying = undefined));
+    return this.flying;
+  }
+
+  private async fly(batches: readonly Filling[], positions: readonly OutgoingRecord[]): Promise<void> {
+    const transaction: ProducerTransaction = this.producer!.begin();
+    for (const { partition, builder } of batches) {
+      // commit() tells when one was refused; here only the order matters.
+      transaction.sendBatch(this.options.topic, partition, builder).catch(() => undefined);
+      if (this.spare.length < 16) this.spare.push(builder);
+    }
+    if (positions.length > 0) transaction.send(positions);
+    await transaction.commit();
+  }
+
+  async close(): Promise<void> {
+    await this.producer?.close();
+  }
+}

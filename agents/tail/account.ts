@@ -1,0 +1,61 @@
+// What a tail agent tells about itself: lines committed in this run and by all runs, and what people must know.
+import { type Logger } from '../../base/logger.ts';
+import { type AgentLedger } from '../agent.ts';
+import { type Flight } from '../shipper.ts';
+import { type LongLinePolicy } from './lines.ts';
+
+/** Messages kept for the ledger; the log has them all. */
+const warningsLimit = 100;
+const keysLimit = 10_000;
+
+export class Account {
+  private readonly logger: Logger;
+  private readonly committedLines: Record<string, number> = {};
+  private committedBytes = 0;
+  private totalLines: Record<string, number> = {};
+  private readonly warnings: string[] = [];
+  private readonly said = new Set<string>();
+  private readonly long = new Map<string, number>();
+
+  constructor(logger: Logger) {
+    this.logger = logger;
+  }
+
+  /** A session has read back what all earlier ones committed. */
+  recovered(totalLines: Record<string, number>): void {
+    this.totalLines = totalLines;
+  }
+
+  committed(topic: string, { records, bytes }: Flight): void {
+    this.committedLines[topic] = (this.committedLines[topic] ?? 0) + records;
+    this.totalLines[topic] = (this.totalLines[topic] ?? 0) + records;
+    this.committedBytes += bytes;
+  }
+
+  /** Says something once for each key. */
+  warn(key: string, message: string): void {
+    if (this.said.has(key)) return;
+    if (this.said.size >= keysLimit) this.said.clear();
+    this.said.add(key);
+    this.logger.warn(message);
+    if (this.warnings.length < warningsLimit) this.warnings.push(message);
+  }
+
+  longLines(count: number, path: string, policy: LongLinePolicy): void {
+    const before = this.long.get(policy) ?? 0;
+    this.long.set(policy, before + count);
+    if (before === 0) this.logger.warn('a line is longer than max_line', { path, long_line: policy });
+  }
+
+  ledger(): AgentLedger {
+    const longLines = [...this.long].map(
+      ([policy, count]) => `${count} lines longer than max_line (long_line: ${policy})`,
+    );
+    return {
+      committedLines: { ...this.committedLines },
+      committedBytes: this.committedBytes,
+      totalLines: { ...this.totalLines },
+      warnings: [...this.warnings, ...longLines],
+    };
+  }
+}

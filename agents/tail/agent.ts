@@ -1,0 +1,110 @@
+// The agent `tail`: reads files by pattern, line by line, into a topic, each line exactly once through rotations, crashes and restarts. This
+// file holds its definition and the crash-only loop around sessions (session.ts).
+import { resolve } from 'node:path';
+import { Backoff } from '../../base/backoff.ts';
+import { messageOf, TailraceError } from '../../base/errors.ts';
+import { type Agent, type AgentContext, type AgentDefinition, type AgentLedger } from '../agent.ts';
+import { Account } from './account.ts';
+import { Session } from './session.ts';
+import { tailSettings, type TailSettings, tailSettingsFromUrl } from './settings.ts';
+import { Wake } from './wake.ts';
+
+/** Errors that no new session can mend. */
+const fatalCodes: ReadonlySet<string> = new Set(['TLR_FENCED', 'TLR_CONFIG', 'TLR_DISK_FAILED', 'TLR_CORRUPT']);
+
+class TailAgent implements Agent {
+  readonly failed: Promise<never>;
+  private readonly context: AgentContext;
+  private readonly account: Account;
+  private readonly newSession: () => Session;
+  private readonly backoff: Backoff;
+  private readonly wake: Wake;
+  private fail!: (error: unknown) => void;
+  private session: Session | undefined;
+  private running: Promise<void> = Promise.resolve();
+  private stopped = false;
+  private troubled = false;
+  private readonly reading: PromiseWithResolvers<void> = Promise.withResolvers<void>();
+  private readonly done: PromiseWithResolvers<void> = Promise.withResolvers<void>();
+
+  constructor(settings: TailSettings, topic: string, context: AgentContext, options: { once: boolean }) {
+    this.context = context;
+    this.account = new Account(context.logger);
+    this.backoff = new Backoff({ firstMs: 100, maxMs: 30_000 }, context.random);
+    this.wake = new Wake(context.clock);
+    this.failed = new Promise((_resolve, reject) => (this.fail = reject));
+    this.failed.catch(() => undefined);
+    const targets = options.once ? new Map<string, number>() : undefined;
+    const paths = settings.paths.map((path) => resolve(path));
+    const exclude = settings.exclude.map((path) => (path.includes('/') ? resolve(path) : path));
+    this.newSession = () =>
+      new Session({
+        ...{ settings: { ...settings, paths, exclude }, topic, context, account: this.account, targets },
+        onDrained: () => this.done.resolve(),
+        onReading: () => this.isWell(),
+      });
+  }
+
+  async start(): Promise<void> {
+    this.running = this.run();
+    await Promise.race([this.reading.promise, this.failed]);
+  }
+
+  /** Session after session, until one ends well or for good. */
+  private async run(): Promise<void> {
+    while (!this.stopped) {
+      this.session = this.newSession();
+      try {
+        await this.session.run();
+      } catch (error) {
+        if (error instanceof TailraceError && fatalCodes.has(error.code)) {
+          this.fail(error);
+          return;
+        }
+        if (this.hasEnded()) return;
+        if (!this.troubled) this.context.logger.warn('interrupted; trying again', { error: messageOf(error) });
+        this.troubled = true;
+        await this.wake.wait(this.backoff.nextMs());
+      }
+    }
+  }
+
+  private hasEnded(): boolean {
+    return this.stopped;
+  }
+
+  private isWell(): void {
+    if (this.troubled) this.context.logger.info('reading again');
+    this.troubled = false;
+    this.reading.resolve();
+  }
+
+  drained(): Promise<void> {
+    return Promise.race([this.done.promise, this.failed]);
+  }
+
+  ledger(): AgentLedger {
+    return this.account.ledger();
+  }
+
+  async stop(deadlineMs: number): Promise<void> {
+    this.stopped = true;
+    this.session?.stop();
+    this.wake.ring();
+    const late = Promise.withResolvers<boolean>();
+    const timer = this.context.clock.schedule(deadlineMs, () => late.resolve(true));
+    const isLate = await Promise.race([this.running.then(() => false), late.promise]);
+    timer.cancel();
+    if (isLate)
+      this.context.logger.warn('stopped before everything that was read could be committed; it is read again');
+  }
+}
+
+export const tailAgent: AgentDefinition<TailSettings> = {
+  type: 'tail',
+  summary: 'reads files by pattern, each line exactly once, through rotation and restarts',
+  settings: tailSettings,
+  fromUrl: tailSettingsFromUrl,
+  describe: ({ paths }) => paths.join(', '),
+  create: (settings, topic, context, options) => new TailAgent(settings, topic, context, options),
+};

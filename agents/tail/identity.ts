@@ -1,0 +1,92 @@
+// What makes bytes recognisable: the head (the first bytes that were read, up to 1 KiB, so it grows with the file) and the anchor (the last
+// bytes before the position, up to 256). Both are always bytes that have been read, hence a log file that only grows never changes them; a
+// file whose head and anchor match has, as far as can be told, everything before the position in common with the one that was read.
+import { hash } from 'node:crypto';
+import { type OpenFile } from '../../base/files.ts';
+import { type Fingerprint } from '../../broker/client/positions-record.ts';
+
+export const headLimitBytes = 1024;
+export const anchorLimitBytes = 256;
+
+/** 128 bits of SHA-256, in hexadecimal. */
+export function hashOf(bytes: Uint8Array): string {
+  return hash('sha256', bytes, 'hex').slice(0, 32);
+}
+
+/** Head and anchor of what was read so far. Immutable: `after` makes the next one. */
+export class Imprint {
+  static readonly empty = new Imprint(Buffer.alloc(0), Buffer.alloc(0));
+  /** The first bytes: all before the position, up to the limit. */
+  readonly head: Buffer;
+  /** The last bytes before the position, up to the limit. */
+  readonly anchor: Buffer;
+  private headHash: string | undefined;
+
+  constructor(head: Buffer, anchor: Buffer) {
+    this.head = head;
+    this.anchor = anchor;
+  }
+
+  /** The imprint when `bytes[start, end)` were read next. */
+  after(bytes: Buffer, start: number, end: number): Imprint {
+    const count = end - start;
+    if (count <= 0) return this;
+    const missing = headLimitBytes - this.head.length;
+    const head =
+      missing > 0 ? Buffer.concat([this.head, bytes.subarray(start, Math.min(end, start + missing))]) : this.head;
+    const anchor =
+      count >= anchorLimitBytes
+        ? Buffer.from(bytes.subarray(end - anchorLimitBytes, end))
+        : Buffer.concat([this.anchor, bytes.subarray(start, end)]).subarray(-anchorLimitBytes);
+    const next = new Imprint(head, anchor);
+    if (missing <= 0) next.headHash = this.headHash;
+    return next;
+  }
+
+  fingerprint(): Fingerprint {
+    this.headHash ??= hashOf(this.head);
+    return {
+      ...{ headBytes: this.head.length, headHash: this.headHash },
+      ...{ anchorBytes: this.anchor.length, anchorHash: hashOf(this.anchor) },
+    };
+  }
+}
+
+/** `length` bytes from `position`, fewer when the file ends before. */
+export async function readRange(file: OpenFile, position: number, length: number): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafe(length);
+  return bytes.subarray(0, length === 0 ? 0 : await file.read(bytes, position));
+}
+
+/** The imprint of `file` at `position`, whatever it holds; undefined when it is shorter than that. */
+export async function imprintAt(file: OpenFile, position: number): Promise<Imprint | undefined> {
+  const head = await readRange(file, 0, Math.min(position, headLimitBytes));
+  const anchorBytes = Math.min(position, anchorLimitBytes);
+  const anchor = await readRange(file, position - anchorBytes, anchorBytes);
+  if (head.length < Math.min(position, headLimitBytes) || anchor.length < anchorBytes) return undefined;
+  return new Imprint(head, anchor);
+}
+
+/** The imprint of `file` at `position` when it agrees with what was recorded there; undefined when this is not the file, or not any more. */
+export async function verify(file: OpenFile, position: number, known: Fingerprint): Promise<Imprint | undefined> {
+  const found = await imprintAt(file, position);
+  if (found === undefined) return undefined;
+  const { headBytes, headHash, anchorBytes, anchorHash } = found.fingerprint();
+  const same =
+    headBytes === known.headBytes &&
+    headHash === known.headHash &&
+    anchorBytes === known.anchorBytes &&
+    anchorHash === known.anchorHash;
+  return same ? found : undefined;
+}
+
+/** Whether two files agree in their first `length` bytes, as far as samples at the start, in the middle and at the end can tell. */
+export async function beginAlike(left: OpenFile, right: OpenFile, length: number): Promise<boolean> {
+  const last = Math.max(0, length - anchorLimitBytes);
+  for (const position of new Set([0, Math.floor(last / 2), last])) {
+    const count = Math.min(position === 0 ? headLimitBytes : anchorLimitBytes, length - position);
+    const [here, there] = await Promise.all([readRange(left, position, count), readRange(right, position, count)]);
+    if (here.length < count || !here.equals(there)) return false;
+  }
+  return true;
+}

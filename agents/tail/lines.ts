@@ -1,0 +1,150 @@
+// Cuts bytes into lines. A line is the bytes before a newline (0x0a); a carriage return before it is kept, it belongs to the writer's bytes.
+// Nothing is decoded and no object is made for a line: `take` gets positions in the read buffer.
+//
+// Overlong lines (more than maxLineBytes), by policy, always with bounded memory:
+//   keep      all bytes are sent: in one record when it fits into pieceBytes, else in pieces of that size; each is marked
+//   split     in pieces of maxLineBytes, each a line of its own, not marked
+//   truncate  the first maxLineBytes, marked; the rest is passed over
+//   drop      passed over and counted
+// A mark travels in header "l": one byte of flags (bit 0: the line ends here, bit 1: bytes were cut off), then the number of the part, from
+// 0, as an unsigned varint.
+
+export type LongLinePolicy = 'keep' | 'split' | 'truncate' | 'drop';
+
+/** What a marked record is of its line. */
+export interface LongLineMark {
+  part: number;
+  ends: boolean;
+  truncated: boolean;
+}
+
+/** Gets the bytes [start, end) of `source`, without newline; `position` is that of `start` in the file. */
+export type TakeLine = (
+  source: Buffer,
+  start: number,
+  end: number,
+  position: number,
+  mark: LongLineMark | undefined,
+) => void;
+
+export interface FramingLimits {
+  maxLineBytes: number;
+  longLine: LongLinePolicy;
+  /** The most bytes one record may hold; at least maxLineBytes. */
+  pieceBytes: number;
+}
+
+const newline = 0x0a;
+
+/** Frames chunk after chunk; after each call the fields say what it did. One framer may serve many files, one after the other. */
+export class LineFramer {
+  /** Bytes taken from the chunk: the next one starts behind them. */
+  consumedBytes = 0;
+  /** Parts already taken of the overlong line that is under way; 0 at the start of a line. */
+  part = 0;
+  /** Records handed over. */
+  records = 0;
+  /** Overlong lines that began or were passed over. */
+  longLines = 0;
+  private readonly limits: FramingLimits;
+  /** What one record takes of an overlong line. */
+  private readonly pieceBytes: number;
+  private readonly take: TakeLine;
+
+  constructor(limits: FramingLimits, take: TakeLine) {
+    this.limits = limits;
+    this.pieceBytes =
+      limits.longLine === 'keep' ? Math.max(limits.pieceBytes, limits.maxLineBytes) : limits.maxLineBytes;
+    this.take = take;
+  }
+
+  /** A chunk must hold more than this, or a long line would never get on. */
+  get neededBytes(): number {
+    return Math.max(this.pieceBytes, this.limits.maxLineBytes) + 2;
+  }
+
+  /**
+   * Takes whole lines of `source[start, end)`, which stands at `position` in the file; `part` is that of the call before on this file.
+   * With `final` the bytes behind the last newline are a line too.
+   */
+  frame(source: Buffer, start: number, end: number, position: number, part: number, final: boolean): void {
+    const { maxLineBytes } = this.limits;
+    const { take } = this;
+    const shift = position - start;
+    // Searching must stop at `end`: what lies behind it is of another read.
+    const chunk = end === source.length ? source : source.subarray(0, end);
+    this.part = part;
+    this.records = 0;
+    this.longLines = 0;
+    let from = start;
+    let records = 0;
+    for (;;) {
+      const at = chunk.indexOf(newline, from);
+      if (at < 0) break;
+      if (at - from <= maxLineBytes && this.part === 0) {
+        take(source, from, at, shift + from, undefined);
+        records++;
+      } else this.endLong(source, from, at, shift + from);
+      from = at + 1;
+    }
+    this.records += records;
+    if (from < end) from = this.remainder(source, from, end, shift + from, final);
+    this.consumedBytes = from - start;
+  }
+
+  /** Bytes without a newline behind them: a line when it is the last one for good, else only pieces of an overlong one are taken. */
+  private remainder(source: Buffer, from: number, end: number, position: number, final: boolean): number {
+    const { maxLineBytes, longLine } = this.limits;
+    if (final) {
+      if (end - from <= maxLineBytes && this.part === 0) {
+        this.take(source, from, end, position, undefined);
+        this.records++;
+      } else this.endLong(source, from, end, position);
+      return end;
+    }
+    if (longLine === 'truncate' || longLine === 'drop') {
+      if (this.part === 0 && end - from <= maxLineBytes) return from;
+      if (this.part === 0) this.beginPassing(source, from, position);
+      return end;
+    }
+    let next = from;
+    while (end - next > this.pieceBytes) {
+      this.piece(source, next, next + this.pieceBytes, position + next - from, false);
+      next += this.pieceBytes;
+    }
+    return next;
+  }
+
+  /** The end of an overlong line, or all of it: [from, at). */
+  private endLong(source: Buffer, from: number, at: number, position: number): void {
+    const { longLine } = this.limits;
+    if (longLine === 'truncate' || longLine === 'drop') {
+      if (this.part === 0) this.beginPassing(source, from, position);
+    } else {
+      let next = from;
+      while (at - next > this.pieceBytes) {
+        this.piece(source, next, next + this.pieceBytes, position + next - from, false);
+        next += this.pieceBytes;
+      }
+      if (next < at) this.piece(source, next, at, position + next - from, true);
+    }
+    this.part = 0;
+  }
+
+  private beginPassing(source: Buffer, from: number, position: number): void {
+    this.longLines++;
+    if (this.limits.longLine === 'truncate') {
+      this.take(source, from, from + this.limits.maxLineBytes, position, { part: 0, ends: true, truncated: true });
+      this.records++;
+    }
+    this.part = 1;
+  }
+
+  private piece(source: Buffer, from: number, to: number, position: number, ends: boolean): void {
+    if (this.part === 0) this.longLines++;
+    const mark = this.limits.longLine === 'keep' ? { part: this.part, ends, truncated: false } : undefined;
+    this.take(source, from, to, position, mark);
+    this.part++;
+    this.records++;
+  }
+}

@@ -1,0 +1,99 @@
+// Reads followed files, chunk by chunk, straight from the read buffer into the shipper. Every read begins with the anchor: the bytes just
+// before the position are read once more and compared, so that a file that was truncated and written anew is never taken for the old one,
+// however fast it grew.
+import { type Clock } from '../../base/clock.ts';
+import { TailraceError } from '../../base/errors.ts';
+import { type Files, type OpenFile } from '../../base/files.ts';
+import { type Shipper } from '../shipper.ts';
+import { anchorLimitBytes } from './identity.ts';
+import { LineHeaders } from './line-headers.ts';
+import { type FramingLimits, LineFramer } from './lines.ts';
+import { type TailedFile } from './tailed-file.ts';
+
+const leastChunkBytes = 2 * 1024 * 1024;
+
+/** Files that begin so are gzip streams: no lines to be read. */
+export function isCompressed(bytes: Buffer): boolean {
+  return bytes.length >= 3 && bytes[0] === 0x1f && bytes[1] === 0x8b && bytes[2] === 0x08;
+}
+
+/**
+ * What became of a read: 'more' there may be more at once; 'end' all that is there was read; 'replaced' the content is another one;
+ * 'compressed' it is no text; 'failed' it cannot be read now.
+ */
+export type ReadOutcome = 'more' | 'end' | 'replaced' | 'compressed' | 'failed';
+
+export class Reader {
+  private readonly files: Files;
+  private readonly clock: Clock;
+  private readonly buffer: Buffer;
+  private readonly headers = new LineHeaders();
+  private readonly framer: LineFramer;
+  private timestampMs = 0;
+  private partition = 0;
+  private fileId: Buffer = Buffer.alloc(6);
+  /** Overlong lines met so far. */
+  longLines = 0;
+
+  constructor(files: Files, clock: Clock, shipper: Shipper, limits: FramingLimits) {
+    this.files = files;
+    this.clock = clock;
+    const { headers } = this;
+    this.framer = new LineFramer(limits, (source, start, end, position, mark) => {
+      const encoded = mark === undefined ? headers.at(position) : headers.marked(this.fileId, position, mark);
+      shipper.append(this.partition, this.timestampMs, source, start, end, encoded);
+    });
+    this.buffer = Buffer.allocUnsafeSlow(Math.max(leastChunkBytes, this.framer.neededBytes) + anchorLimitBytes);
+  }
+
+  /** The file's handle, opened when it is not. Throws what the system says. */
+  async open(file: TailedFile): Promise<OpenFile> {
+    if (file.handle !== undefined) return file.handle;
+    const handle = await this.files.open(file.path, 'read');
+    const stat = await handle.stat();
+    if (stat.identity !== file.identity) {
+      await handle.close();
+      throw new TailraceError('TLR_UNREADABLE', `${file.path} is another file now`, { retriable: true });
+    }
+    file.handle = handle;
+    return handle;
+  }
+
+  /** Takes the next chunk of `file`. */
+  async read(file: TailedFile): Promise<ReadOutcome> {
+    let count: number;
+    const back = file.imprint.anchor.length;
+    const room = file.endPosition === undefined ? Infinity : file.endPosition - file.position;
+    const wanted = Math.min(this.buffer.length, back + room);
+    try {
+      const handle = await this.open(file);
+      count = await handle.read(
+        wanted === this.buffer.length ? this.buffer : this.buffer.subarray(0, wanted),
+        file.position - back,
+      );
+    } catch (error) {
+      file.trouble = error;
+      return 'failed';
+    }
+    if (count < back || this.buffer.compare(file.imprint.anchor, 0, back, 0, back) !== 0) return 'replaced';
+    if (file.position === 0 && isCompressed(this.buffer.subarray(0, count))) return 'compressed';
+    const atEnd =
+      count < wanted || (file.endPosition !== undefined && file.position + count - back >= file.endPosition);
+    this.frame(file, back, count, atEnd && (file.finishing || file.endPosition !== undefined));
+    if (!atEnd) return 'more';
+    file.hungry = false;
+    file.finishing = false;
+    return 'end';
+  }
+
+  private frame(file: TailedFile, start: number, end: number, final: boolean): void {
+    this.timestampMs = this.clock.now();
+    this.partition = file.origin.partition;
+    this.fileId = file.origin.id;
+    this.headers.use(this.fileId);
+    this.framer.frame(this.buffer, start, end, file.position, file.part, final);
+    const { consumedBytes, records, part, longLines } = this.framer;
+    this.longLines += longLines;
+    file.advance(this.buffer, start, start + consumedBytes, records, part);
+  }
+}

@@ -1,0 +1,414 @@
+// Knows the files that are followed and decides, sweep by sweep, who is who: the same file, perhaps under a new name; a file that was
+// truncated and begins anew; a copy that goes on for one that ended; a new file. What a sweep decides about files that belong together (a
+// truncated one, its copy, its successor) changes at once, so one flight commits all of it.
+import { type Clock } from '../../base/clock.ts';
+import { messageOf } from '../../base/errors.ts';
+import { type Files, type FileStat, type OpenFile } from '../../base/files.ts';
+import { type Random } from '../../base/random.ts';
+import { fileIdBytes, type PositionRecord } from '../../broker/client/positions-record.ts';
+import { CopyJudge, type Verdict } from './copies.ts';
+import { type Discovery, type FoundFile } from './discovery.ts';
+import { type Imprint, imprintAt, verify } from './identity.ts';
+import { type Reader } from './reader.ts';
+import { siblingsOf } from './siblings.ts';
+import { startOfUnfinishedLine } from './start-position.ts';
+import { TailedFile } from './tailed-file.ts';
+
+/** A file that nobody can reach any more is given up when it was quiet for this long; a renamed one's last line is taken then. */
+const goneIdleMs = 2_000;
+const renamedIdleMs = 5_000;
+const openHandlesLimit = 512;
+
+export interface RosterOptions {
+  files: Files;
+  clock: Clock;
+  random: Random;
+  discovery: Discovery;
+  reader: Reader;
+  /** Partition of the lines of a file by the name it was first seen under. */
+  partitionOf: (firstPath: string) => number;
+  /** "device:inode" of files never to be read: what this process writes itself. */
+  excluded: ReadonlySet<string>;
+  /** Files of the first sweep begin at their end. */
+  startAtEnd: boolean;
+  maxLineBytes: number;
+  /** `--once`: where to stop, by identity; filled by the first sweep, and kept by the owner when the agent begins anew. */
+  targets: Map<string, number> | undefined;
+  warn: (key: string, message: string) => void;
+}
+
+interface Fresh {
+  found: FoundFile;
+  handle: OpenFile | undefined;
+}
+type Copy = Extract<Verdict, { kind: 'copy' }> & { found: FoundFile; handle: OpenFile };
+
+export class Roster {
+  /** Followed files by identity. */
+  readonly live = new Map<string, TailedFile>();
+  /** Whose record is to be written with the next flight. */
+  readonly dirty = new Set<TailedFile>();
+  private readonly options: RosterOptions;
+  private readonly judge: CopyJudge;
+  private readonly latestByPath = new Map<string, TailedFile>();
+  /** Identities that hold no lines (compressed files). */
+  private skipped = new Set<string>();
+  private sweeps = 0;
+  private vanished: ReadonlySet<TailedFile> = new Set();
+
+  constructor(options: RosterOptions) {
+    this.options = options;
+    this.judge = new CopyJudge((file) => options.reader.open(file));
+  }
+
+  /** Takes up what an earlier run has committed. */
+  recover(records: Iterable<PositionRecord>): void {
+    for (const record of records) {
+      if (record.state !== 'live') continue;
+      const file = TailedFile.recovered(record);
+      this.live.set(file.identity, file);
+      this.latestByPath.set(file.origin.firstPath, file);
+    }
+  }
+
+  /** `--once`: everything that was there at the start has been read, as far as it can be. */
+  get isDone(): boolean {
+    if (this.sweeps === 0 || this.judge.isWaiting) return false;
+    return [...this.live.values()].every((file) => file.isDone);
+  }
+
+  /** Folders in which something may change that matters. */
+  get folders(): ReadonlySet<string> {
+    return this.options.discovery.folders;
+  }
+
+  /** Looks at everything once. */
+  async sweep(): Promise<void> {
+    const nowMs = this.options.clock.now();
+    let found = await this.options.discovery.sweep();
+    let seen = this.match(found, nowMs);
+    await this.searchMissing(seen.files, nowMs);
+    if (seen.shrunk || this.vanished.size > 0) {
+      // A copy that was made of it must be among the newcomers: look once more, now that it is known to be finished.
+      found = await this.options.discovery.sweep();
+      seen = this.match(found, nowMs);
+      this.vanished = new Set([...this.vanished].filter((file) => file.missingSinceMs !== undefined));
+    }
+    this.sweeps++;
+    if (this.sweeps === 1) this.setTargets(found);
+    await this.verifyRecovered();
+    await this.admit(seen.newcomers, seen.byIdentity, nowMs);
+    await this.settle(nowMs);
+    this.skipped = new Set([...this.skipped].filter((identity) => seen.byIdentity.has(identity)));
+  }
+
+  /** Finds the known ones among what was found, and tells who is new. */
+  private match(found: ReadonlyMap<string, FoundFile>, nowMs: number) {
+    const byIdentity = new Map<string, FoundFile>();
+    for (const entry of found.values()) {
+      const { identity } = entry.stat;
+      if (this.options.excluded.has(identity)) continue;
+      // Of several names of one file the one that is known stays, else the first.
+      if (!byIdentity.has(identity) || this.live.get(identity)?.path === entry.path) byIdentity.set(identity, entry);
+    }
+    const files = new Set<TailedFile>();
+    const newcomers: FoundFile[] = [];
+    let shrunk = false;
+    for (const entry of byIdentity.values()) {
+      const file = this.live.get(entry.stat.identity);
+      if (file === undefined) {
+        if (!this.skipped.has(entry.stat.identity)) newcomers.push(entry);
+        continue;
+      }
+      files.add(file);
+      this.observe(file, entry.path, entry.stat, nowMs);
+      if (file.unverified === undefined && !file.replaced && file.sizeBytes < file.position) {
+        file.replaced = true;
+        shrunk = true;
+      }
+    }
+    return { byIdentity, files, newcomers, shrunk };
+  }
+
+  private observe(file: TailedFile, path: string, stat: FileStat, nowMs: number): void {
+    if (file.path !== path) {
+      file.path = path;
+      this.dirty.add(file);
+    }
+    file.missingSinceMs = undefined;
+    file.observe(stat, nowMs);
+  }
+
+  /** Files that were not found under a name that matches: moved aside, or gone. */
+  private async searchMissing(seen: ReadonlySet<TailedFile>, nowMs: number): Promise<void> {
+    const vanished = new Set<TailedFile>();
+    for (const file of this.live.values()) {
+      if (seen.has(file)) continue;
+      const stat = await this.options.files.stat(file.path).catch(() => undefined);
+      if (stat?.identity === file.identity) {
+        this.observe(file, file.path, stat, nowMs);
+        continue;
+      }
+      if (file.missingSinceMs !== undefined) continue;
+      file.missingSinceMs = nowMs;
+      for await (const sibling of siblingsOf(this.options.files, file.path)) {
+        if (sibling.stat.identity !== file.identity) continue;
+        this.observe(file, sibling.path, sibling.stat, nowMs);
+        break;
+      }
+      if (file.missingSinceMs !== undefined) vanished.add(file);
+    }
+    this.vanished = vanished;
+  }
+
+  private setTargets(found: ReadonlyMap<string, FoundFile>): void {
+    const { targets } = this.options;
+    if (targets === undefined) return;
+    if (targets.size === 0) for (const { stat } of found.values()) targets.set(stat.identity, stat.sizeBytes);
+    for (const file of this.live.values()) {
+      if (!targets.has(file.identity))
+        targets.set(file.identity, file.missingSinceMs === undefined ? file.sizeBytes : 0);
+      file.endPosition = targets.get(file.identity);
+    }
+  }
+
+  /** Compares recovered files with what was known of them; those that are others now are replaced. */
+  private async verifyRecovered(): Promise<void> {
+    for (const file of this.live.values()) {
+      if (file.unverified === undefined || file.missingSinceMs !== undefined || file.replaced) continue;
+      try {
+        const imprint = await verify(await this.options.reader.open(file), file.position, file.unverified);
+        if (imprint === undefined) file.replaced = true;
+        else {
+          file.imprint = imprint;
+          file.unverified = undefined;
+        }
+      } catch (error) {
+        file.trouble = error;
+        this.cannotRead(file.path, error);
+      }
+    }
+  }
+
+  /** Decides about the newcomers and about the files that were replaced. */
+  private async admit(
+    newcomers: readonly FoundFile[],
+    byIdentity: ReadonlyMap<string, FoundFile>,
+    nowMs: number,
+  ): Promise<void> {
+    const copies = new Map<TailedFile, Copy>();
+    const fresh: Fresh[] = [];
+    const waiting = new Set<string>();
+    const replaced = [...this.live.values()].filter((file) => file.replaced);
+    const needsJudge = this.sweeps > 1 || [...this.live.values()].some((file) => file.position > 0);
+    for (const found of newcomers) {
+      if (found.stat.sizeBytes === 0 || !this.isWanted(found, replaced.length > 0)) continue;
+      if (!needsJudge) {
+        fresh.push({ found, handle: undefined });
+        continue;
+      }
+      const handle = await this.openNewcomer(found);
+      if (handle === undefined) continue;
+      const live = [...this.live.values()].filter((file) => !copies.has(file));
+      const originals = { live, vanished: this.vanished, recovering: this.sweeps === 1 };
+      const verdict = await this.judge.judge(found, handle, originals, nowMs);
+      if (verdict.kind === 'copy') copies.set(verdict.original, { ...verdict, found, handle });
+      else if (verdict.kind === 'new') fresh.push({ found, handle });
+      else await handle.close();
+      if (verdict.kind === 'wait') waiting.add(found.stat.identity);
+      if (verdict.kind === 'compressed') this.skip(found.path, found.stat.identity);
+    }
+    this.judge.keepOnly(waiting);
+    await this.searchCopies(replaced, copies);
+    const starts = await this.startPositions(fresh);
+    this.apply(copies, replaced, byIdentity);
+    for (const { found, handle } of fresh) this.follow(found, handle, starts.get(found));
+  }
+
+  /** In `--once` only files of the first sweep are read, and copies of files that were truncated meanwhile. */
+  private isWanted(found: FoundFile, anyReplaced: boolean): boolean {
+    return anyReplaced || (this.options.targets?.has(found.stat.identity) ?? true);
+  }
+
+  private async openNewcomer(found: FoundFile): Promise<OpenFile | undefined> {
+    try {
+      return await this.options.files.open(found.path, 'read');
+    } catch (error) {
+      this.cannotRead(found.path, error);
+      return undefined;
+    }
+  }
+
+  /** Says once that a file cannot be read; one that has just gone or been replaced needs no word. */
+  cannotRead(path: string, error: unknown): void {
+    if (!(error instanceof Error && 'code' in error) || error.code === 'ENOENT') return;
+    this.options.warn(`open:${path}`, `Cannot read ${path}: ${messageOf(error)}`);
+  }
+
+  private skip(path: string, identity: string): void {
+    this.skipped.add(identity);
+    this.options.warn('compressed', `${path} is compressed: it is taken for a rotated copy and not read`);
+  }
+
+  /** Copies that no pattern matches, beside truncated files: those that hold bytes which were never read. */
+  private async searchCopies(replaced: readonly TailedFile[], copies: Map<TailedFile, Copy>): Promise<void> {
+    const taken = new Set([...copies.values()].map(({ found }) => found.stat.identity));
+    for (const original of replaced) {
+      if (copies.has(original) || original.position === 0) continue;
+      for await (const found of siblingsOf(this.options.files, original.path)) {
+        const { identity, sizeBytes } = found.stat;
+        if (this.live.has(identity) || taken.has(identity) || sizeBytes <= original.position) continue;
+        const handle = await this.openNewcomer(found);
+        if (handle === undefined) continue;
+        const imprint = await verify(handle, original.position, original.fingerprint);
+        if (imprint !== undefined) {
+          copies.set(original, { kind: 'copy', original, position: original.position, imprint, found, handle });
+          taken.add(identity);
+          break;
+        }
+        await handle.close();
+      }
+    }
+  }
+
+  /** Carries out what was decided; without waiting for anything, so that a flight sees all of it or nothing. */
+  private apply(
+    copies: ReadonlyMap<TailedFile, Copy>,
+    replaced: readonly TailedFile[],
+    byIdentity: ReadonlyMap<string, FoundFile>,
+  ): void {
+    const successors: { original: TailedFile; found: FoundFile }[] = [];
+    for (const original of replaced) {
+      const found = byIdentity.get(original.identity);
+      if (found !== undefined) successors.push({ original, found });
+      if (!copies.has(original)) this.end(original, 'replaced');
+    }
+    for (const [original, { found, handle, position, imprint }] of copies) {
+      this.release(original);
+      if (position !== original.position) original.part = 0;
+      original.moveTo(found.path, found.stat.identity, position, imprint);
+      original.handle = handle;
+      original.observe(found.stat, this.options.clock.now());
+      original.endPosition = this.options.targets === undefined ? undefined : found.stat.sizeBytes;
+      this.live.set(original.identity, original);
+      this.dirty.add(original);
+    }
+    for (const { original, found } of successors) {
+      if (!this.isWanted(found, false)) continue;
+      const { generation, firstPath } = original.origin;
+      const isSameName = found.path === original.path || copies.has(original);
+      this.follow(found, undefined, undefined, isSameName ? { generation: generation + 1, firstPath } : {});
+    }
+  }
+
+  /** Follows a new file, or a file that begins anew. */
+  private follow(
+    found: FoundFile,
+    handle: OpenFile | undefined,
+    start: { position: number; imprint: Imprint } | undefined,
+    origin: { generation?: number; firstPath?: string } = {},
+  ): void {
+    const firstPath = origin.firstPath ?? found.path;
+    const file = new TailedFile(
+      {
+        ...{ id: this.options.random.bytes(fileIdBytes), firstPath, generation: origin.generation ?? 0 },
+        partition: this.options.partitionOf(firstPath),
+      },
+      found.path,
+      found.stat.identity,
+    );
+    file.handle = handle;
+    file.predecessor = this.latestByPath.get(firstPath);
+    file.endPosition = this.options.targets?.get(file.identity);
+    if (start !== undefined) {
+      file.position = start.position;
+      file.imprint = start.imprint;
+      this.dirty.add(file);
+    }
+    file.observe(found.stat, this.options.clock.now());
+    this.live.set(file.identity, file);
+    this.latestByPath.set(firstPath, file);
+  }
+
+  /** Where the files of the very first sweep begin when it is to be their end. */
+  private async startPositions(
+    fresh: readonly Fresh[],
+  ): Promise<Map<FoundFile, { position: number; imprint: Imprint }>> {
+    const starts = new Map<FoundFile, { position: number; imprint: Imprint }>();
+    if (!this.options.startAtEnd || this.sweeps > 1) return starts;
+    for (const entry of fresh) {
+      entry.handle ??= await this.openNewcomer(entry.found);
+      if (entry.handle === undefined) continue;
+      const size = await entry.handle.size();
+      const position = await startOfUnfinishedLine(entry.handle, size, this.options.maxLineBytes);
+      const imprint = await imprintAt(entry.handle, position);
+      if (imprint !== undefined) starts.set(entry.found, { position, imprint });
+    }
+    return starts;
+  }
+
+  /** Files that nobody can reach any more, renamed ones that fell silent, and handles beyond what is decent. */
+  private async settle(nowMs: number): Promise<void> {
+    for (const file of this.live.values()) {
+      if (file.missingSinceMs !== undefined) {
+        if (file.handle !== undefined) file.observe(await file.handle.stat(), nowMs);
+        const quietSinceMs = Math.max(file.missingSinceMs, file.lastChangeMs);
+        if (nowMs - quietSinceMs < goneIdleMs || (file.handle !== undefined && file.isReadable)) continue;
+        if (file.handle !== undefined && file.position < file.sizeBytes && file.unverified === undefined)
+          this.finishLine(file);
+        else this.end(file, 'gone');
+      } else if (file.isRenamed && !file.hungry && file.position < file.sizeBytes) {
+        if (nowMs - file.lastChangeMs >= renamedIdleMs) this.finishLine(file);
+      }
+    }
+    const idle = [...this.live.values()].filter(
+      (file) => file.handle !== undefined && file.missingSinceMs === undefined,
+    );
+    idle.sort((left, right) => left.lastChangeMs - right.lastChangeMs);
+    for (const file of idle.slice(0, Math.max(0, idle.length - openHandlesLimit))) this.closeHandle(file);
+  }
+
+  private finishLine(file: TailedFile): void {
+    file.finishing = true;
+    file.hungry = true;
+  }
+
+  /** The reader found that `file` holds no lines. */
+  pass(file: TailedFile): void {
+    this.release(file);
+    this.dirty.delete(file);
+    this.skip(file.path, file.identity);
+  }
+
+  /** Ends following `file`; its record says how. */
+  private end(file: TailedFile, state: 'replaced' | 'gone'): void {
+    const lost = file.previousSizeBytes - file.position;
+    if (state === 'replaced' && lost > 0 && file.unverified === undefined) {
+      const { path } = file;
+      this.options.warn(`lost:${path}`, `${path} was truncated before its last ${lost} bytes could be read`);
+    }
+    file.state = state;
+    this.release(file);
+    this.dirty.add(file);
+  }
+
+  private release(file: TailedFile): void {
+    this.closeHandle(file);
+    if (this.live.get(file.identity) === file) this.live.delete(file.identity);
+    if (this.latestByPath.get(file.origin.firstPath) === file && file.state !== 'live') {
+      this.latestByPath.delete(file.origin.firstPath);
+    }
+  }
+
+  private closeHandle(file: TailedFile): void {
+    void file.handle?.close().catch(() => undefined);
+    file.handle = undefined;
+  }
+
+  /** Closes every handle; the roster is of no use afterwards. */
+  async close(): Promise<void> {
+    const handles = [...this.live.values()].map((file) => file.handle);
+    this.live.clear();
+    await Promise.allSettled(handles.map((handle) => handle?.close()));
+  }
+}

@@ -1,0 +1,250 @@
+// One life of a tail agent: fence earlier lives, read back what they committed, then sweep, read and commit until something fails or it is
+// to stop. Crash-only (design §6): a session that failed is thrown away with everything it knew, and the next one begins from the topic.
+import { partitionForKey } from '../../broker/wire/murmur2.ts';
+import { type AgentContext } from '../agent.ts';
+import { recordOverheadBytes, Shipper } from '../shipper.ts';
+import { type Account } from './account.ts';
+import { Discovery } from './discovery.ts';
+import { Positions } from './positions.ts';
+import { Reader } from './reader.ts';
+import { Roster } from './roster.ts';
+import { type TailSettings } from './settings.ts';
+import { type TailedFile } from './tailed-file.ts';
+import { Wake } from './wake.ts';
+import { FolderWatch } from './watch.ts';
+
+const largestBatchBytes = 4 * 1024 * 1024;
+const kafkaDefaultMessageBytes = 1_048_588;
+/** A sweep that was asked for comes this much after the last one at the earliest, and sweeps take at most a tenth of the time. */
+const sweepGapMs = 20;
+const sweepShare = 10;
+
+const codecs = ['gzip', 'snappy', 'lz4', 'zstd'] as const;
+
+export interface SessionOptions {
+  settings: TailSettings;
+  topic: string;
+  context: AgentContext;
+  account: Account;
+  /** `--once`: where to stop, by file identity; undefined when the agent goes on for ever. */
+  targets: Map<string, number> | undefined;
+  /** Called when `--once` has everything committed. */
+  onDrained: () => void;
+  /** Called when the session has everything together and begins to read. */
+  onReading: () => void;
+}
+
+export class Session {
+  private readonly options: SessionOptions;
+  private readonly wake: Wake;
+  private readonly watch: FolderWatch;
+  private readonly stopping = new AbortController();
+  private failure: unknown;
+  private nextSweepMs = 0;
+  private sweepIsWanted = false;
+  private dirtySinceMs: number | undefined;
+  private turn = 0;
+
+  constructor(options: SessionOptions) {
+    this.options = options;
+    this.wake = new Wake(options.context.clock);
+    this.watch = new FolderWatch(() => this.wantSweep());
+  }
+
+  /** Stops reading, commits what was read, and lets run() return. */
+  stop(): void {
+    this.stopping.abort();
+    this.wake.ring();
+  }
+
+  /** Rejects when anything at all goes wrong but the files themselves; resolves after stop(). */
+  async run(): Promise<void> {
+    const { context, topic, account, settings } = this.options;
+    const limits = await this.topicLimits();
+    const transactionalId = `tailrace-agent-${context.instance}-${context.name}`;
+    const shipper = new Shipper(context.client, { transactionalId, topic, ...limits });
+    let roster: Roster | undefined;
+    try {
+      await shipper.init();
+      const owner = { instance: context.instance, agent: context.name };
+      const positions = await Positions.read(context.client, owner, context.clock, this.stopping.signal);
+      account.recovered(positions.totalLines());
+      const framing = {
+        maxLineBytes: settings.max_line,
+        longLine: settings.long_line,
+        pieceBytes: Math.max(limits.batchBytes - recordOverheadBytes, 1024),
+      };
+      const reader = new Reader(context.files, context.clock, shipper, framing);
+      roster = this.createRoster(reader, positions, limits.partitions);
+      this.options.onReading();
+      await this.loop(roster, reader, shipper, positions);
+    } finally {
+      await this.watch.close();
+      await roster?.close();
+      await shipper.close().catch(() => undefined);
+    }
+  }
+
+  /** How large batches may be, which codec the topic asks for, and how many partitions it has. Makes the topic when it is missing. */
+  private async topicLimits() {
+    const { context, topic } = this.options;
+    const admin = context.client.admin();
+    let [found] = await admin.topics([topic]);
+    if (found === undefined) {
+      await admin.createTopic({ name: topic }, { ifMissing: true });
+      [found] = await admin.topics([topic]);
+    }
+    const configs = await admin.describeConfigs(topic);
+    const messageBytes = Number(configs['max.message.bytes']?.value ?? kafkaDefaultMessageBytes);
+    return {
+      partitions: Math.max(found?.partitions.length ?? 1, 1),
+      batchBytes: Math.min(messageBytes, largestBatchBytes),
+      compression: codecs.find((codec) => codec === configs['compression.type']?.value) ?? ('none' as const),
+    };
+  }
+
+  private createRoster(reader: Reader, positions: Positions, partitions: number): Roster {
+    const { context, settings, topic, account, targets } = this.options;
+    const { files, clock, random, instance } = context;
+    const warn = (key: string, message: string) => account.warn(key, message);
+    const now = () => clock.now();
+    const partitionOf = (firstPath: string) => partitionForKey(Buffer.from(`${instance}\0${firstPath}`), partitions);
+    const discovery = new Discovery({ files, patterns: settings.paths, exclude: settings.exclude, now }, warn);
+    const startAtEnd = settings.from === 'end' && positions.isFirstStart;
+    const roster = new Roster({
+      ...{ files, clock, random, discovery, reader, partitionOf, startAtEnd, targets, warn },
+      excluded: context.excludedIdentities ?? new Set(),
+      maxLineBytes: settings.max_line,
+    });
+    const records = [...positions.files.values()];
+    roster.recover(records);
+    for (const file of roster.live.values()) {
+      const record = positions.files.get(file.key)!;
+      if (record.topic === topic && record.partition < partitions) continue;
+      if (record.topic !== topic) {
+        positions.addForgotten(record.topic, record.lines);
+        file.lines = 0;
+      }
+      file.origin.partition = partitionOf(file.origin.firstPath);
+      roster.dirty.add(file);
+    }
+    return roster;
+  }
+
+  private async loop(roster: Roster, reader: Reader, shipper: Shipper, positions: Positions): Promise<void> {
+    const { clock } = this.options.context;
+    const launch = () => this.launchIfDue(roster, shipper, positions);
+    while (!this.stopping.signal.aborted) {
+      this.throwFailure();
+      if (this.sweepIsWanted || clock.monotonicMs() >= this.nextSweepMs) await this.sweep(roster);
+      const progressed = await this.readRound(roster, reader, shipper, launch);
+      launch();
+      if (progressed) continue;
+      if (this.isDrained(roster, shipper)) this.options.onDrained();
+      await this.rest(shipper);
+    }
+    while (shipper.isFlying || shipper.pendingBytes > 0 || roster.dirty.size > 0) {
+      this.throwFailure();
+      if (!shipper.isFlying) this.launch(roster, shipper, positions);
+      await this.wake.wait(1_000);
+    }
+    this.throwFailure();
+  }
+
+  private throwFailure(): void {
+    if (this.failure !== undefined) throw this.failure;
+  }
+
+  private wantSweep(): void {
+    this.sweepIsWanted = true;
+    this.wake.ring();
+  }
+
+  private async sweep(roster: Roster): Promise<void> {
+    const { clock } = this.options.context;
+    const startMs = clock.monotonicMs();
+    this.sweepIsWanted = false;
+    await roster.sweep();
+    const tookMs = clock.monotonicMs() - startMs;
+    this.nextSweepMs = startMs + Math.max(this.options.settings.rescan, tookMs * sweepShare, sweepGapMs);
+    if (this.options.targets === undefined) await this.watch.follow(roster.folders);
+  }
+
+  /** One chunk of each file that has something, beginning with another one each time. Returns whether anything was read. */
+  private async readRound(roster: Roster, reader: Reader, shipper: Shipper, launch: () => void): Promise<boolean> {
+    const fullBytes = this.options.settings.flush.size * 2;
+    const readable = [...roster.live.values()].filter((file) => file.isReadable);
+    const first = readable.length === 0 ? 0 : this.turn++ % readable.length;
+    for (let index = 0; index < readable.length; index++) {
+      if (shipper.pendingBytes >= fullBytes || this.stopping.signal.aborted) return index > 0;
+      const file = readable[(first + index) % readable.length]!;
+      if (!file.isReadable) continue;
+      await this.readFile(file, roster, reader);
+      launch();
+      this.throwFailure();
+    }
+    return readable.length > 0;
+  }
+
+  private async readFile(file: TailedFile, roster: Roster, reader: Reader): Promise<void> {
+    const { position } = file;
+    const outcome = await reader.read(file);
+    if (file.position !== position) roster.dirty.add(file);
+    if (outcome === 'replaced') {
+      file.replaced = true;
+      this.wantSweep();
+    } else if (outcome === 'compressed') roster.pass(file);
+    else if (outcome === 'failed') roster.cannotRead(file.path, file.trouble);
+    if (reader.longLines > 0) {
+      const what = this.options.settings.long_line;
+      this.options.account.longLines(reader.longLines, file.path, what);
+      reader.longLines = 0;
+    }
+  }
+
+  private launchIfDue(roster: Roster, shipper: Shipper, positions: Positions): void {
+    const { clock } = this.options.context;
+    if (shipper.pendingBytes === 0 && roster.dirty.size === 0 && !positions.isDirty) return;
+    this.dirtySinceMs ??= clock.monotonicMs();
+    if (shipper.isFlying) return;
+    const { size, wait } = this.options.settings.flush;
+    const isOld = clock.monotonicMs() - this.dirtySinceMs >= wait;
+    const isEnough = shipper.pendingBytes >= size || positions.isDirty;
+    // With nothing left to wait for, `--once` does not wait.
+    const isLast = this.options.targets !== undefined && roster.isDone;
+    if (isOld || isEnough || isLast) this.launch(roster, shipper, positions);
+  }
+
+  private launch(roster: Roster, shipper: Shipper, positions: Positions): void {
+    const { context, topic, account } = this.options;
+    const nowMs = context.clock.now();
+    const names = { instance: context.instance, agent: context.name, host: context.host, topic };
+    const records = [...roster.dirty].map((file) => {
+      file.addMilestone();
+      return file.record(names, nowMs);
+    });
+    roster.dirty.clear();
+    this.dirtySinceMs = undefined;
+    shipper
+      .launch(positions.outgoing(records, nowMs))
+      .then((flight) => account.committed(topic, flight))
+      .catch((error: unknown) => (this.failure = error))
+      .finally(() => this.wake.ring());
+  }
+
+  private isDrained(roster: Roster, shipper: Shipper): boolean {
+    if (this.options.targets === undefined || this.nextSweepMs === 0) return false;
+    return roster.isDone && !shipper.isFlying && shipper.pendingBytes === 0 && roster.dirty.size === 0;
+  }
+
+  /** Until something happens, the next sweep is due, or what was read is old enough to go. */
+  private async rest(shipper: Shipper): Promise<void> {
+    const { clock } = this.options.context;
+    const nowMs = clock.monotonicMs();
+    let dueMs = this.sweepIsWanted ? nowMs : this.nextSweepMs;
+    if (this.dirtySinceMs !== undefined && !shipper.isFlying) {
+      dueMs = Math.min(dueMs, this.dirtySinceMs + this.options.settings.flush.wait);
+    }
+    await this.wake.wait(Math.max(dueMs - nowMs, 1));
+  }
+}

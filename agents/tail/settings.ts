@@ -1,0 +1,86 @@
+// What can be said about a tail agent in the YAML, and what a `tail://` URL stands for.
+import { z } from 'zod';
+import { parseDurationMs, parseSizeBytes } from '../../base/units.ts';
+import { compileGlob } from './glob.ts';
+
+function size(defaultText: string) {
+  return z
+    .string()
+    .default(defaultText)
+    .transform((text, context) => {
+      const bytes = parseSizeBytes(text);
+      if (bytes !== undefined && bytes > 0) return bytes;
+      context.addIssue({
+        code: 'custom',
+        message: `"${text}" is not a size; write a number with a unit, such as 1MiB`,
+      });
+      return z.NEVER;
+    });
+}
+
+function duration(defaultText: string) {
+  return z
+    .string()
+    .default(defaultText)
+    .transform((text, context) => {
+      const durationMs = parseDurationMs(text);
+      if (durationMs !== undefined && durationMs > 0) return durationMs;
+      context.addIssue({
+        code: 'custom',
+        message: `"${text}" is not a duration; write a number with a unit, such as 250ms`,
+      });
+      return z.NEVER;
+    });
+}
+
+const pattern = z
+  .string()
+  .min(1)
+  .refine(
+    (text) => {
+      try {
+        return compileGlob(text).length > 0;
+      } catch {
+        return false;
+      }
+    },
+    { message: 'not a path pattern; see "Path patterns" in the documentation' },
+  );
+
+export const tailSettings = z.strictObject({
+  paths: z
+    .array(pattern)
+    .min(1)
+    .describe('Files to read: paths with *, ?, [a-z], {a,b} and ** for any number of folders'),
+  exclude: z.array(pattern).default([]).describe('Files not to read: by name, or by path when there is a / in it'),
+  from: z
+    .enum(['beginning', 'end'])
+    .default('beginning')
+    .describe(
+      'Where files begin that are there at the very first start; files that come later are read from their beginning',
+    ),
+  max_line: size('1MiB').describe('Longer lines are handled by long_line'),
+  long_line: z
+    .enum(['keep', 'split', 'truncate', 'drop'])
+    .default('keep')
+    .describe(
+      'keep: all bytes, marked, in several records when one cannot hold them · split: pieces of max_line · truncate · drop',
+    ),
+  rescan: duration('250ms').describe(
+    'How often folders and files are looked at, even when nobody says that they changed',
+  ),
+  flush: z
+    .strictObject({ size: size('8MB'), wait: duration('100ms') })
+    .prefault({})
+    .describe('One transaction takes what was read in this time, or this many bytes'),
+});
+
+export type TailSettings = z.infer<typeof tailSettings>;
+
+/** `tail:///var/log/x*.log`, and `tail:logs/*.log` relative to the working directory. */
+export function tailSettingsFromUrl(url: string): Record<string, unknown> | undefined {
+  if (!url.startsWith('tail:')) return undefined;
+  const rest = url.slice('tail:'.length);
+  const path = rest.startsWith('//') ? rest.slice(2) : rest;
+  return { paths: [path] };
+}

@@ -1,0 +1,155 @@
+// The state of one followed file: who it is, how far it was read, what is known of its path and size. No file is touched here; the roster
+// tells it what was seen (observe), the reader what was taken (advance).
+import { type FileStat, type OpenFile } from '../../base/files.ts';
+import { type FileState, type Fingerprint, type PositionRecord } from '../../broker/client/positions-record.ts';
+import { Imprint } from './identity.ts';
+
+/** What does not change while a file is followed. */
+export interface FileOrigin {
+  /** 6 random bytes. */
+  id: Buffer;
+  firstPath: string;
+  partition: number;
+  generation: number;
+}
+
+/** Anchors of the last flights are kept for this many positions: a copy that is shorter than what was read is compared at one of them. */
+const milestoneLimit = 32;
+
+export class TailedFile {
+  readonly origin: FileOrigin;
+  /** `origin.id` in hexadecimal. */
+  readonly key: string;
+  state: FileState = 'live';
+  path: string;
+  identity: string;
+  position = 0;
+  lines = 0;
+  /** Parts taken of the overlong line that is under way. */
+  part = 0;
+  imprint = Imprint.empty;
+  /** Of a recovered file: what its bytes must agree with, until they have been compared. */
+  unverified: Fingerprint | undefined;
+  handle: OpenFile | undefined;
+  /** Size and change time when last looked at, and the size at the sweep before that. */
+  sizeBytes = 0;
+  modifiedMs = 0;
+  previousSizeBytes = 0;
+  lastChangeMs = 0;
+  /** True while there may be unread bytes. */
+  hungry = true;
+  /** Its content is another one now: the next sweep decides what becomes of it. */
+  replaced = false;
+  /** Since when no path leads to it. */
+  missingSinceMs: number | undefined;
+  /** The bytes behind the last newline are to be taken as a line: nobody will complete it. */
+  finishing = false;
+  /** `--once`: not to be read beyond. */
+  endPosition: number | undefined;
+  /** The file that had this one's path before; it is read to its end first, so that the path's lines keep their order. */
+  predecessor: TailedFile | undefined;
+  /** Why it cannot be read at present; it is tried again with every sweep. */
+  trouble: unknown;
+  /** Earlier positions with the anchor there, oldest first. */
+  readonly milestones: { position: number; imprint: Imprint }[] = [];
+
+  constructor(origin: FileOrigin, path: string, identity: string) {
+    this.origin = origin;
+    this.key = origin.id.toString('hex');
+    this.path = path;
+    this.identity = identity;
+  }
+
+  static recovered(record: PositionRecord): TailedFile {
+    const { file, firstPath, partition, generation } = record;
+    const origin = { id: Buffer.from(file, 'hex'), firstPath, partition, generation };
+    const tailed = new TailedFile(origin, record.path, record.identity);
+    tailed.state = record.state;
+    tailed.position = record.position;
+    tailed.lines = record.lines;
+    tailed.part = record.part;
+    const { headBytes, headHash, anchorBytes, anchorHash } = record;
+    if (record.position > 0) tailed.unverified = { headBytes, headHash, anchorBytes, anchorHash };
+    return tailed;
+  }
+
+  /** It stands under another name than at first: the rotator is done with it, its writer nearly. */
+  get isRenamed(): boolean {
+    return this.path !== this.origin.firstPath;
+  }
+
+  /** `--once`: there is nothing more to wait for. */
+  get isDone(): boolean {
+    const { endPosition, missingSinceMs, handle } = this;
+    if (this.trouble !== undefined || (missingSinceMs !== undefined && handle === undefined)) return true;
+    if (this.replaced || this.unverified !== undefined) return false;
+    return endPosition === undefined || this.position >= endPosition || (!this.hungry && this.sizeBytes < endPosition);
+  }
+
+  /** Something may be read now. */
+  get isReadable(): boolean {
+    if (!this.hungry || this.unverified !== undefined || this.replaced || this.trouble !== undefined) return false;
+    if (this.state !== 'live') return false;
+    if (this.endPosition !== undefined && this.position >= this.endPosition) return false;
+    const { predecessor } = this;
+    if (predecessor === undefined) return true;
+    if (predecessor.state === 'live' && predecessor.hungry && predecessor.trouble === undefined) return false;
+    this.predecessor = undefined;
+    return true;
+  }
+
+  /** What a look at the file has shown. */
+  observe(stat: FileStat, nowMs: number): void {
+    if (stat.sizeBytes !== this.sizeBytes || stat.modifiedMs !== this.modifiedMs) {
+      this.hungry = true;
+      this.lastChangeMs = nowMs;
+    }
+    // When it has shrunk, the size it had before that is kept: a copy made of it cannot be smaller.
+    if (this.sizeBytes >= this.position) this.previousSizeBytes = this.sizeBytes;
+    this.sizeBytes = stat.sizeBytes;
+    this.modifiedMs = stat.modifiedMs;
+    this.trouble = undefined;
+  }
+
+  /** `bytes[start, end)` were read and framed. */
+  advance(bytes: Buffer, start: number, end: number, records: number, part: number): void {
+    this.imprint = this.imprint.after(bytes, start, end);
+    this.position += end - start;
+    this.lines += records;
+    this.part = part;
+  }
+
+  /** Called with each flight, so that copies can be compared at earlier positions too. */
+  addMilestone(): void {
+    this.milestones.push({ position: this.position, imprint: this.imprint });
+    if (this.milestones.length > milestoneLimit) this.milestones.shift();
+  }
+
+  /** From now on it is followed as `path`, another file with the same bytes up to `position`. */
+  moveTo(path: string, identity: string, position: number, imprint: Imprint): void {
+    this.path = path;
+    this.identity = identity;
+    this.position = position;
+    this.imprint = imprint;
+    this.unverified = undefined;
+    this.replaced = false;
+    this.missingSinceMs = undefined;
+    this.hungry = true;
+    this.sizeBytes = 0;
+    this.milestones.length = 0;
+  }
+
+  /** What a file must agree with, up to `position`, to have the same bytes. */
+  get fingerprint(): Fingerprint {
+    return this.unverified ?? this.imprint.fingerprint();
+  }
+
+  record(names: { instance: string; agent: string; host: string; topic: string }, nowMs: number): PositionRecord {
+    const { state, path, identity, position, lines, part, key } = this;
+    const { firstPath, partition, generation } = this.origin;
+    return {
+      ...{ kind: 'file', ...names, file: key, state, path, firstPath, partition, identity, generation },
+      ...{ position, lines, part, atMs: nowMs, ...this.fingerprint },
+    };
+  }
+}

@@ -1,0 +1,194 @@
+// A Kafka cluster of a few lines in memory, for tests that stop agents at any moment: transactions are atomic, a new producer of the same
+// transactional id fences the older one, and a commit can be made to fail before or after it took effect.
+import { TailraceError } from '../../../base/errors.ts';
+import {
+  type Admin,
+  type BatchSource,
+  type Consumer,
+  type FetchedBatches,
+  type KafkaClient,
+  type OutgoingRecord,
+  type Producer,
+  type ProducerTransaction,
+} from '../../../broker/client/contract.ts';
+import { decodeFileReference, fileReferenceHeader } from '../../../broker/client/positions-record.ts';
+import { BatchBuilder, encodeHeaders } from '../../../broker/wire/batch-builder.ts';
+import { RecordCursor, setBaseOffset } from '../../../broker/wire/record-batch.ts';
+
+/** A committed line. */
+export interface CommittedLine {
+  partition: number;
+  text: string;
+  file: string;
+  position: number;
+  mark: Buffer | undefined;
+}
+
+interface Batch {
+  bytes: Buffer;
+  count: number;
+}
+
+const unsupported = () => Promise.reject(new Error('not a part of the fake'));
+
+export class FakeCluster {
+  readonly topics = new Map<string, { partitions: Batch[][]; ends: number[] }>();
+  commits = 0;
+  /** Decides about a commit: undefined lets it pass. */
+  onCommit: ((number: number) => 'fail-before' | 'fail-after' | undefined) | undefined;
+  private readonly epochs = new Map<string, number>();
+
+  createTopic(name: string, partitions = 1): void {
+    if (this.topics.has(name)) return;
+    const numbers = Array.from({ length: partitions });
+    this.topics.set(name, { partitions: numbers.map(() => []), ends: numbers.map(() => 0) });
+  }
+
+  /** Everything committed to `topic`, by partition and offset. */
+  lines(topic: string): CommittedLine[] {
+    const lines: CommittedLine[] = [];
+    for (const [partition, batches] of (this.topics.get(topic)?.partitions ?? []).entries()) {
+      for (const { bytes } of batches) {
+        const cursor = new RecordCursor(bytes);
+        while (cursor.next()) {
+          const { file, position } = decodeFileReference(cursor.header(fileReferenceHeader)!);
+          lines.push({ partition, text: cursor.value()!.toString('latin1'), file, position, mark: cursor.header('l') });
+        }
+      }
+    }
+    return lines;
+  }
+
+  client(): KafkaClient {
+    return {
+      inProcess: true,
+      admin: () => this.admin(),
+      producer: (options) => this.producer(options?.transactionalId ?? ''),
+      consumer: () => this.consumer(),
+      close: () => Promise.resolve(),
+    };
+  }
+
+  private admin(): Admin {
+    return {
+      topics: (names) =>
+        Promise.resolve(
+          [...this.topics]
+            .filter(([name]) => names?.includes(name) ?? true)
+            .map(([name, { partitions }]) => ({
+              ...{ name, topicId: Buffer.alloc(16), isInternal: false },
+              partitions: partitions.map((_batches, partition) => ({
+                ...{ partition, leader: 0, leaderEpoch: 0, replicas: [0], inSyncReplicas: [0] },
+              })),
+            })),
+        ),
+      createTopic: ({ name, partitions }) => Promise.resolve(this.createTopic(name, partitions)),
+      offsets: (topic) => Promise.resolve(new Map(this.topics.get(topic)!.ends.map((end, index) => [index, end]))),
+      describeConfigs: () => Promise.resolve({}),
+      deleteTopic: unsupported,
+      alterConfigs: unsupported,
+      listGroups: unsupported,
+      describeGroup: unsupported,
+      deleteGroup: unsupported,
+      groupOffsets: unsupported,
+      commitGroupOffsets: unsupported,
+    } satisfies Partial<Admin> as Admin;
+  }
+
+  private producer(transactionalId: string): Producer {
+    let epoch = -1;
+    const checkFence = () => {
+      if (this.epochs.get(transactionalId) !== epoch)
+        throw new TailraceError('TLR_FENCED', `${transactionalId} was fenced`);
+    };
+    return {
+      init: () => {
+        epoch = (this.epochs.get(transactionalId) ?? 0) + 1;
+        this.epochs.set(transactionalId, epoch);
+        return Promise.resolve();
+      },
+      send: unsupported,
+      begin: () => this.transaction(checkFence),
+      close: () => Promise.resolve(),
+    } satisfies Partial<Producer> as Producer;
+  }
+
+  private transaction(checkFence: () => void): ProducerTransaction {
+    const staged: { topic: string; partition: number; batch: Batch }[] = [];
+    const stage = (topic: string, partition: number, builder: BatchSource) => {
+      const { count } = builder;
+      const identity = { producerId: 1, producerEpoch: 0, baseSequence: 0, isTransactional: true };
+      staged.push({ topic, partition, batch: { bytes: builder.build({ ...identity, compression: 'none' }), count } });
+    };
+    return {
+      sendBatch: (topic, partition, builder) => Promise.resolve(stage(topic, partition, builder)),
+      send: (records: readonly OutgoingRecord[]) => {
+        for (const { topic, partition, key, value, headers, timestampMs } of records) {
+          const builder = new BatchBuilder();
+          const bytes = value === null ? null : Buffer.from(value);
+          builder.append(timestampMs ?? 0, key ?? null, bytes, 0, bytes?.length ?? 0, encodeHeaders(headers ?? []));
+          stage(topic, partition ?? 0, builder);
+        }
+      },
+      sendOffsets: unsupported,
+      commit: async () => {
+        // As a real one: the answer comes later, and the caller may be gone by then.
+        await new Promise((resolve) => setImmediate(resolve));
+        checkFence();
+        const failure = this.onCommit?.(++this.commits);
+        if (failure === 'fail-before')
+          throw new TailraceError('TLR_UNREACHABLE', 'the answer is not to be had', { retriable: true });
+        for (const { topic, partition, batch } of staged) this.append(topic, partition, batch);
+        if (failure === 'fail-after')
+          throw new TailraceError('TLR_UNREACHABLE', 'the answer is not to be had', { retriable: true });
+      },
+      abort: () => Promise.resolve(),
+    };
+  }
+
+  private append(topic: string, partition: number, batch: Batch): void {
+    const { partitions, ends } = this.topics.get(topic)!;
+    setBaseOffset(batch.bytes, ends[partition]!);
+    partitions[partition]!.push(batch);
+    // One more for the marker, as in a real log: offsets are not dense.
+    ends[partition]! += batch.count + 1;
+  }
+
+  private consumer(): Consumer {
+    const positions = new Map<string, number>();
+    const read = new Map<string, number>();
+    let assigned: { topic: string; partition: number }[] = [];
+    const keyOf = ({ topic, partition }: { topic: string; partition: number }) => `${topic}-${partition}`;
+    return {
+      start: () => Promise.resolve(),
+      assign: (partitions) => {
+        assigned = [...partitions];
+        return Promise.resolve();
+      },
+      poll: () => {
+        const fetched: FetchedBatches[] = [];
+        for (const each of assigned) {
+          const { partitions, ends } = this.topics.get(each.topic)!;
+          const batches = partitions[each.partition]!.slice(read.get(keyOf(each)) ?? 0).map(({ bytes }) => bytes);
+          read.set(keyOf(each), partitions[each.partition]!.length);
+          const end = ends[each.partition]!;
+          const position = { fromOffset: positions.get(keyOf(each)) ?? 0, nextOffset: end };
+          if (batches.length > 0) {
+            fetched.push({
+              ...each,
+              ...position,
+              topicId: Buffer.alloc(16),
+              batches,
+              highWatermark: end,
+              lastStableOffset: end,
+            });
+          }
+          positions.set(keyOf(each), end);
+        }
+        return Promise.resolve(fetched);
+      },
+      position: (each) => positions.get(keyOf(each)) ?? 0,
+      close: () => Promise.resolve(),
+    } satisfies Partial<Consumer> as Consumer;
+  }
+}
