@@ -21,6 +21,8 @@ import { openLogDirectory } from './log/log-directory.ts';
 import { type ListenAddress, Listener } from './server/listener.ts';
 import { RequestBudget } from './server/request-budget.ts';
 import { type ApiName, type RequestOf, type ResponseOf } from './wire/apis.ts';
+import { offsetFetchRequest } from './wire/messages/09-offset-fetch.ts';
+import { listGroupsRequest } from './wire/messages/16-list-groups.ts';
 
 export interface BrokerOptions {
   /** Where the log is; made when it is not there. */
@@ -72,10 +74,14 @@ export class Broker implements RequestHandler {
       ...{ files, clock, random, logger },
       topicDefaults: settings.topicDefaults(),
     });
+    const opened: { close(): Promise<void> | void }[] = [log];
     try {
       const dependencies = { log, clock, random, logger, setting: (name: string) => settings.number(name) };
       const groups = await GroupCoordinator.open(dependencies);
+      opened.unshift(groups);
       const transactions = await TransactionCoordinator.open({ ...dependencies, groups });
+      opened.unshift(transactions);
+      await forgetDeletedTopics(log, groups);
       const broker = new Broker({
         nodeId: settings.number('node.id'),
         ...{ log, groups, transactions, settings, clock, logger },
@@ -87,7 +93,7 @@ export class Broker implements RequestHandler {
       broker.scheduleMaintenance();
       return broker;
     } catch (error) {
-      await log.close();
+      for (const part of opened) await part.close();
       throw error;
     }
   }
@@ -161,22 +167,17 @@ export class Broker implements RequestHandler {
       }
     } catch (error) {
       for (const listener of this.listeners) listener.destroy();
-      await this.closeCoordinators();
       throw error;
     }
   }
 
-  private async closeCoordinators(): Promise<void> {
-    await this.parts.transactions.close();
-    await this.parts.groups.close();
-  }
-
   private async shutDown(deadlineMs: number): Promise<void> {
-    const { clock, log, logger, waiting } = this.parts;
+    const { clock, groups, log, logger, transactions, waiting } = this.parts;
     this.maintenance?.cancel();
     const drained = Promise.all(this.listeners.map((listener) => listener.drain()));
     waiting.close();
-    await this.closeCoordinators();
+    await transactions.close();
+    groups.close();
     const idle = new Promise<void>((resolve) => {
       if (this.underWay === 0) resolve();
       else this.idle = resolve;
@@ -205,4 +206,17 @@ export class Broker implements RequestHandler {
         });
     });
   }
+}
+
+/**
+ * Committed offsets of topics that are gone: a crash may have come between the deletion of a topic and that of its offsets, and a new topic of the
+ * same name must not begin at them.
+ */
+async function forgetDeletedTopics(log: LogDirectory, groups: GroupCoordinator): Promise<void> {
+  const context = { clientId: 'broker', clientHost: '', inProcess: true };
+  const { groups: listed } = await groups.listGroups(listGroupsRequest.create(), { ...context, version: 5 });
+  const request = offsetFetchRequest.create({ groups: listed.map(({ groupId }) => ({ groupId, topics: null })) });
+  const offsets = await groups.offsetFetch(request, { ...context, version: 9 });
+  const names = new Set(offsets.groups.flatMap(({ topics }) => topics.map(({ name }) => name)));
+  for (const name of names) if (log.topic(name) === undefined) await groups.forgetTopic(name);
 }

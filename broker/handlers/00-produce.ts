@@ -118,11 +118,13 @@ function appendBatch(
 /** Waits for the disk; a batch that did not get there becomes an error. */
 async function allDurable(outcomes: readonly Outcome[]): Promise<void> {
   await Promise.all(
-    outcomes.map((outcome) =>
-      outcome.durable?.catch((error: unknown) => {
+    outcomes.map(async (outcome) => {
+      try {
+        await outcome.durable;
+      } catch (error) {
         Object.assign(outcome, refused(outcome.index, codeOf(error), messageOf(error)));
-      }),
-    ),
+      }
+    }),
   );
 }
 

@@ -2,7 +2,8 @@
 //
 // Versions: 1-6.
 // Behaviour
-// - Answers when the removal is durable. Committed offsets of the topic go with it, so that a later topic of the name starts anew.
+// - Answers when the removal is durable. Committed offsets of the topic go with it, so that a later topic of the name starts anew; what a crash
+//   left of them goes at the next start (broker.ts).
 // - The coordinators' own topics cannot be deleted.
 // Version notes: 1 throttle · 4 flexible · 5 error message (KIP-599) · 6 topic ids (KIP-516)
 import { messageOf } from '../../base/errors.ts';
@@ -16,10 +17,8 @@ export const deleteTopics = handler({
   versions: [1, 6],
   async handle(request, context) {
     const noId = Buffer.alloc(16);
-    const asked =
-      context.version >= 6
-        ? request.topics
-        : request.topicNames.map((name) => ({ name: name as string | null, topicId: noId }));
+    const asked: typeof request.topics =
+      context.version >= 6 ? request.topics : request.topicNames.map((name) => ({ name, topicId: noId }));
     const responses = [];
     for (const { name, topicId } of asked) {
       const topic = name === null ? context.broker.log.topicById(topicId) : context.broker.log.topic(name);
@@ -46,4 +45,5 @@ async function remove(name: string, { broker }: HandlerContext): Promise<void> {
     throw new KafkaError(ErrorCode.TOPIC_AUTHORIZATION_FAILED, `${name} is where this broker keeps its own state`);
   }
   await broker.log.deleteTopic(name);
+  await broker.groups.forgetTopic(name);
 }

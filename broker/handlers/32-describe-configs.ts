@@ -30,7 +30,7 @@ export const describeConfigs = handler({
             synonyms: request.includeSynonyms ? entry.synonyms : [],
             documentation: request.includeDocumentation ? entry.documentation : null,
           }));
-        return { errorCode: ErrorCode.NONE as number, errorMessage: null, resourceType, resourceName, configs };
+        return { errorCode: ErrorCode.NONE, errorMessage: null, resourceType, resourceName, configs };
       } catch (error) {
         return {
           errorCode: errorCodeOf(error),

@@ -141,7 +141,7 @@ export class Connection {
     this.enqueue(answer, frame.length);
   }
 
-  private async handle<K extends ApiName>(api: K, request: RequestFrame): Promise<Buffer[] | undefined> {
+  private async handle(api: ApiName, request: RequestFrame): Promise<Buffer[] | undefined> {
     const { version, correlationId, clientId } = request.header;
     const { broker, handlers, endpoint } = this.house;
     const body = decodeRequestBody(api, version, request.reader);

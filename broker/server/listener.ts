@@ -1,5 +1,5 @@
-// One listening address and its connections. Clients are sent to the address that the listener advertises: by default where it listens, as an IPv4
-// literal where it listens on every address (librdkafka may resolve "localhost" to an address that nobody listens on).
+// One listening address and its connections. Clients are sent to the address that the listener advertises; without one, to the very address they came
+// in by, as a literal: librdkafka may resolve a name to an address that nobody listens on.
 import { createServer, type Server, type Socket } from 'node:net';
 import { TailraceError } from '../../base/errors.ts';
 import { type Endpoint } from '../handlers/handler.ts';
@@ -20,8 +20,10 @@ export class Listener {
   private readonly connections = new Map<Connection, string>();
   /** Where it listens. */
   readonly address: Endpoint;
-  /** Where clients are sent. */
+  /** Where clients are sent that came in by no socket, or by one whose address is not known. */
   readonly endpoint: Endpoint;
+  /** Whether clients are sent to where they came in. */
+  private readonly isMirror: boolean;
 
   private constructor(server: Server, listen: ListenAddress, house: Omit<ConnectionHouse, 'endpoint'>) {
     const bound = server.address();
@@ -29,6 +31,7 @@ export class Listener {
     this.server = server;
     this.house = house;
     this.address = { host: listen.host, port };
+    this.isMirror = listen.advertisedHost === undefined;
     this.endpoint = { host: listen.advertisedHost ?? reachable(listen.host), port: listen.advertisedPort ?? port };
     server.on('connection', (socket) => this.accept(socket));
   }
@@ -44,7 +47,8 @@ export class Listener {
           }),
         );
       server.once('error', refuse);
-      server.listen(listen.port, listen.host, () => {
+      // One address for the name: that of ::1 is not where most clients look.
+      server.listen(listen.port, listen.host === 'localhost' ? '127.0.0.1' : listen.host, () => {
         server.off('error', refuse);
         server.on('error', (error) => house.broker.logger.error('Listener failed', { error: error.message }));
         resolve(new Listener(server, listen, house));
@@ -83,9 +87,14 @@ export class Listener {
       socket.destroy();
       return;
     }
-    const connection = new Connection(socket, { ...this.house, endpoint: this.endpoint });
+    const connection = new Connection(socket, { ...this.house, endpoint: this.endpointFor(socket) });
     this.connections.set(connection, from);
     void connection.closed.then(() => this.connections.delete(connection));
+  }
+
+  private endpointFor(socket: Socket): Endpoint {
+    if (!this.isMirror || socket.localAddress === undefined) return this.endpoint;
+    return { host: socket.localAddress.replace(/^::ffff:/, ''), port: this.endpoint.port };
   }
 }
 

@@ -1,5 +1,5 @@
 // kafkajs, a client that is not ours, does its round trip over the socket: administration, produce and consume in a group, a transaction.
-import { type Admin, type Consumer, CompressionTypes, Kafka, logLevel } from 'kafkajs';
+import { type Admin, type Consumer, CompressionTypes, ConfigResourceTypes, Kafka, logLevel } from 'kafkajs';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { startTestBroker, type TestBroker } from '../support/test-broker.ts';
 
@@ -37,7 +37,10 @@ test('administration: create, list, describe, alter, offsets, delete', async () 
   expect((await admin.fetchTopicMetadata({ topics: ['managed'] })).topics[0]!.partitions).toHaveLength(3);
   await admin.createPartitions({ topicPartitions: [{ topic: 'managed', count: 4 }] });
   expect(await admin.fetchTopicOffsets('managed')).toHaveLength(4);
-  const described = await admin.describeConfigs({ includeSynonyms: false, resources: [{ type: 2, name: 'managed' }] });
+  const described = await admin.describeConfigs({
+    includeSynonyms: false,
+    resources: [{ type: ConfigResourceTypes.TOPIC, name: 'managed' }],
+  });
   const retention = described.resources[0]!.configEntries.find(({ configName }) => configName === 'retention.ms');
   expect(retention).toMatchObject({ configValue: '1000000', isDefault: false });
   await admin.deleteTopics({ topics: ['managed'] });

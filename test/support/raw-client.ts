@@ -37,16 +37,8 @@ export class RawClient {
   /** One request as bytes, and the promise of its answer. */
   prepare<K extends ApiName>(api: K, version: number, body: RequestOf<K>) {
     const correlationId = this.nextCorrelationId++;
-    const answer = new Promise<ResponseOf<K>>((resolve, reject) => {
-      const take = (frame: Buffer) => {
-        try {
-          resolve(decodeResponse(api, version, frame).body);
-        } catch (error) {
-          reject(error as Error);
-        }
-      };
-      this.waiting.push({ correlationId, take, fail: reject });
-    });
+    const frame = new Promise<Buffer>((take, fail) => this.waiting.push({ correlationId, take, fail }));
+    const answer: Promise<ResponseOf<K>> = frame.then((bytes) => decodeResponse(api, version, bytes).body);
     answer.catch(() => undefined);
     return { bytes: Buffer.concat(encodeRequest(api, version, correlationId, 'raw', body)), answer, correlationId };
   }

@@ -5,11 +5,12 @@ import { Reader } from '../../../broker/wire/reader.ts';
 import { apiVersionsRequest, apiVersionsResponse } from '../../../broker/wire/messages/18-api-versions.ts';
 import { createTopicsRequest } from '../../../broker/wire/messages/19-create-topics.ts';
 import { fetchRequest } from '../../../broker/wire/messages/01-fetch.ts';
+import { findCoordinatorRequest } from '../../../broker/wire/messages/10-find-coordinator.ts';
 import { metadataRequest } from '../../../broker/wire/messages/03-metadata.ts';
 import { produceRequest } from '../../../broker/wire/messages/00-produce.ts';
 import { batchOf, valuesOf } from '../../support/text-batches.ts';
 import { RawClient } from '../../support/raw-client.ts';
-import { startTestBroker, type TestBroker } from '../../support/test-broker.ts';
+import { freePort, startTestBroker, type TestBroker } from '../../support/test-broker.ts';
 
 const warnings: string[] = [];
 const logger: Logger = {
@@ -193,4 +194,29 @@ test('closing the broker lets waiting fetches go with an answer', async () => {
   const [answer] = await Promise.all([waiting, other.close()]);
   expect(answer.responses[0]!.partitions[0]!.errorCode).toBe(0);
   await own.closed;
+});
+
+test('clients are sent to where they came in, or to what is advertised', async () => {
+  const [port, advertisedAt] = [await freePort(), await freePort()];
+  const listen = [
+    { host: '0.0.0.0', port },
+    { host: '127.0.0.1', port: advertisedAt, advertisedHost: 'kafka.example', advertisedPort: 9 },
+  ];
+  const other = await startTestBroker({ listen });
+  for (const [to, host, expectedPort] of [
+    [port, '127.0.0.1', port],
+    [advertisedAt, 'kafka.example', 9],
+  ] as const) {
+    const own = await RawClient.connect(to);
+    const { brokers } = await own.request('Metadata', 9, metadataRequest.create({ topics: [] }));
+    expect(brokers).toMatchObject([{ host, port: expectedPort }]);
+    const { coordinators } = await own.request(
+      'FindCoordinator',
+      4,
+      findCoordinatorRequest.create({ coordinatorKeys: ['g'] }),
+    );
+    expect(coordinators).toMatchObject([{ key: 'g', nodeId: 1, host, port: expectedPort }]);
+    own.close();
+  }
+  await other.close();
 });
