@@ -22,7 +22,7 @@ export function expandConfig(raw: Raw, plan: Plan, definitions: Definitions): st
     ...(sinks === undefined ? {} : { sinks: mapValues(sinks, (value) => expandComponent(value, definitions.sinks)) }),
     ...others,
   };
-  return stringify(expanded, { lineWidth: 120, singleQuote: true, aliasDuplicateObjects: false });
+  return stringify(expanded, { lineWidth: 0, singleQuote: true, aliasDuplicateObjects: false });
 }
 
 function record(value: unknown): Raw {
