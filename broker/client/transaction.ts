@@ -50,6 +50,7 @@ export class Transaction implements ProducerTransaction {
   }
 
   send(records: readonly OutgoingRecord[]): void {
+    this.assertOpen();
     void this.track(() => this.producer.appendRecords(records, this));
   }
 
@@ -102,11 +103,11 @@ export class Transaction implements ProducerTransaction {
   }
 
   private assertOpen(): void {
-    if (this.ended) throw new TailraceError('TLR_INTERNAL', 'the transaction is over');
+    if (this.ended) throw overError();
   }
 
   private track(action: () => Promise<void>): Promise<void> {
-    this.assertOpen();
+    if (this.ended) return Promise.reject(overError());
     this.touched = true;
     const running = this.isAlive() ? action() : Promise.reject(deadError());
     this.underWay.add(running);
@@ -245,6 +246,10 @@ export class Transaction implements ProducerTransaction {
 /** Errors that say for certain that nothing was done, and that may pass: all others end the producer (crash-only). */
 function isDefinite(error: unknown): boolean {
   return error instanceof KafkaError && isRetriable(error) && error.errorCode !== ErrorCode.REQUEST_TIMED_OUT;
+}
+
+function overError(): TailraceError {
+  return new TailraceError('TLR_INTERNAL', 'the transaction was committed or aborted before');
 }
 
 function deadError(): TailraceError {

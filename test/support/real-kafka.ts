@@ -1,0 +1,151 @@
+// A real Apache Kafka broker (one node, KRaft) on loopback in a temporary folder, for conformance tests. Its jars come from Maven once and are kept in
+// the user's cache folder; where a JDK (17 or newer) or Maven is missing, tests are skipped by name.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { isInstalled, run } from './programs.ts';
+import { freePort } from './test-broker.ts';
+
+const pom = join(import.meta.dirname, 'kafka', 'pom.xml');
+const startTimeoutMs = 120_000;
+
+export interface RealKafka {
+  readonly port: number;
+  /** Jars of Kafka and its tools, for `java -cp`. */
+  readonly classPath: string;
+  stop(): Promise<void>;
+}
+
+/** Whether a real Kafka can be run here. */
+export function canRunRealKafka(): boolean {
+  return isInstalled('java', ['-version']) && isInstalled('mvn', ['--version']);
+}
+
+/** Starts one with these settings on top of its own; stop() removes everything but the jars. */
+export async function startRealKafka(settings: Readonly<Record<string, string>> = {}): Promise<RealKafka> {
+  const classPath = join(await jars(), '*');
+  const directory = await mkdtemp(join(tmpdir(), 'tailrace-real-kafka-'));
+  const port = await freePort();
+  const properties = join(directory, 'server.properties');
+  const logging = join(directory, 'log4j2.properties');
+  await writeFile(properties, await serverProperties(directory, port, settings));
+  await writeFile(logging, loggingProperties);
+  const java = [
+    '-Xmx384m',
+    '-XX:+UseSerialGC',
+    '-Xshare:auto',
+    `-Dlog4j2.configurationFile=${logging}`,
+    '-cp',
+    classPath,
+  ];
+  const clusterId = randomBytes(16).toString('base64url').slice(0, 22);
+  const format = await run('java', [...java, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties]);
+  if (format.code !== 0) throw new Error(`Kafka's storage was not formatted: ${format.stderr}${format.stdout}`);
+  const server = spawn('java', [...java, 'kafka.Kafka', properties], { stdio: ['ignore', 'pipe', 'inherit'] });
+  await untilStarted(server);
+  return {
+    port,
+    classPath,
+    async stop() {
+      await ended(server);
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The folder with the jars, filled by Maven when it is not there. */
+async function jars(): Promise<string> {
+  const version = /<kafka.version>(.*)<\/kafka.version>/.exec(await readFile(pom, 'utf8'))?.[1] ?? 'unknown';
+  const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'tailrace-tests');
+  const folder = join(cache, `kafka-${version}`);
+  if (existsSync(folder)) return folder;
+  await mkdir(cache, { recursive: true });
+  const fresh = await mkdtemp(join(cache, 'incoming-'));
+  const copy = [
+    '-q',
+    '-B',
+    '-f',
+    pom,
+    'dependency:copy-dependencies',
+    '-DincludeScope=runtime',
+    `-DoutputDirectory=${fresh}`,
+  ];
+  const result = await run('mvn', copy, '', 280_000);
+  if (result.code !== 0) throw new Error(`Maven could not fetch Kafka: ${result.stdout}${result.stderr}`);
+  await rename(fresh, folder);
+  return folder;
+}
+
+async function serverProperties(
+  directory: string,
+  port: number,
+  settings: Readonly<Record<string, string>>,
+): Promise<string> {
+  const controllerPort = await freePort();
+  const own: Record<string, string> = {
+    'process.roles': 'broker,controller',
+    'node.id': '1',
+    'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
+    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'controller.listener.names': 'CONTROLLER',
+    'inter.broker.listener.name': 'PLAINTEXT',
+    'log.dirs': join(directory, 'data'),
+    'offsets.topic.num.partitions': '3',
+    'offsets.topic.replication.factor': '1',
+    'transaction.state.log.num.partitions': '3',
+    'transaction.state.log.replication.factor': '1',
+    'transaction.state.log.min.isr': '1',
+    'group.initial.rebalance.delay.ms': '0',
+    'log.cleaner.dedupe.buffer.size': '16777216',
+    ...settings,
+  };
+  return Object.entries(own)
+    .map(([name, value]) => `${name}=${value}\n`)
+    .join('');
+}
+
+const loggingProperties = `status = ERROR
+rootLogger.level = INFO
+rootLogger.appenderRef.c.ref = C
+appender.c.type = Console
+appender.c.name = C
+appender.c.layout.type = PatternLayout
+appender.c.layout.pattern = [%d] %p %m (%c)%n
+`;
+
+function untilStarted(server: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let tail = '';
+    const timer = setTimeout(() => fail('did not start in time'), startTimeoutMs);
+    const fail = (what: string) => {
+      clearTimeout(timer);
+      server.kill('SIGKILL');
+      reject(new Error(`Kafka ${what}: ${tail}`));
+    };
+    server.once('exit', (code) => fail(`ended with ${code ?? 'a signal'}`));
+    server.stdout!.setEncoding('utf8').on('data', (text: string) => {
+      tail = (tail + text).slice(-4000);
+      if (!tail.includes('Kafka Server started')) return;
+      clearTimeout(timer);
+      server.removeAllListeners('exit');
+      resolve();
+    });
+  });
+}
+
+function ended(server: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    if (server.exitCode !== null || server.signalCode !== null) return resolve();
+    const timer = setTimeout(() => server.kill('SIGKILL'), 20_000);
+    server.once('exit', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+    server.kill('SIGTERM');
+  });
+}
