@@ -1,0 +1,300 @@
+// The consumer groups of this broker, as request objects: each method takes a request and resolves to its response. Groups live in
+// live-groups.ts, offsets in group-offsets.ts; both are kept in __consumer_offsets and read back by open().
+//
+// Order: what a request appends, it appends before the call returns (once the topic exists), so requests take effect in the order of the calls.
+import { randomUuid } from '../../base/random.ts';
+import { type Timer } from '../../base/clock.ts';
+import { messageOf } from '../../base/errors.ts';
+import { type ApiName, type RequestOf, type ResponseOf } from '../wire/apis.ts';
+import { ErrorCode } from '../wire/errors.ts';
+import { offsetCommitResponse } from '../wire/messages/08-offset-commit.ts';
+import { offsetFetchResponse } from '../wire/messages/09-offset-fetch.ts';
+import { joinGroupResponse } from '../wire/messages/11-join-group.ts';
+import { heartbeatResponse } from '../wire/messages/12-heartbeat.ts';
+import { leaveGroupResponse } from '../wire/messages/13-leave-group.ts';
+import { syncGroupResponse } from '../wire/messages/14-sync-group.ts';
+import { listGroupsResponse } from '../wire/messages/16-list-groups.ts';
+import { txnOffsetCommitResponse } from '../wire/messages/28-txn-offset-commit.ts';
+import { deleteGroupsResponse } from '../wire/messages/42-delete-groups.ts';
+import { type CoordinatorDependencies, type RequestContext } from './contract.ts';
+import { CoordinatorTopic, OFFSETS_TOPIC, versionOf } from './coordinator-topic.ts';
+import { GroupOffsets, type TransactionGuard } from './group-offsets.ts';
+import { type LoadedGroup, readGroupRecord } from './group-record.ts';
+import { describeGroups, listGroups } from './group-views.ts';
+import { LiveGroups } from './live-groups.ts';
+import { Offsets, readOffsetRecord } from './offsets.ts';
+
+/** What a consumer finds that was given nothing: an assignment of no topics, which (unlike no bytes at all) every client can read. */
+const emptyConsumerAssignment = Buffer.from([0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]);
+
+/** The arguments of every request; methods that do not look at the context leave it out of sight. */
+type Call<K extends ApiName> = readonly [request: RequestOf<K>, context: RequestContext];
+
+export class GroupCoordinator {
+  private readonly dependencies: CoordinatorDependencies;
+  private readonly topic: CoordinatorTopic;
+  private readonly offsets = new Offsets();
+  private readonly groups: LiveGroups;
+  private readonly commits: GroupOffsets;
+  private guard: TransactionGuard | undefined;
+  private expiryTimer: Timer | undefined;
+  private closed = false;
+
+  /** Reads __consumer_offsets, when it is there. Throws KafkaError when it cannot be read. */
+  static async open(dependencies: CoordinatorDependencies): Promise<GroupCoordinator> {
+    const coordinator = new GroupCoordinator(dependencies);
+    await coordinator.load();
+    coordinator.scheduleExpiry();
+    return coordinator;
+  }
+
+  private constructor(dependencies: CoordinatorDependencies) {
+    const { log, clock, logger, setting } = dependencies;
+    this.dependencies = dependencies;
+    this.topic = new CoordinatorTopic(log, OFFSETS_TOPIC, setting('offsets.topic.num.partitions'));
+    this.groups = new LiveGroups(this.topic, clock, logger);
+    this.commits = new GroupOffsets({ ...dependencies, topic: this.topic, offsets: this.offsets, groups: this.groups });
+  }
+
+  /** JoinGroup: resolves when the generation has formed. */
+  async joinGroup(request: RequestOf<'JoinGroup'>, context: RequestContext): Promise<ResponseOf<'JoinGroup'>> {
+    const { groupId, memberId } = request;
+    const refusal = this.joinError(request);
+    if (refusal !== ErrorCode.NONE) return this.joinRefused(refusal, memberId, context.version);
+    const freshMemberId = `${request.groupInstanceId ?? context.clientId}-${this.freshId()}`;
+    const answer = await this.groups.join(this.groups.getOrCreate(groupId), (ticket) => ({
+      kind: 'join',
+      ticket,
+      memberId,
+      freshMemberId,
+      instanceId: request.groupInstanceId,
+      clientId: context.clientId,
+      clientHost: context.clientHost,
+      inProcess: context.inProcess,
+      protocolType: request.protocolType,
+      // Copies: the request's bytes are a view of a whole frame.
+      protocols: request.protocols.map(({ name, metadata }) => ({ name, metadata: Buffer.from(metadata) })),
+      sessionTimeoutMs: request.sessionTimeoutMs,
+      rebalanceTimeoutMs: request.rebalanceTimeoutMs < 0 ? request.sessionTimeoutMs : request.rebalanceTimeoutMs,
+      requiresKnownMemberId: context.version >= 4,
+      canSkipAssignment: context.version >= 9,
+      maxMembers: this.dependencies.setting('group.max.size'),
+    }));
+    if (answer.errorCode !== ErrorCode.NONE)
+      return this.joinRefused(answer.errorCode, answer.memberId, context.version);
+    return joinGroupResponse.create({
+      generationId: answer.generation,
+      protocolType: answer.protocolType,
+      protocolName: answer.protocolName,
+      leader: answer.leader,
+      skipAssignment: answer.skipAssignment,
+      memberId: answer.memberId,
+      members: answer.members.map((member) => ({
+        memberId: member.memberId,
+        groupInstanceId: member.instanceId,
+        metadata: member.metadata,
+      })),
+    });
+  }
+
+  /** SyncGroup: resolves when the leader's assignment is durable. */
+  async syncGroup(...[request]: Call<'SyncGroup'>): Promise<ResponseOf<'SyncGroup'>> {
+    const group = this.groups.get(request.groupId);
+    if (group === undefined) return syncGroupResponse.create({ errorCode: this.missingGroupError(request.groupId) });
+    const answer = await this.groups.sync(group, (ticket) => ({
+      kind: 'sync',
+      ticket,
+      memberId: request.memberId,
+      instanceId: request.groupInstanceId,
+      generation: request.generationId,
+      protocolType: request.protocolType,
+      protocolName: request.protocolName,
+      assignments: new Map(request.assignments.map(({ memberId, assignment }) => [memberId, Buffer.from(assignment)])),
+    }));
+    const isEmptyConsumer =
+      answer.errorCode === ErrorCode.NONE && answer.assignment.length === 0 && answer.protocolType === 'consumer';
+    return syncGroupResponse.create({
+      ...answer,
+      assignment: isEmptyConsumer ? emptyConsumerAssignment : answer.assignment,
+    });
+  }
+
+  async heartbeat(...[request]: Call<'Heartbeat'>): Promise<ResponseOf<'Heartbeat'>> {
+    const group = this.groups.get(request.groupId);
+    if (group === undefined) return heartbeatResponse.create({ errorCode: this.missingGroupError(request.groupId) });
+    const errorCode = await this.groups.tell(group, (ticket) => ({
+      kind: 'heartbeat',
+      ticket,
+      memberId: request.memberId,
+      instanceId: request.groupInstanceId,
+      generation: request.generationId,
+    }));
+    return heartbeatResponse.create({ errorCode });
+  }
+
+  async leaveGroup(request: RequestOf<'LeaveGroup'>, context: RequestContext): Promise<ResponseOf<'LeaveGroup'>> {
+    const leaving = context.version < 3 ? [{ memberId: request.memberId, groupInstanceId: null }] : request.members;
+    const group = this.groups.get(request.groupId);
+    if (request.groupId === '') return leaveGroupResponse.create({ errorCode: ErrorCode.INVALID_GROUP_ID });
+    const members = await Promise.all(
+      leaving.map(async ({ memberId, groupInstanceId }) => ({
+        memberId,
+        groupInstanceId,
+        errorCode:
+          group === undefined
+            ? ErrorCode.UNKNOWN_MEMBER_ID
+            : await this.groups.tell(group, (ticket) => ({
+                kind: 'leave',
+                ticket,
+                memberId,
+                instanceId: groupInstanceId,
+              })),
+      })),
+    );
+    if (context.version < 3) return leaveGroupResponse.create({ errorCode: members[0]!.errorCode });
+    return leaveGroupResponse.create({ members });
+  }
+
+  /** Topics by name; the handler translates ids. */
+  async offsetCommit(...[request]: Call<'OffsetCommit'>): Promise<ResponseOf<'OffsetCommit'>> {
+    return offsetCommitResponse.create({ topics: await this.commits.commit(request) });
+  }
+
+  /** TxnOffsetCommit (KIP-447): the offsets hold when the transaction is committed. */
+  async txnOffsetCommit(
+    request: RequestOf<'TxnOffsetCommit'>,
+    context: RequestContext,
+  ): Promise<ResponseOf<'TxnOffsetCommit'>> {
+    const { guard } = this;
+    if (guard === undefined) throw new Error('Transactional offsets came before the transaction coordinator was open');
+    return txnOffsetCommitResponse.create({ topics: await this.commits.commitInTransaction(request, context, guard) });
+  }
+
+  /** Topics by name; the handler translates ids. */
+  offsetFetch(request: RequestOf<'OffsetFetch'>, context: RequestContext): Promise<ResponseOf<'OffsetFetch'>> {
+    const { requireStable } = request;
+    const fetch = (groupId: string, topics: RequestOf<'OffsetFetch'>['topics']) =>
+      this.commits.fetch(groupId, topics, requireStable);
+    const response =
+      context.version < 8
+        ? { topics: fetch(request.groupId, request.topics) }
+        : { groups: request.groups.map(({ groupId, topics }) => ({ groupId, topics: fetch(groupId, topics) })) };
+    return Promise.resolve(offsetFetchResponse.create(response));
+  }
+
+  describeGroups(request: RequestOf<'DescribeGroups'>, context: RequestContext): Promise<ResponseOf<'DescribeGroups'>> {
+    const find = (groupId: string) => this.groups.get(groupId)?.state;
+    return Promise.resolve(describeGroups(request.groups, find, context.version));
+  }
+
+  listGroups(...[request]: Call<'ListGroups'>): Promise<ResponseOf<'ListGroups'>> {
+    const states = [...this.groups.all()].map((group) => group.state);
+    return Promise.resolve(listGroupsResponse.create({ groups: listGroups(states, request) }));
+  }
+
+  async deleteGroups(...[request]: Call<'DeleteGroups'>): Promise<ResponseOf<'DeleteGroups'>> {
+    const results = [];
+    for (const groupId of request.groupsNames) {
+      results.push({ groupId, errorCode: await this.commits.deleteGroup(groupId) });
+    }
+    return deleteGroupsResponse.create({ results });
+  }
+
+  offsetDelete(...[request]: Call<'OffsetDelete'>): Promise<ResponseOf<'OffsetDelete'>> {
+    return this.commits.delete(request);
+  }
+
+  /** To be called when a topic has been deleted. */
+  forgetTopic(topic: string): Promise<void> {
+    return this.commits.forgetTopic(topic);
+  }
+
+  /** Called once by the transaction coordinator, which needs the groups to be open first. */
+  attachTransactions(guard: TransactionGuard): void {
+    this.guard = guard;
+  }
+
+  /** The partition of __consumer_offsets that holds a group. */
+  partitionFor(groupId: string): number {
+    return this.topic.partitionFor(groupId);
+  }
+
+  /** Whether requests wait for __consumer_offsets to be made. */
+  get isCreatingTopic(): boolean {
+    return this.topic.isCreating;
+  }
+
+  /** Resolves when __consumer_offsets is there, and behind every request that was waiting for it. */
+  async ensureTopic(): Promise<void> {
+    await this.topic.ensure();
+  }
+
+  /** A producer's transaction has ended in a partition of __consumer_offsets: the offsets it put there hold, or are dropped. */
+  completeTransaction(partition: number, producerId: number, kind: 'commit' | 'abort'): void {
+    this.offsets.completePending(partition, producerId, kind);
+  }
+
+  /** Stops timers and answers who waits; members stay in the log and may come back after a restart. */
+  close(): void {
+    this.closed = true;
+    this.expiryTimer?.cancel();
+    this.groups.close();
+  }
+
+  private joinError(request: RequestOf<'JoinGroup'>): number {
+    const { setting } = this.dependencies;
+    const { groupId, sessionTimeoutMs, memberId } = request;
+    if (groupId === '') return ErrorCode.INVALID_GROUP_ID;
+    const tooShort = sessionTimeoutMs < setting('group.min.session.timeout.ms');
+    if (tooShort || sessionTimeoutMs > setting('group.max.session.timeout.ms'))
+      return ErrorCode.INVALID_SESSION_TIMEOUT;
+    if (memberId !== '' && this.groups.get(groupId) === undefined) return ErrorCode.UNKNOWN_MEMBER_ID;
+    return ErrorCode.NONE;
+  }
+
+  private joinRefused(errorCode: number, memberId: string, version: number): ResponseOf<'JoinGroup'> {
+    return joinGroupResponse.create({ errorCode, memberId, protocolName: version >= 7 ? null : '' });
+  }
+
+  private missingGroupError(groupId: string): number {
+    return groupId === '' ? ErrorCode.INVALID_GROUP_ID : ErrorCode.UNKNOWN_MEMBER_ID;
+  }
+
+  private freshId(): string {
+    const hex = randomUuid(this.dependencies.random).toString('hex');
+    return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+  }
+
+  private async load(): Promise<void> {
+    const loaded = new Map<string, LoadedGroup>();
+    await this.topic.replay({
+      record: (cursor, batch, partition) => {
+        const key = cursor.key() ?? Buffer.alloc(0);
+        const version = versionOf(key);
+        if (version === 0 || version === 1) {
+          const change = readOffsetRecord(key, cursor.value(), batch.baseOffset);
+          if (batch.isTransactional) this.offsets.addPending(partition, batch.producerId, [change]);
+          else this.offsets.apply(change);
+        } else if (version === 2) {
+          const { groupId, group } = readGroupRecord(cursor);
+          if (group === undefined) loaded.delete(groupId);
+          else loaded.set(groupId, group);
+        }
+      },
+      marker: (producerId, kind, partition) => this.offsets.completePending(partition, producerId, kind),
+    });
+    for (const group of loaded.values()) this.groups.restore(group);
+    for (const groupId of this.offsets.groupIds()) this.groups.getOrCreate(groupId);
+  }
+
+  private scheduleExpiry(): void {
+    if (this.closed) return;
+    const { clock, logger, setting } = this.dependencies;
+    this.expiryTimer = clock.schedule(setting('offsets.retention.check.interval.ms'), () => {
+      this.commits
+        .expire()
+        .catch((error: unknown) => logger.warn('Expired offsets could not be removed', { error: messageOf(error) }))
+        .finally(() => this.scheduleExpiry());
+    });
+  }
+}
