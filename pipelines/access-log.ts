@@ -3,20 +3,21 @@
 //   remote_addr, remote_user, time_local, method, path, protocol, status, body_bytes_sent, http_referer, http_user_agent
 // A "-" is no value: the field is absent. A request that is none (a scanner's bytes) is in `request` as it stands. The common format, without
 // the last two, is taken too; what formats of one's own add at the end is in `rest`.
+import { compilePattern } from './regex.ts';
 import { type Fields } from './steps/step.ts';
 import { parseTimeAs } from './time-format.ts';
 
 const quoted = '"([^"\\\\]*(?:\\\\.[^"\\\\]*)*)"';
-const line = new RegExp(
-  `^(\\S+) \\S+ (\\S+|.*?\\S) \\[([^\\]]+)\\] ${quoted} (\\d{3}) (\\d+|-)(?: ${quoted} ${quoted})?(?:\\s+(.*))?$`,
+const line = compilePattern(
+  `^(\\S+) \\S+ ([^\\[]*\\S) \\[([^\\]]+)\\] ${quoted} (\\d{3}) (\\d+|-)(?: ${quoted} ${quoted})?(?:\\s+(.*))?$`,
 );
 const request = /^([A-Za-z-]+) (\S.*?)(?: (HTTP\/\d(?:\.\d)?))?$/;
 const timeFormat = '%d/%b/%Y:%H:%M:%S %z';
 
 /** Undefined when the line is not of this form. `timeMs` is undefined when its time is none. */
 export function parseAccessLog(text: string): { fields: Fields; timeMs: number | undefined } | undefined {
-  const match = line.exec(text);
-  if (match === null) return undefined;
+  const match = line.match(text);
+  if (match === undefined) return undefined;
   const [, address, user, time, requestText, status, bytes, referer, agent, rest] = match;
   const fields: Fields = { remote_addr: address };
   if (user !== '-') fields['remote_user'] = user;

@@ -67,9 +67,11 @@ export function parseTime(value: unknown, nearMs: number): number | undefined {
   return parseIso(text);
 }
 
+const isoParts =
+  /^(\d{4}[-/]\d{1,2}[-/]\d{1,2}[T ]\d{1,2}:\d{2}:\d{2})(?:[.,](\d{1,9}))?\s?(Z|[+-]\d{2}(?::?\d{2})?)?$/;
+
 function parseIso(text: string): number | undefined {
-  const [, head, fraction, zone] =
-    /^(.*:\d{2})(?:[.,](\d{1,9}))?\s?(Z|[+-]\d{2}(?::?\d{2})?)?$/.exec(text.trim()) ?? [];
+  const [, head, fraction, zone] = isoParts.exec(text.trim()) ?? [];
   if (head === undefined) return undefined;
   for (const format of isoFormats) {
     const time = parseFormatted(compileFormat(format), head, 0);
