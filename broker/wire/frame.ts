@@ -42,11 +42,12 @@ export function decodeRequestHeader(frame: Buffer): RequestFrame {
   return { header: { apiKey, api, version, correlationId, clientId }, isReadable, reader };
 }
 
-/** Reads the body of a readable request. Throws TLR_PROTOCOL, also when bytes are left over. */
+/**
+ * Reads the body of a readable request. Bytes behind it are ignored, as Kafka does: librdkafka up to 2.16 leaves three behind a Metadata request
+ * for all topics. Throws TLR_PROTOCOL.
+ */
 export function decodeRequestBody<K extends ApiName>(api: K, version: number, reader: Reader): RequestOf<K> {
-  const body = apis[api].request.read(reader, version);
-  checkEnd(reader, `${api} request version ${version}`);
-  return body;
+  return apis[api].request.read(reader, version);
 }
 
 /** A whole request, size included, as chunks that are to be sent one after the other. */
