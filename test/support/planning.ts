@@ -5,9 +5,9 @@ import { loadPlan, type LoadResult } from '../../pipelines/load.ts';
 import { type CompiledStep, type Plan } from '../../pipelines/plan.ts';
 import { type Event, type EventMeta, type Fields } from '../../pipelines/steps/step.ts';
 import { getField } from '../../pipelines/steps/fields.ts';
-import { sinks } from '../../sinks/index.ts';
+import { sinkDefinitions } from '../../sinks/index.ts';
 
-export const definitions = { agents: agentDefinitions, sinks };
+export const definitions = { agents: agentDefinitions, sinks: sinkDefinitions };
 
 /** Loads texts as files of the given names. */
 export function load(texts: Record<string, string>, env: Record<string, string> = {}): Promise<LoadResult> {
