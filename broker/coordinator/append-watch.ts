@@ -13,7 +13,10 @@ export class AppendWatch {
     this.partition = partition;
     this.offset = offset;
     this.stopListening = partition.onAdvance(() => {
-      if (partition.highWatermark > offset) return this.stopListening();
+      if (partition.highWatermark > offset) {
+        this.stopListening();
+        return;
+      }
       if (partition.logEndOffset > offset) return;
       this.lost = true;
       this.stopListening();

@@ -20,5 +20,5 @@ export interface CoordinatorDependencies {
   random: Random;
   logger: Logger;
   /** Value of a broker setting under Kafka's name, already typed (broker/config.ts). */
-  setting(name: string): number;
+  readonly setting: (name: string) => number;
 }

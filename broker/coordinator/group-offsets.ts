@@ -34,7 +34,7 @@ interface Parts {
   log: LogDirectory;
   clock: Clock;
   logger: Logger;
-  setting(name: string): number;
+  readonly setting: (name: string) => number;
   topic: CoordinatorTopic;
   offsets: Offsets;
   groups: LiveGroups;

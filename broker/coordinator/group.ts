@@ -113,28 +113,40 @@ export function commitError(
 }
 
 function join(draft: GroupDraft, event: JoinEvent): void {
-  if (draft.phase === 'Dead')
-    return refuseJoin(draft, event.ticket, event.memberId, ErrorCode.COORDINATOR_NOT_AVAILABLE);
+  if (draft.phase === 'Dead') {
+    refuseJoin(draft, event.ticket, event.memberId, ErrorCode.COORDINATOR_NOT_AVAILABLE);
+    return;
+  }
   const known = event.memberId !== '';
   const former = !known && event.instanceId !== null ? staticMember(draft, event.instanceId) : undefined;
   const exceptMemberId = known ? event.memberId : former?.memberId;
   if (!supportsProtocols(draft, event.protocolType, event.protocols, exceptMemberId)) {
-    return refuseJoin(draft, event.ticket, event.memberId, ErrorCode.INCONSISTENT_GROUP_PROTOCOL);
+    refuseJoin(draft, event.ticket, event.memberId, ErrorCode.INCONSISTENT_GROUP_PROTOCOL);
+    return;
   }
-  if (known && !draft.pendingMembers.has(event.memberId)) return joinAgain(draft, event);
+  if (known && !draft.pendingMembers.has(event.memberId)) {
+    joinAgain(draft, event);
+    return;
+  }
   if (known && event.instanceId !== null) {
-    return refuseJoin(draft, event.ticket, event.memberId, ErrorCode.UNKNOWN_MEMBER_ID);
+    refuseJoin(draft, event.ticket, event.memberId, ErrorCode.UNKNOWN_MEMBER_ID);
+    return;
   }
-  if (former !== undefined) return replaceStatic(draft, event, former);
+  if (former !== undefined) {
+    replaceStatic(draft, event, former);
+    return;
+  }
   const places = draft.members.size + draft.pendingMembers.size - (known ? 1 : 0);
   if (places >= event.maxMembers) {
-    return refuseJoin(draft, event.ticket, event.memberId, ErrorCode.GROUP_MAX_SIZE_REACHED);
+    refuseJoin(draft, event.ticket, event.memberId, ErrorCode.GROUP_MAX_SIZE_REACHED);
+    return;
   }
   if (!known && event.instanceId === null && event.requiresKnownMemberId) {
     draft.pendingMembers.add(event.freshMemberId);
     const timer = `pending:${event.freshMemberId}` as const;
     draft.effects.push({ kind: 'arm', timer, delayMs: event.sessionTimeoutMs });
-    return refuseJoin(draft, event.ticket, event.freshMemberId, ErrorCode.MEMBER_ID_REQUIRED);
+    refuseJoin(draft, event.ticket, event.freshMemberId, ErrorCode.MEMBER_ID_REQUIRED);
+    return;
   }
   addMember(draft, event, known ? event.memberId : event.freshMemberId);
 }
@@ -165,7 +177,10 @@ function addMember(draft: GroupDraft, event: JoinEvent, memberId: string): void 
 
 function joinAgain(draft: GroupDraft, event: JoinEvent): void {
   const error = memberError(draft, event.memberId, event.instanceId);
-  if (error !== ErrorCode.NONE) return refuseJoin(draft, event.ticket, event.memberId, error);
+  if (error !== ErrorCode.NONE) {
+    refuseJoin(draft, event.ticket, event.memberId, error);
+    return;
+  }
   const member = draft.members.get(event.memberId)!;
   const unchanged = sameProtocols(member, event.protocols);
   // The answer to the first join may have been lost: who comes again with the same protocols gets it once more.
@@ -176,7 +191,8 @@ function joinAgain(draft: GroupDraft, event: JoinEvent): void {
     if (member.joinTicket !== undefined) {
       refuseJoin(draft, member.joinTicket, event.memberId, ErrorCode.REBALANCE_IN_PROGRESS);
     }
-    return admit(draft, event.ticket, event.memberId);
+    admit(draft, event.ticket, event.memberId);
+    return;
   }
   takeJoin(draft, event, event.memberId);
   startRebalance(draft);
@@ -247,7 +263,8 @@ function sync(draft: GroupDraft, event: EventOf<'sync'>): void {
   if (before !== undefined) answerSync(draft, before, event.memberId, ErrorCode.REBALANCE_IN_PROGRESS);
   if (draft.phase === 'Stable') {
     answerSync(draft, event.ticket, event.memberId, ErrorCode.NONE);
-    return syncedIfNobodyPending(draft);
+    syncedIfNobodyPending(draft);
+    return;
   }
   changeMember(draft, event.memberId, { syncTicket: event.ticket });
   if (event.memberId === draft.leader) {
@@ -278,10 +295,12 @@ function persisted(draft: GroupDraft, event: EventOf<'persisted'>): void {
   if (draft.phase === 'CompletingRebalance') {
     if (event.errorCode !== ErrorCode.NONE) {
       answerAllSyncs(draft, event.errorCode);
-      return startRebalance(draft);
+      startRebalance(draft);
+      return;
     }
     draft.phase = 'Stable';
-    return answerAllSyncs(draft, ErrorCode.NONE);
+    answerAllSyncs(draft, ErrorCode.NONE);
+    return;
   }
   if (draft.phase !== 'Stable') return;
   for (const member of [...draft.members.values()]) {

@@ -137,11 +137,15 @@ export class LiveGroups {
       case 'persist':
         void this.persist(group, effect.generation);
         return;
-      case 'answer':
-        return this.answer(effect.ticket, effect.errorCode);
+      case 'answer': {
+        this.answer(effect.ticket, effect.errorCode);
+        return;
+      }
       case 'join-answer':
-      case 'sync-answer':
-        return this.answer(effect.ticket, effect.answer);
+      case 'sync-answer': {
+        this.answer(effect.ticket, effect.answer);
+        return;
+      }
     }
   }
 

@@ -127,7 +127,10 @@ export class LiveTransactions {
   noteAppend(live: LiveTransaction, partition: PartitionLog, appended: Appended | undefined): void {
     const key = partitionKey(partition);
     live.appends.get(key)?.cancel();
-    if (appended === undefined) return doom(live);
+    if (appended === undefined) {
+      doom(live);
+      return;
+    }
     live.appends.set(key, new AppendWatch(partition, appended.lastOffset, () => doom(live)));
   }
 

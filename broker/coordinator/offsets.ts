@@ -53,13 +53,16 @@ export class Offsets {
   /** Takes in a commit that holds; one that is older than what is there changes nothing. */
   apply(change: OffsetChange): void {
     const { groupId, topic, partition, committed } = change;
-    if (committed === undefined) return this.forget(groupId, topic, partition);
+    if (committed === undefined) {
+      this.forget(groupId, topic, partition);
+      return;
+    }
     const known = this.get(groupId, topic, partition);
     if (known !== undefined && known.logOffset > committed.logOffset) return;
     let topics = this.groups.get(groupId);
-    if (topics === undefined) this.groups.set(groupId, (topics = new Map()));
+    if (topics === undefined) this.groups.set(groupId, (topics = new Map<string, Map<number, CommittedOffset>>()));
     let partitions = topics.get(topic);
-    if (partitions === undefined) topics.set(topic, (partitions = new Map()));
+    if (partitions === undefined) topics.set(topic, (partitions = new Map<number, CommittedOffset>()));
     partitions.set(partition, committed);
   }
 
