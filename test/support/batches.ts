@@ -1,7 +1,8 @@
 // Record batches for tests of the log, and their contents as strings.
 import { type Isolation, type PartitionLog } from '../../broker/log/contract.ts';
 import { BatchBuilder, type BatchIdentity } from '../../broker/wire/batch-builder.ts';
-import { forEachBatch, RecordCursor } from '../../broker/wire/record-batch.ts';
+import { readControlRecord } from '../../broker/wire/control-batch.ts';
+import { type BatchHeader, forEachBatch, RecordCursor } from '../../broker/wire/record-batch.ts';
 
 export interface TestRecord {
   offset: number;
@@ -71,4 +72,65 @@ export async function readValues(
   isolation: Isolation = 'read_uncommitted',
 ): Promise<(string | null)[]> {
   return (await readRecords(partition, offset, isolation)).map((record) => record.value);
+}
+
+/** The header of every batch, markers included, with what a marker says. */
+async function readHeaders(partition: PartitionLog): Promise<{ header: BatchHeader; bytes: Buffer; kind?: string }[]> {
+  const found: { header: BatchHeader; bytes: Buffer; kind?: string }[] = [];
+  for (let next = partition.logStartOffset; ;) {
+    const { records, sizeBytes } = await partition.read(next, 2000, 'read_uncommitted');
+    if (sizeBytes === 0) return found;
+    for (const bytes of records) {
+      forEachBatch(bytes, (header) => {
+        next = header.lastOffset + 1;
+        if (!header.isControl) return void found.push({ header, bytes });
+        const cursor = new RecordCursor(bytes, header.position, header);
+        cursor.next();
+        return void found.push({ header, bytes, kind: readControlRecord(cursor)!.kind });
+      });
+    }
+  }
+}
+
+/** Offsets that read_committed is to show, worked out from the markers alone. */
+export async function expectedCommitted(partition: PartitionLog): Promise<number[]> {
+  const offsets: number[] = [];
+  const open = new Map<number, number[]>();
+  for (const { header, bytes, kind } of await readHeaders(partition)) {
+    const own = recordsOf([bytes.subarray(header.position, header.position + header.sizeBytes)]).map(
+      (one) => one.offset,
+    );
+    if (kind !== undefined) {
+      if (kind === 'commit') offsets.push(...(open.get(header.producerId) ?? []));
+      open.delete(header.producerId);
+    } else if (header.isTransactional) {
+      open.set(header.producerId, [...(open.get(header.producerId) ?? []), ...own]);
+    } else offsets.push(...own);
+  }
+  const firstOpen = Math.min(partition.highWatermark, ...[...open.values()].map((own) => own[0]!));
+  return offsets.filter((offset) => offset >= partition.logStartOffset && offset < firstOpen).sort((a, b) => a - b);
+}
+
+/** Offsets that read_committed shows to a client that filters as Kafka's consumer does, in reads of `maxBytes`. */
+export async function readCommitted(partition: PartitionLog, maxBytes: number): Promise<number[]> {
+  const offsets: number[] = [];
+  for (let next = partition.logStartOffset; ;) {
+    const from = next;
+    const { records, sizeBytes, abortedTransactions } = await partition.read(from, maxBytes, 'read_committed');
+    if (sizeBytes === 0) return offsets;
+    const upcoming = [...abortedTransactions!].sort((left, right) => left.firstOffset - right.firstOffset);
+    const aborted = new Set<number>();
+    for (const bytes of records) {
+      forEachBatch(bytes, (header) => {
+        next = header.lastOffset + 1;
+        while (upcoming.length > 0 && upcoming[0]!.firstOffset <= header.lastOffset) {
+          aborted.add(upcoming.shift()!.producerId);
+        }
+        if (header.isControl) return void aborted.delete(header.producerId);
+        if (header.isTransactional && aborted.has(header.producerId)) return;
+        const own = recordsOf([bytes.subarray(header.position, header.position + header.sizeBytes)], from);
+        offsets.push(...own.map((one) => one.offset));
+      });
+    }
+  }
 }

@@ -5,12 +5,13 @@ import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../../base/clock.ts';
 import { silentLogger } from '../../../base/logger.ts';
 import { type Random, seededRandom } from '../../../base/random.ts';
-import { type LogDirectory, type PartitionLog } from '../../../broker/log/contract.ts';
+import { type Appended, type LogDirectory, type PartitionLog } from '../../../broker/log/contract.ts';
 import { openLogDirectory } from '../../../broker/log/log-directory.ts';
-import { batchOf, readRecords } from '../../support/batches.ts';
+import { forEachBatch } from '../../../broker/wire/record-batch.ts';
+import { batchOf, expectedCommitted, readCommitted, readRecords } from '../../support/batches.ts';
 import { CrashFiles } from '../../support/crash-files.ts';
 
-const statesPerTrace = Number(process.env['CRASH_STATES'] ?? 150);
+const statesPerTrace = Number(process.env['CRASH_STATES'] ?? 40);
 const lock = () => Promise.resolve({ release: () => Promise.resolve() });
 
 function open(files: CrashFiles, random: Random): Promise<LogDirectory> {
@@ -33,6 +34,32 @@ function watch(files: CrashFiles, partition: PartitionLog, promises: Promises): 
   partition.onAdvance(note);
 }
 
+/** Producers by "topic-partition:id" that have a transaction open, and how they wrote so far. */
+type Transactions = Map<string, { epoch: number; sequence: number; isOpen: boolean }>;
+
+/** Appends a batch, now and then of a transaction that is ended later; producers take a new epoch with each run of work(). */
+function append(partition: PartitionLog, values: string[], random: Random, transactions: Transactions): Appended {
+  if (random.next() < 0.5) return partition.append(batchOf(values), { origin: 'client' });
+  const producerId = Math.floor(random.next() * 3);
+  const key = `${partition.topic}-${partition.partition}:${producerId}`;
+  const known = partition.producers().find((one) => one.producerId === producerId);
+  const state = transactions.get(key) ?? { epoch: (known?.producerEpoch ?? -1) + 1, sequence: 0, isOpen: false };
+  transactions.set(key, state);
+  const identity = { producerId, producerEpoch: state.epoch };
+  if (!state.isOpen && known !== undefined && known.currentTransactionStartOffset >= 0) {
+    partition.appendMarker({ ...identity, coordinatorEpoch: 0, kind: 'abort' });
+  }
+  const batch = batchOf(values, { ...identity, baseSequence: state.sequence, isTransactional: true });
+  const appended = partition.append(batch, { origin: 'client' });
+  state.sequence += values.length;
+  state.isOpen = true;
+  if (random.next() < 0.5) {
+    partition.appendMarker({ ...identity, coordinatorEpoch: 0, kind: random.next() < 0.5 ? 'commit' : 'abort' });
+    state.isOpen = false;
+  }
+  return appended;
+}
+
 /** Appends at random, sometimes waiting, with the odd checkpoint, until `rounds` are over. */
 async function work(log: LogDirectory, files: CrashFiles, random: Random, rounds: number, promises: Promises) {
   const partitions = log.topics().flatMap(({ name, partitions }) => {
@@ -40,6 +67,7 @@ async function work(log: LogDirectory, files: CrashFiles, random: Random, rounds
   });
   for (const partition of partitions) watch(files, partition, promises);
   let counter = 0;
+  const transactions: Transactions = new Map();
   for (let round = 0; round < rounds; round++) {
     let last: Promise<void> | undefined;
     for (let count = Math.floor(random.next() * 6); count >= 0; count--) {
@@ -48,7 +76,7 @@ async function work(log: LogDirectory, files: CrashFiles, random: Random, rounds
       const values = Array.from({ length }, () => {
         return `${files.steps}:${counter++} ${'x'.repeat(Math.floor(random.next() ** 3 * 900))}`;
       });
-      const appended = partition.append(batchOf(values), { origin: 'client' });
+      const appended = append(partition, values, random, transactions);
       for (const [index, value] of values.entries()) {
         promises.values.set(`${partition.topic}-${partition.partition}@${appended.baseOffset + index}`, value);
       }
@@ -82,9 +110,25 @@ async function record(seed: number): Promise<{ files: CrashFiles; promises: Prom
   await log.deleteTopic('gone');
   promises.created[1]!.deletedAt = files.steps;
   await create('late', 1);
-  await work(log, files, random, 8, promises);
-  await log.maintain();
+  await log.close();
+  const again = await open(files, random);
+  await work(again, files, random, 8, promises);
+  await again.maintain();
   return { files, promises };
+}
+
+/** Every offset from the start to the high watermark is in exactly one batch. */
+async function checkDense(partition: PartitionLog): Promise<void> {
+  let next = partition.logStartOffset;
+  while (next < partition.highWatermark) {
+    const { records } = await partition.read(next, 2000, 'read_uncommitted');
+    for (const bytes of records) {
+      forEachBatch(bytes, (header) => {
+        expect(header.baseOffset).toBe(next);
+        next = header.lastOffset + 1;
+      });
+    }
+  }
 }
 
 /** Everything readable, by "topic-partition@offset". Fails when offsets are not dense. */
@@ -94,8 +138,8 @@ async function contents(log: LogDirectory): Promise<Map<string, string>> {
     for (let index = 0; index < partitions; index++) {
       const partition = log.partition(name, index)!;
       const records = await readRecords(partition, partition.logStartOffset, 'read_uncommitted', 2000);
-      expect(records.map((one) => one.offset)).toEqual(records.map((_, at) => partition.logStartOffset + at));
-      expect(records.length).toBe(partition.highWatermark - partition.logStartOffset);
+      await checkDense(partition);
+      expect(await readCommitted(partition, 1500)).toEqual(await expectedCommitted(partition));
       for (const one of records) found.set(`${name}-${index}@${one.offset}`, one.value!);
     }
   }
@@ -115,8 +159,10 @@ function check(found: Map<string, string>, log: LogDirectory, promises: Promises
     const topic = key.slice(0, key.lastIndexOf('-'));
     const life = promises.created.find((one) => one.topic === topic);
     if (life !== undefined && life.deletedBy <= step) continue;
-    for (let offset = 0; offset < highWatermark; offset++)
-      expect(found.has(`${key}@${offset}`), `${key}@${offset}`).toBe(true);
+    for (let offset = 0; offset < highWatermark; offset++) {
+      const place = `${key}@${offset}`;
+      expect(found.get(place), place).toBe(promises.values.get(place));
+    }
   }
   for (const [place, value] of found) expect(value, place).toBe(promises.values.get(place));
 }
