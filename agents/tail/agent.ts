@@ -42,6 +42,7 @@ class TailAgent implements Agent {
         ...{ settings: { ...settings, paths, exclude }, topic, context, account: this.account, targets },
         onDrained: () => this.done.resolve(),
         onReading: () => this.isWell(),
+        onCommitted: () => this.backoff.reset(),
       });
   }
 

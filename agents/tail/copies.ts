@@ -33,6 +33,8 @@ export type Verdict =
 export interface Originals {
   /** Followed ones, among them those below. */
   live: readonly TailedFile[];
+  /** Known to hold other content now, before the newcomers were listed. */
+  replaced: ReadonlySet<TailedFile>;
   /** No path leads to them any more. */
   vanished: ReadonlySet<TailedFile>;
   /** True in the first sweep: what happened while nobody looked is not known. */
@@ -64,7 +66,7 @@ export class CopyJudge {
     let waits = false;
     for (const original of originals.live) {
       if (original.position === 0) continue;
-      const ended = original.replaced || originals.vanished.has(original);
+      const ended = originals.replaced.has(original) || originals.vanished.has(original);
       if (ended) {
         const copy = await this.claim(found, handle, original, candidate, originals);
         if (copy !== undefined) return copy;
@@ -107,10 +109,15 @@ export class CopyJudge {
       candidate.originals.set(original, sizes);
     }
     const grows = candidate.sizeBytes < sizes.sizeBytes;
-    const sinceMs = nowMs - (grows ? candidate.lastGrowthMs : Math.max(candidate.firstSeenMs, candidate.lastGrowthMs));
+    const sinceMs = nowMs - candidate.lastGrowthMs;
     if (sinceMs > copyWaitMs || (!grows && nowMs - candidate.firstSeenMs > copyWaitMs * 2)) return false;
     try {
       const whole = await this.open(original);
+      if ((await verify(whole, original.position, original.fingerprint)) === undefined) {
+        // Truncated this moment: the next sweep decides, and sees every copy that was made before.
+        original.replaced = true;
+        return true;
+      }
       const [size, originalSize] = await Promise.all([handle.size(), whole.size()]);
       return size <= originalSize && (await beginAlike(handle, whole, size));
     } catch {

@@ -77,6 +77,11 @@ export class Roster {
     return [...this.live.values()].every((file) => file.isDone);
   }
 
+  /** A file was found to hold other content while the sweep was under way: it takes another one to decide about it. */
+  get isUndecided(): boolean {
+    return [...this.live.values()].some((file) => file.replaced);
+  }
+
   /** Folders in which something may change that matters. */
   get folders(): ReadonlySet<string> {
     return this.options.discovery.folders;
@@ -210,7 +215,7 @@ export class Roster {
       const handle = await this.openNewcomer(found);
       if (handle === undefined) continue;
       const live = [...this.live.values()].filter((file) => !copies.has(file));
-      const originals = { live, vanished: this.vanished, recovering: this.sweeps === 1 };
+      const originals = { live, replaced: new Set(replaced), vanished: this.vanished, recovering: this.sweeps === 1 };
       const verdict = await this.judge.judge(found, handle, originals, nowMs);
       if (verdict.kind === 'copy') copies.set(verdict.original, { ...verdict, found, handle });
       else if (verdict.kind === 'new') fresh.push({ found, handle });

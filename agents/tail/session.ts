@@ -30,8 +30,9 @@ export interface SessionOptions {
   targets: Map<string, number> | undefined;
   /** Called when `--once` has everything committed. */
   onDrained: () => void;
-  /** Called when the session has everything together and begins to read. */
+  /** Called when the session has everything together and begins to read, and after each commit. */
   onReading: () => void;
+  onCommitted: () => void;
 }
 
 export class Session {
@@ -165,6 +166,7 @@ export class Session {
     const startMs = clock.monotonicMs();
     this.sweepIsWanted = false;
     await roster.sweep();
+    if (roster.isUndecided) this.wantSweep();
     const tookMs = clock.monotonicMs() - startMs;
     this.nextSweepMs = startMs + Math.max(this.options.settings.rescan, tookMs * sweepShare, sweepGapMs);
     if (this.options.targets === undefined) await this.watch.follow(roster.folders);
@@ -227,7 +229,10 @@ export class Session {
     this.dirtySinceMs = undefined;
     shipper
       .launch(positions.outgoing(records, nowMs))
-      .then((flight) => account.committed(topic, flight))
+      .then((flight) => {
+        account.committed(topic, flight);
+        this.options.onCommitted();
+      })
       .catch((error: unknown) => (this.failure = error))
       .finally(() => this.wake.ring());
   }

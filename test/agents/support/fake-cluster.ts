@@ -135,7 +135,8 @@ export class FakeCluster {
         // As a real one: the answer comes later, and the caller may be gone by then.
         await new Promise((resolve) => setImmediate(resolve));
         checkFence();
-        const failure = this.onCommit?.(++this.commits);
+        this.commits++;
+        const failure = this.onCommit?.(this.commits);
         if (failure === 'fail-before')
           throw new TailraceError('TLR_UNREACHABLE', 'the answer is not to be had', { retriable: true });
         for (const { topic, partition, batch } of staged) this.append(topic, partition, batch);
