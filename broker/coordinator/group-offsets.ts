@@ -3,7 +3,7 @@
 import { type Clock } from '../../base/clock.ts';
 import { messageOf } from '../../base/errors.ts';
 import { type Logger } from '../../base/logger.ts';
-import { type LogDirectory } from '../log/contract.ts';
+import { type Appended, type LogDirectory, type PartitionLog } from '../log/contract.ts';
 import { type RequestOf, type ResponseOf } from '../wire/apis.ts';
 import { ErrorCode, KafkaError } from '../wire/errors.ts';
 import { offsetDeleteResponse } from '../wire/messages/47-offset-delete.ts';
@@ -20,6 +20,8 @@ import { type OffsetChange, offsetRecord, type Offsets } from './offsets.ts';
 export interface TransactionGuard {
   /** Adds the partition of __consumer_offsets to the open transaction, or checks that it was added: 0, or the error to answer. */
   admitOffsets(producer: TransactionalProducer, partition: number, version: number): number;
+  /** Of a producer of this process: the transaction holds this append and must not be committed without it. */
+  noteAppend(producer: TransactionalProducer, partition: PartitionLog, appended: Appended): void;
   /** The transaction can only be aborted from now on. */
   doom(transactionalId: string, producerId: number, producerEpoch: number): void;
 }
@@ -63,7 +65,7 @@ export class GroupOffsets {
     if (changes.length > 0) {
       try {
         const placed = this.append(groupId, changes);
-        await placed.durable;
+        await placed.appended.durable;
         for (const change of placed.changes) this.parts.offsets.apply(change);
       } catch (failure) {
         const code = this.storageError(groupId, failure);
@@ -108,7 +110,8 @@ export class GroupOffsets {
         const placed = this.append(groupId, changes, request);
         this.parts.groups.getOrCreate(groupId);
         this.parts.offsets.addPending(partition, request.producerId, placed.changes);
-        await placed.durable.catch((failure: unknown) => {
+        if (context.inProcess) guard.noteAppend(request, this.parts.topic.partition(partition), placed.appended);
+        await placed.appended.durable.catch((failure: unknown) => {
           this.parts.offsets.dropPending(partition, request.producerId, placed.changes);
           throw failure;
         });
@@ -279,17 +282,12 @@ export class GroupOffsets {
   private append(groupId: string, changes: readonly OffsetChange[], producer?: TransactionalProducer) {
     const { topic, clock } = this.parts;
     const transaction = producer && { producerId: producer.producerId, producerEpoch: producer.producerEpoch };
-    const { baseOffset, durable } = topic.append(
-      topic.partitionFor(groupId),
-      changes.map(offsetRecord),
-      clock.now(),
-      transaction,
-    );
+    const appended = topic.append(topic.partitionFor(groupId), changes.map(offsetRecord), clock.now(), transaction);
     const placed = changes.map((change) => ({
       ...change,
-      committed: change.committed && { ...change.committed, logOffset: baseOffset },
+      committed: change.committed && { ...change.committed, logOffset: appended.baseOffset },
     }));
-    return { changes: placed, durable };
+    return { changes: placed, appended };
   }
 
   /** What Kafka answers when a commit could not be written. */

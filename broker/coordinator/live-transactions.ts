@@ -120,18 +120,14 @@ export class LiveTransactions {
     return { errorCode, state, durable };
   }
 
-  /**
-   * An in-process producer's append to its open transaction: should the log take it back, or have refused it (undefined), the transaction must
-   * not be committed, even if its EndTxn is on the way already.
-   */
-  noteAppend(live: LiveTransaction, partition: PartitionLog, appended: Appended | undefined): void {
+  /** An append to the open transaction that its EndTxn may overtake: should the log take it back, the transaction can only be aborted. */
+  noteAppend(live: LiveTransaction, partition: PartitionLog, appended: Appended): void {
     const key = partitionKey(partition);
     live.appends.get(key)?.cancel();
-    if (appended === undefined) {
+    const watch = new AppendWatch(partition, appended.lastOffset, () => {
       doom(live);
-      return;
-    }
-    live.appends.set(key, new AppendWatch(partition, appended.lastOffset, () => doom(live)));
+    });
+    live.appends.set(key, watch);
   }
 
   close(): void {

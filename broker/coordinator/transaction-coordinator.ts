@@ -175,14 +175,15 @@ export class TransactionCoordinator implements TransactionGuard {
   }
 
   /**
-   * For Produce of a producer of this process, whose EndTxn may be under way already: what came of the append (undefined: it was refused). A
-   * transaction that lost an append must not be committed without it.
+   * For appends of a producer of this process, whose EndTxn may come before they are durable: should the log take one back (a full disk), the
+   * transaction is not committed without it.
    */
-  noteAppend(producer: TransactionalProducer, partition: PartitionLog, appended: Appended | undefined): void {
+  noteAppend(producer: TransactionalProducer, partition: PartitionLog, appended: Appended): void {
     const live = this.openOf(producer);
     if (live !== undefined) this.transactions.noteAppend(live, partition, appended);
   }
 
+  /** For a producer of this process, whose EndTxn may be under way already: part of its transaction was refused, so it can only be aborted. */
   doom(transactionalId: string, producerId: number, producerEpoch: number): void {
     const live = this.transactions.get(transactionalId);
     if (live === undefined) return;

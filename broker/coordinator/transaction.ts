@@ -134,8 +134,9 @@ export function stepTransaction(state: TransactionState, event: TransactionEvent
     case 'end':
       return end(state, event);
     case 'doom': {
-      const isOpen = state.phase === 'Ongoing' && fence(state, event.producer) === ErrorCode.NONE;
-      return { ...unchanged(state), state: isOpen ? { ...state, doomed: true } : state };
+      // Also before the transaction has begun: what was refused may have been its first batch.
+      const isMeant = !isPrepared(state) && fence(state, event.producer) === ErrorCode.NONE;
+      return unchanged(isMeant ? { ...state, doomed: true } : state);
     }
     case 'timeout':
       return state.phase === 'Ongoing' ? abortAndFence(state, -1, event.nowMs) : unchanged(state);
@@ -206,7 +207,7 @@ function add(state: TransactionState, event: EventOf<'add'>): TransactionStep {
   const partitions = new Map(isOpen ? state.partitions : []);
   for (const partition of missing) partitions.set(partitionKey(partition), partition);
   const open = { partitions, updatedAtMs: event.nowMs, clientVersion: event.clientVersion };
-  const started = { ...open, phase: 'Ongoing' as const, startedAtMs: event.nowMs, doomed: false };
+  const started = { ...open, phase: 'Ongoing' as const, startedAtMs: event.nowMs };
   return { state: { ...state, ...(isOpen ? open : started) }, write: 'state', errorCode: ErrorCode.NONE };
 }
 

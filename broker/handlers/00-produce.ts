@@ -41,8 +41,12 @@ export const produce = handler({
         name: found.name ?? topic.name,
         topicId: topic.topicId,
         partitionResponses: topic.partitionData.map(({ index, records }) => {
-          if (found.errorCode !== ErrorCode.NONE) return refused(index, found.errorCode);
-          return append(request, found.name!, index, records, context);
+          const outcome =
+            found.errorCode === ErrorCode.NONE
+              ? append(request, found.name!, index, records, context)
+              : refused(index, found.errorCode);
+          if (outcome.errorCode !== ErrorCode.NONE) doom(request, records, context);
+          return outcome;
         }),
       };
     });
@@ -112,7 +116,28 @@ function appendBatch(
     );
     if (problem !== undefined) throw problem;
   }
-  return partition.append(records, { origin: 'client' });
+  const appended = partition.append(records, { origin: 'client' });
+  if (header.isTransactional && context.inProcess) {
+    const { producerId, producerEpoch } = header;
+    context.broker.transactions.noteAppend(
+      { transactionalId: request.transactionalId!, producerId, producerEpoch },
+      partition,
+      appended,
+    );
+  }
+  return appended;
+}
+
+/** A producer of this process may have its EndTxn on the way already: without the batch that was refused it must not commit. */
+function doom({ transactionalId }: ProduceRequest, records: Buffer | null, context: HandlerContext): void {
+  if (!context.inProcess || transactionalId === null || records === null) return;
+  try {
+    const { producerId, producerEpoch } = readBatchHeader(records, 0);
+    context.broker.transactions.doom(transactionalId, producerId, producerEpoch);
+  } catch {
+    // Bytes that are no batch name no producer.
+    return;
+  }
 }
 
 /** Waits for the disk; a batch that did not get there becomes an error. */
