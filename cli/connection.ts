@@ -4,8 +4,7 @@ import { silentLogger } from '../base/logger.ts';
 import { systemRandom } from '../base/random.ts';
 import { createClient } from '../broker/client/client.ts';
 import { type KafkaClient } from '../broker/client/contract.ts';
-import { SocketTransport } from '../broker/client/socket-transport.ts';
-import { parseBootstrap } from './broker-address.ts';
+import { parseBootstrap, SocketTransport } from '../broker/client/socket-transport.ts';
 
 /** Runs `work` with a client for `broker` and closes it, whatever happens. */
 export async function withClient<T>(broker: string, work: (client: KafkaClient) => Promise<T>): Promise<T> {

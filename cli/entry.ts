@@ -5,4 +5,7 @@ if (major < 22 || (major === 22 && minor < 22)) {
   process.exit(2);
 }
 const { main } = await import('./main.ts');
+// Timers of the product never keep a process alive by themselves; an unfinished command does.
+const keepAlive = setInterval(() => undefined, 2 ** 30);
 process.exitCode = await main(process.argv.slice(2));
+clearInterval(keepAlive);

@@ -7,7 +7,7 @@ import { loadOptions } from './registries.ts';
 
 export interface Loaded {
   plan: Plan;
-  expand(): string;
+  expand: () => string;
 }
 
 function report(result: LoadResult, json: boolean): Loaded | undefined {
@@ -23,6 +23,6 @@ export async function loadOrReport(files: readonly string[], json: boolean): Pro
 }
 
 /** As loadOrReport for a configuration that a command made. */
-export async function planOrReport(config: Record<string, unknown>, json: boolean): Promise<Loaded | undefined> {
-  return report(await planFromObject(config, loadOptions), json);
+export function planOrReport(config: Record<string, unknown>, json: boolean): Loaded | undefined {
+  return report(planFromObject(config, loadOptions), json);
 }

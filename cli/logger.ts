@@ -1,5 +1,6 @@
 // The command's logger: short lines for people on a terminal, pino's JSON for machines. Both go to standard error.
 import { type LogFields, type Logger } from '../base/logger.ts';
+import { type Logger as PinoLogger } from 'pino';
 import { note, paint } from './output.ts';
 
 const levels = { debug: 20, info: 30, warn: 40, error: 50 } as const;
@@ -30,7 +31,7 @@ function textLogger(minimum: LogLevel, inherited: LogFields): Logger {
 
 async function jsonLogger(minimum: LogLevel): Promise<Logger> {
   const { pino } = await import('pino');
-  const wrap = (log: import('pino').Logger): Logger => ({
+  const wrap = (log: PinoLogger): Logger => ({
     debug: (message, fields) => log.debug(fields ?? {}, message),
     info: (message, fields) => log.info(fields ?? {}, message),
     warn: (message, fields) => log.warn(fields ?? {}, message),

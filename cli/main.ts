@@ -1,6 +1,5 @@
 // The command: its verbs, help and exit codes. Only the verb that is asked for is loaded, so that each starts fast.
 import { type Command, CommanderError, Command as Program } from 'commander';
-import { defaultBroker } from './broker-address.ts';
 import { ExitCode, reportError } from './output.ts';
 
 type AddVerb = (program: Command, defaultBroker: string) => void;
@@ -18,6 +17,8 @@ const verbs: Record<string, () => Promise<AddVerb>> = {
 };
 
 const version = '0.1.0';
+/** Where the embedded broker listens unless told otherwise. An IPv4 literal: some clients resolve localhost to ::1 first. */
+const defaultBroker = '127.0.0.1:9092';
 
 /** Runs the command with its arguments (without node and script); resolves to the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {

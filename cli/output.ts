@@ -24,7 +24,11 @@ export function note(line: string): void {
 
 /** One JSON object on one line, for machines. */
 export function printJson(value: unknown): void {
-  print(JSON.stringify(value, (_key, inner: unknown) => (inner instanceof Map ? Object.fromEntries(inner) : inner)));
+  print(
+    JSON.stringify(value, (_key, inner: unknown) =>
+      inner instanceof Map ? (Object.fromEntries(inner) as unknown) : inner,
+    ),
+  );
 }
 
 export type Cell = string | number | undefined;

@@ -32,6 +32,7 @@ export class ProgressDisplay {
   private readonly startedMs: number;
   private recordsBefore: number | undefined;
   private drawnMs = -Infinity;
+  private last: Progress | undefined;
 
   constructor(label: string, clock: Clock, stream: NodeJS.WriteStream = process.stderr) {
     this.label = label;
@@ -42,15 +43,16 @@ export class ProgressDisplay {
 
   update(progress: Progress): void {
     this.recordsBefore ??= progress.records;
+    this.last = progress;
     const nowMs = this.clock.monotonicMs();
     if (nowMs - this.drawnMs < (this.stream.isTTY ? redrawMs : plainLineMs)) return;
     this.drawnMs = nowMs;
     this.draw(progress, false);
   }
 
-  finish(progress: Progress): void {
-    this.recordsBefore ??= progress.records;
-    this.draw(progress, true);
+  /** Draws where it ended, when there was anything to draw. */
+  finish(): void {
+    if (this.last !== undefined) this.draw(this.last, true);
   }
 
   private draw(progress: Progress, last: boolean): void {

@@ -110,7 +110,8 @@ describe('the house', () => {
       const content = text.get(path)!;
       const lines = content.split('\n').length;
       if (lines > 451) wrong.push(`${path}: ${lines} lines`);
-      if (!path.endsWith('.test.ts') && !/^(#!.*\n)?\s*(\/\/|\/\*)/.test(content)) wrong.push(`${path}: does not say what it owns`);
+      if (!path.endsWith('.test.ts') && !/^(#!.*\n)?\s*(\/\/|\/\*)/.test(content))
+        wrong.push(`${path}: does not say what it owns`);
       if (!/^[a-z0-9.-]+$/.test(path.split('/').at(-1)!)) wrong.push(`${path}: name is not kebab-case`);
     }
     expect(wrong).toEqual([]);

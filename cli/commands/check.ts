@@ -56,7 +56,10 @@ async function check(files: string[], options: Options): Promise<void> {
     return;
   }
   const { plan, expand } = loaded;
-  if (options.expand === true) return print(expand().trimEnd());
+  if (options.expand === true) {
+    print(expand().trimEnd());
+    return;
+  }
   const unreachable: { sink: string; reason: string }[] = [];
   if (options.reach === true) {
     for (const sink of plan.sinks) {

@@ -8,6 +8,7 @@ import {
   type TopicPartition,
 } from '../../broker/client/contract.ts';
 import { RecordCursor } from '../../broker/wire/record-batch.ts';
+import { type RecordFilter } from '../../pipelines/record-filter.ts';
 import { withClient } from '../connection.ts';
 import { parseStart } from '../positions.ts';
 
@@ -30,9 +31,7 @@ function writeOut(bytes: Buffer): Promise<void> {
   });
 }
 
-type Filter = (cursor: RecordCursor, fetched: FetchedBatches) => boolean;
-
-async function filterOf(where: string | undefined): Promise<Filter> {
+async function filterOf(where: string | undefined): Promise<RecordFilter> {
   if (where === undefined) return () => true;
   const { compileRecordFilter } = await import('../../pipelines/record-filter.ts');
   return compileRecordFilter(where);
@@ -45,7 +44,7 @@ function textOf(cursor: RecordCursor, start: number, end: number): string | null
 /** The records of one answer as output bytes, and how many they are; stops at `ends` and at `left`. */
 function render(
   fetched: FetchedBatches,
-  filter: Filter,
+  filter: RecordFilter,
   options: Options,
   end: number,
   left: number,

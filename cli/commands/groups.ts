@@ -37,7 +37,7 @@ async function lagOf(client: KafkaClient, topic: string, partition: number, offs
       if (batch === undefined) continue;
       const header = readBatchHeader(batch, 0);
       return {
-        seconds: Math.max(0, (Date.now() - header.baseTimestamp) / 1000),
+        seconds: Math.max(0, (Date.now() - header.baseTimestampMs) / 1000),
         bytes: Math.round((batch.length / Math.max(1, header.recordCount)) * lagRecords),
       };
     }
@@ -78,8 +78,14 @@ async function lagRows(client: KafkaClient, groupId: string): Promise<LagRow[]> 
 
 async function list(client: KafkaClient, options: Options): Promise<void> {
   const groups = await client.admin().listGroups();
-  if (options.json) return groups.forEach((group) => printJson(group));
-  if (groups.length === 0) return print('no groups yet');
+  if (options.json) {
+    groups.forEach((group) => printJson(group));
+    return;
+  }
+  if (groups.length === 0) {
+    print('no groups yet');
+    return;
+  }
   print(
     renderTable(
       ['GROUP', 'STATE', 'PROTOCOL'],
@@ -94,8 +100,14 @@ async function describe(client: KafkaClient, groupId: string, options: Options):
     throw new TailraceError('TLR_NOT_FOUND', `there is no group ${groupId}; there are: ${known.join(', ') || 'none'}`);
   }
   const rows = await lagRows(client, groupId);
-  if (options.json) return rows.forEach((row) => printJson(row));
-  if (rows.length === 0) return print(`group ${groupId} has committed nothing yet`);
+  if (options.json) {
+    rows.forEach((row) => printJson(row));
+    return;
+  }
+  if (rows.length === 0) {
+    print(`group ${groupId} has committed nothing yet`);
+    return;
+  }
   print(
     renderTable(
       ['TOPIC', 'PARTITION', 'COMMITTED', 'END', 'LAG', 'LAG BYTES', 'LAG SECONDS', 'MEMBER'],
@@ -128,7 +140,10 @@ async function reset(
       : await admin.offsets(options.topic, start);
   const offsets = [...targets].map(([partition, offset]) => ({ topic: options.topic, partition, offset }));
   if (options.dryRun !== true) await admin.commitGroupOffsets(groupId, offsets);
-  if (options.json) return offsets.forEach((row) => printJson(row));
+  if (options.json) {
+    offsets.forEach((row) => printJson(row));
+    return;
+  }
   print(
     renderTable(
       ['TOPIC', 'PARTITION', 'NEW OFFSET'],

@@ -58,7 +58,7 @@ Examples:
   tailrace pipe app.log --to file:out/{partition}-{offset}.log.gz --once`,
     )
     .action(async (sources: string[], options: Options) => {
-      const loaded = await planOrReport(configOf(sources, options), options.json === true);
+      const loaded = planOrReport(configOf(sources, options), options.json === true);
       if (loaded === undefined) process.exitCode = ExitCode.usage;
       else if (options.printConfig === true) print(loaded.expand().trimEnd());
       else await runPlan(loaded.plan, options);

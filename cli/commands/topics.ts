@@ -38,8 +38,14 @@ async function list(client: KafkaClient, options: Options & { internal?: boolean
     const records = [...ends].reduce((sum, [partition, end]) => sum + end - (starts.get(partition) ?? 0), 0);
     rows.push({ topic: topic.name, partitions: topic.partitions.length, offsets: records });
   }
-  if (options.json) return rows.forEach((row) => printJson(row));
-  if (rows.length === 0) return print('no topics yet');
+  if (options.json) {
+    rows.forEach((row) => printJson(row));
+    return;
+  }
+  if (rows.length === 0) {
+    print('no topics yet');
+    return;
+  }
   print(
     renderTable(
       ['TOPIC', 'PARTITIONS', 'OFFSETS'],
@@ -62,7 +68,8 @@ async function describe(client: KafkaClient, name: string, options: Options): Pr
     end: ends.get(partition.partition),
   }));
   if (options.json) {
-    return printJson({ topic: name, topicId: topic.topicId.toString('base64url'), partitions, configs });
+    printJson({ topic: name, topicId: topic.topicId.toString('base64url'), partitions, configs });
+    return;
   }
   print(`topic ${name}   id ${topic.topicId.toString('base64url')}`);
   print(

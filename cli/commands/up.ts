@@ -97,7 +97,6 @@ async function runOnce(appliance: Appliance, signal: Promise<string>, options: R
 }
 
 async function runOn(appliance: Appliance, signal: Promise<string>, logger: Logger): Promise<void> {
-  const keepAlive = setInterval(() => undefined, 1 << 30);
   try {
     const reason = await Promise.race([
       signal,
@@ -106,7 +105,6 @@ async function runOn(appliance: Appliance, signal: Promise<string>, logger: Logg
     ]);
     logger.info('stopping', { reason });
   } finally {
-    clearInterval(keepAlive);
     await appliance.stop(stopDeadlineMs);
   }
 }

@@ -33,7 +33,7 @@ it.each([
   [
     'a cycle between topics',
     'topics: { a: {}, b: {} }\npipelines: { x: { from: a, to: "topic:b" }, y: { from: b, to: "topic:a" } }\n',
-    /cycle/i,
+    /round without end/,
   ],
   [
     'a broken expression',
@@ -64,8 +64,8 @@ it('leaves a data directory from a newer version alone', async () => {
   expect((await made.end()).code).toBe(0);
   const path = join(folder, 'tailrace-data', 'meta.properties');
   const properties = readFileSync(path, 'utf8');
-  expect(properties).toMatch(/^tailrace\.version=\d+$/m);
-  const newer = properties.replace(/^tailrace\.version=\d+$/m, 'tailrace.version=999');
+  expect(properties).toMatch(/^version=\d+$/m);
+  const newer = properties.replace(/^version=\d+$/m, 'version=999');
   writeFileSync(path, newer);
   const refused = await tailrace('up', '--once');
   expect(refused.code).toBe(1);
@@ -78,14 +78,14 @@ it('goes on when a directory, an unreadable or a missing file is given as a file
   writeFileSync(join(folder, 'logs', 'real.log'), 'one\ntwo\n');
   write(`
 broker: { listen: "127.0.0.1:${port}" }
-agents: { a: { type: tail, paths: [ "${folder}/logs/*.log", "${folder}/missing.log" ] } }
+agents: { a: { type: tail, paths: [ "${folder}/logs/*.log", "${folder}/missing.log", "${folder}/logs/directory.log" ] } }
 pipelines: { p: { from: a, to: s } }
 sinks: { s: "file:out/{partition}-{offset}.log" }
 `);
   const result = await tailrace('up', '--once');
   expect(result.code, result.stderr).toBe(0);
   expect(result.stderr + result.stdout).toMatch(/directory\.log/);
-  expect(readFileSync(join(folder, 'out', '0-0.log'), 'utf8')).toBe('one\ntwo\n');
+  expect(readFileSync(join(folder, 'out', readdirSync(join(folder, 'out'))[0]!), 'utf8')).toBe('one\ntwo\n');
 });
 
 it('says that no broker answers', async () => {
