@@ -3,7 +3,11 @@ import { expect, test } from 'vitest';
 import { BrokerSettings } from '../../broker/config.ts';
 
 test('defaults are there, given values are typed', () => {
-  const settings = new BrokerSettings({ 'num.partitions': '4', 'auto.create.topics.enable': 'false', 'log.retention.ms': -1 });
+  const settings = new BrokerSettings({
+    'num.partitions': '4',
+    'auto.create.topics.enable': 'false',
+    'log.retention.ms': -1,
+  });
   expect(settings.number('num.partitions')).toBe(4);
   expect(settings.boolean('auto.create.topics.enable')).toBe(false);
   expect(settings.number('socket.request.max.bytes')).toBe(104857600);

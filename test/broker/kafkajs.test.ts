@@ -55,7 +55,7 @@ test('a group reads what was produced, commits, and goes on behind it', async ()
   const messages = Array.from({ length: 20 }, (_, index) => ({ key: `k${index}`, value: `v${index}` }));
   await producer.send({ topic: 'round', messages, compression: CompressionTypes.GZIP });
   const seen: string[] = [];
-  const first = kafka.consumer({ groupId: 'readers', sessionTimeout: 10_000 });
+  const first = kafka.consumer({ groupId: 'readers', sessionTimeout: 10_000, maxWaitTimeInMs: 100 });
   await runConsumer(first, 'round', seen);
   await vi.waitFor(() => expect(seen.toSorted()).toEqual(messages.map(({ value }) => value).toSorted()), 15_000);
   await first.disconnect();
@@ -63,7 +63,7 @@ test('a group reads what was produced, commits, and goes on behind it', async ()
   expect(committed[0]!.partitions.reduce((sum, { offset }) => sum + Number(offset), 0)).toBe(20);
   await producer.send({ topic: 'round', messages: [{ value: 'later' }] });
   const later: string[] = [];
-  const second = kafka.consumer({ groupId: 'readers', sessionTimeout: 10_000 });
+  const second = kafka.consumer({ groupId: 'readers', sessionTimeout: 10_000, maxWaitTimeInMs: 100 });
   await runConsumer(second, 'round', later);
   await vi.waitFor(() => expect(later).toEqual(['later']), 15_000);
   const group = await admin.describeGroups(['readers']);
@@ -92,7 +92,7 @@ test('a transaction: committed records are seen, aborted ones are not, offsets m
     await (outcome === 'committed' ? transaction.commit() : transaction.abort());
   }
   const seen: string[] = [];
-  const consumer = kafka.consumer({ groupId: 'atomic-readers', readUncommitted: false });
+  const consumer = kafka.consumer({ groupId: 'atomic-readers', readUncommitted: false, maxWaitTimeInMs: 100 });
   await runConsumer(consumer, 'atomic', seen);
   await vi.waitFor(() => expect(seen).toEqual(['committed 1', 'committed 2', 'committed 1', 'committed 2']), 15_000);
   const committed = await admin.fetchOffsets({ groupId: 'atomic-group', topics: ['atomic'] });

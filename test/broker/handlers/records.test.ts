@@ -1,5 +1,5 @@
 // Produce, Fetch, ListOffsets and their neighbours over the in-process path.
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { ErrorCode } from '../../../broker/wire/errors.ts';
 import { batchOf, valuesOf } from '../../support/text-batches.ts';
 import { ask } from '../../support/in-process.ts';
@@ -222,10 +222,14 @@ test('a transaction: added by Produce itself, unseen until it ends, aborted ones
     ({ producerId, producerEpoch } = ended);
   }
   expect(seen).toEqual([[], ['false']]);
-  const committed = await fetch('atomic', 0, { isolationLevel: 1 });
+  // The decision is durable when EndTxn answers; its marker, and with it the records, are seen one round later.
+  const committed = await vi.waitFor(async () => {
+    const fetched = await fetch('atomic', 0, { isolationLevel: 1 });
+    expect(fetched.lastStableOffset).toBe(4);
+    return fetched;
+  });
   expect(committed.abortedTransactions).toEqual([{ producerId: begun.producerId, firstOffset: 0 }]);
   expect(valuesOf(committed.records)).toEqual(['false', 'true']);
-  expect(committed.lastStableOffset).toBe(4);
 });
 
 test('below version 12 a partition must have been added', async () => {
