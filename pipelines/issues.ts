@@ -35,11 +35,7 @@ function translate(issue: ZodIssue, above: Path, parsed: Parsed): Issue[] {
       }));
     }
     case 'invalid_type':
-      return [
-        isMissing(parsed.input, path)
-          ? missing(path)
-          : wrong(path, `must be ${kinds[issue.expected] ?? issue.expected}`),
-      ];
+      return [isMissing(parsed.input, path) ? missing(path) : wrong(path, kindMessage(issue))];
     case 'invalid_value':
       return [
         isMissing(parsed.input, path) ? missing(path) : wrong(path, `must be ${choices(issue.values, parsed, path)}`),
@@ -66,6 +62,13 @@ function translate(issue: ZodIssue, above: Path, parsed: Parsed): Issue[] {
     default:
       return [wrong(path, issue.message)];
   }
+}
+
+/** A schema's own words go before ours. */
+function kindMessage(issue: z.core.$ZodIssueInvalidType): string {
+  return issue.message.startsWith('Invalid input')
+    ? `must be ${kinds[issue.expected] ?? issue.expected}`
+    : issue.message;
 }
 
 const kinds: Partial<Record<string, string>> = {

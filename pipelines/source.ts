@@ -134,7 +134,11 @@ class Converter {
   convert(node: unknown, depth = 0): unknown {
     if (++this.nodeCount > nodesMax || depth > depthMax)
       throw new TooLarge('the file is too large or too deep, or its aliases make it so');
-    if (isAlias(node)) return this.convert(node.resolve(this.document), depth + 1);
+    if (isAlias(node)) {
+      const target = node.resolve(this.document);
+      if (target === undefined) this.report(`there is no anchor &${node.source}`, ...(rangeOf(node) ?? [0, 1]));
+      return this.convert(target, depth + 1);
+    }
     if (isSeq(node)) return node.items.map((item) => this.convert(item, depth + 1));
     if (isMap(node)) {
       const entries = node.items.map((pair) => [keyText(pair.key), this.convert(pair.value, depth + 1)] as const);
