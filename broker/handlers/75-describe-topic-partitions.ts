@@ -3,7 +3,7 @@
 // Versions: 0.
 // Behaviour
 // - Topics come in the order of their names, without a list all of them; the cursor names the first partition of the next page.
-// - No topic is created. Eligible leaders are not tracked on one node: null.
+// - No topic is created. There are no eligible leaders besides the one node: empty lists, since Java clients stumble over null.
 import { ErrorCode } from '../wire/errors.ts';
 import { describeTopicPartitionsResponse } from '../wire/messages/75-describe-topic-partitions.ts';
 import { handler } from './handler.ts';
@@ -30,7 +30,9 @@ export const describeTopicPartitions = handler({
       }
       const first = cursor?.topicName === name ? cursor.partitionIndex : 0;
       if (room === 0) return page(topics, { topicName: name, partitionIndex: first });
-      const partitions = describePartitions(context, topic).slice(first, first + room);
+      const partitions = describePartitions(context, topic)
+        .slice(first, first + room)
+        .map((partition) => ({ ...partition, eligibleLeaderReplicas: [], lastKnownElr: [] }));
       room -= partitions.length;
       const { topicId, isInternal } = topic;
       topics.push({ name, topicId, isInternal, partitions, topicAuthorizedOperations: topicOperations });
