@@ -41,7 +41,8 @@ export class EntryFile {
     if (this.loaded) return true;
     if ((await this.files.stat(this.path)) === undefined) return false;
     const content = await this.files.readFile(this.path);
-    if (this.loaded) return true;
+    // Somebody else may have been quicker.
+    if (this.isLoaded) return true;
     this.entries = content;
     this.entryCount = this.saneCount(content);
     this.flushedCount = this.entryCount;

@@ -30,7 +30,7 @@ export interface Committable {
 
 interface Round {
   partitions: Set<Committable>;
-  durable: Promise<void>;
+  durable: Promise<undefined>;
   resolve: () => void;
   reject: (error: Error) => void;
 }
@@ -153,8 +153,8 @@ async function settleAll(promises: Promise<void>[]): Promise<void> {
 }
 
 function newRound(): Round {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const { promise, resolve, reject } = Promise.withResolvers<undefined>();
   // Not everybody who appends waits; a refusal then must not end the process.
   promise.catch(() => undefined);
-  return { partitions: new Set(), durable: promise, resolve, reject };
+  return { partitions: new Set(), durable: promise, resolve: () => resolve(undefined), reject };
 }

@@ -5,14 +5,12 @@
 import { join } from 'node:path';
 import { replaceFile } from '../../base/atomic-file.ts';
 import { type Clock } from '../../base/clock.ts';
-import { messageOf, TailraceError } from '../../base/errors.ts';
+import { TailraceError } from '../../base/errors.ts';
 import { type Files } from '../../base/files.ts';
 import { type Lock, acquireLock } from '../../base/lock.ts';
 import { type Logger } from '../../base/logger.ts';
 import { type Random, randomUuid } from '../../base/random.ts';
 import { ErrorCode, KafkaError } from '../wire/errors.ts';
-import { checkpointPartition } from './checkpoint-round.ts';
-import { readCheckpoint, writeCheckpoint } from './checkpoints.ts';
 import { type LogDirectory, type PartitionLog, type RecoveryCut, type TopicDescription } from './contract.ts';
 import { DiskGuard } from './disk-guard.ts';
 import { GroupCommit } from './group-commit.ts';
@@ -22,7 +20,9 @@ import { Partition } from './partition.ts';
 import { recoverPartition } from './recovery.ts';
 import { checkSetting, resolveSettings } from './settings.ts';
 import { TailBudget } from './tail.ts';
+import { type DeletableUntil } from './retention.ts';
 import { checkTopicName, claimFolder, clearDeleted, partitionFolder, removeFolders } from './topic-folders.ts';
+import { Upkeep } from './upkeep.ts';
 
 export interface LogDirectoryOptions {
   directory: string;
@@ -36,6 +36,12 @@ export interface LogDirectoryOptions {
   tailBytes?: number;
   /** Client appends are refused when less room than this is left on the file system. */
   reserveBytes?: number;
+  /** The most that all records may take on disk; 80 % of the file system when left out. */
+  maxDiskBytes?: number;
+  /** How far every reader that counts has delivered a partition, for `max_disk` and warnings; left out: nobody waits for anything. */
+  deletableUntil?: DeletableUntil;
+  /** Producers that wrote nothing for this long are forgotten (producer.id.expiration.ms); a day when left out. */
+  producerExpiryMs?: number;
   /** Replaced by tests that run in memory. */
   lock?: (directory: string) => Promise<Lock>;
 }
@@ -57,7 +63,8 @@ export async function openLogDirectory(options: LogDirectoryOptions): Promise<Lo
   const lock = await (options.lock ?? acquireLock)(options.directory);
   try {
     const metadata = await MetadataLog.open(options.files, options.directory);
-    const log = new DiskLogDirectory(options, lock, metadata);
+    const { totalBytes } = await options.files.space(options.directory);
+    const log = new DiskLogDirectory({ maxDiskBytes: totalBytes * 0.8, ...options }, lock, metadata);
     await log.start();
     return log;
   } catch (error) {
@@ -80,16 +87,14 @@ class DiskLogDirectory implements LogDirectory {
   private readonly guard: DiskGuard;
   private readonly byName = new Map<string, Topic>();
   private readonly creating = new Set<string>();
-  private recoveryPoints = new Map<string, number>();
-  private startOffsets = new Map<string, number>();
   private wasClean = false;
   private producerIds = { next: 0, end: 0 };
   private producerIdWork: Promise<unknown> = Promise.resolve();
-  private upkeep: Promise<void> = Promise.resolve();
+  private readonly upkeep: Upkeep;
   private failure: Error | undefined;
   private closing = false;
 
-  constructor(options: LogDirectoryOptions, lock: Lock, metadata: MetadataLog) {
+  constructor(options: LogDirectoryOptions & { maxDiskBytes: number }, lock: Lock, metadata: MetadataLog) {
     this.options = options;
     this.files = options.files;
     this.directory = options.directory;
@@ -102,10 +107,21 @@ class DiskLogDirectory implements LogDirectory {
       options.clock,
       options.reserveBytes ?? 64 * 1024 * 1024,
     );
+    const { directory, files, clock, logger, maxDiskBytes } = options;
+    this.upkeep = new Upkeep({
+      ...{ directory, files, clock, logger, maxDiskBytes },
+      partitions: () => this.openPartitions(),
+      deletableUntil: options.deletableUntil ?? (() => undefined),
+      onLimit: (reason) => this.guard.limit(reason),
+      producerExpiryMs: options.producerExpiryMs ?? 86_400_000,
+    });
     const { promise, resolve } = Promise.withResolvers<Error>();
     this.failed = promise;
     this.commit = new GroupCommit({
-      onCommitted: (bytes) => this.guard.wrote(bytes),
+      onCommitted: (bytes) => {
+        this.guard.wrote(bytes);
+        this.upkeep.watchLimit();
+      },
       onFull: (error) => {
         this.guard.full(error);
         this.options.logger.error(error.message, { code: error.code });
@@ -131,8 +147,7 @@ class DiskLogDirectory implements LogDirectory {
     if (!this.wasClean && metadata.existed) {
       await metadata.append({ kind: 'leader-epoch', leaderEpoch: metadata.state.leaderEpoch + 1 });
     }
-    this.recoveryPoints = await readCheckpoint(files, directory, 'recovery-point-offset-checkpoint');
-    this.startOffsets = await readCheckpoint(files, directory, 'log-start-offset-checkpoint');
+    await this.upkeep.load();
     await clearDeleted(files, directory);
     for (const [topicId, name] of metadata.state.deleting) await this.finishDeletion(name, topicId);
     const topics = [...metadata.state.topics.values()];
@@ -143,7 +158,7 @@ class DiskLogDirectory implements LogDirectory {
     await inParallel(all, openedAtOnce, async ({ topic, partition }) => {
       this.byName.get(topic.name)!.partitions[partition] = await this.openPartition(topic, partition);
     });
-    if (!this.wasClean) await this.checkpoint(this.openPartitions());
+    if (!this.wasClean) await this.upkeep.checkpoint(this.openPartitions());
     await this.guard.check();
   }
 
@@ -207,12 +222,9 @@ class DiskLogDirectory implements LogDirectory {
       const open = topic.partitions.filter((partition) => partition instanceof Partition);
       for (const partition of open) partition.block(gone);
       await Promise.allSettled(open.map((partition) => partition.flush()));
-      await this.exclusively(async () => {
-        for (const partition of open) {
-          await partition.close();
-          this.recoveryPoints.delete(keyOf(partition));
-          this.startOffsets.delete(keyOf(partition));
-        }
+      await this.upkeep.exclusively(async () => {
+        for (const partition of open) await partition.close();
+        this.upkeep.forget(open);
         await this.finishDeletion(name, topic.metadata.topicId);
       });
     } finally {
@@ -265,7 +277,7 @@ class DiskLogDirectory implements LogDirectory {
   async maintain(): Promise<void> {
     if (this.closing || this.failure !== undefined) return;
     await this.guard.check();
-    await this.exclusively(() => this.checkpoint(this.openPartitions()));
+    await this.upkeep.maintain();
   }
 
   async close(): Promise<void> {
@@ -277,9 +289,9 @@ class DiskLogDirectory implements LogDirectory {
     for (const partition of this.openPartitions()) partition.block(closed);
     await this.commit.idle();
     try {
-      await this.exclusively(async () => {
+      await this.upkeep.exclusively(async () => {
         if (this.failure !== undefined) return;
-        await this.checkpoint(this.openPartitions());
+        await this.upkeep.checkpoint(this.openPartitions());
         await replaceFile(this.files, join(this.directory, cleanMarker), '{"version":0,"brokerEpoch":-1}');
       });
     } finally {
@@ -306,15 +318,6 @@ class DiskLogDirectory implements LogDirectory {
     return [...this.byName.values()].flatMap((topic) =>
       topic.partitions.filter((partition) => partition instanceof Partition),
     );
-  }
-
-  /** Runs upkeep one after the other. */
-  private exclusively(work: () => Promise<void>): Promise<void> {
-    const result = this.upkeep.then(work);
-    this.upkeep = result.catch((error: unknown) => {
-      this.options.logger.error(`upkeep of ${this.directory} failed: ${messageOf(error)}`);
-    });
-    return result;
   }
 
   private async writeIdentity(): Promise<void> {
@@ -349,10 +352,9 @@ class DiskLogDirectory implements LogDirectory {
   private async openPartition(topic: TopicMetadata, partition: number): Promise<Partition | TailraceError> {
     const { files } = this;
     const folder = partitionFolder(this.directory, topic.name, partition);
-    const key = `${topic.name}-${partition}`;
     const settings = resolveSettings(topic.configs, this.options.topicDefaults);
     const epochs = new LeaderEpochs(files, join(folder, 'leader-epoch-checkpoint'));
-    const logStartOffset = this.startOffsets.get(key) ?? 0;
+    const logStartOffset = this.upkeep.startOffset(topic.name, partition);
     try {
       await claimFolder(files, this.directory, folder, topic.topicId);
       await epochs.load();
@@ -361,7 +363,7 @@ class DiskLogDirectory implements LogDirectory {
         directory: folder,
         where: `topic ${topic.name}, partition ${partition}`,
         logStartOffset,
-        recoveryPoint: this.recoveryPoints.get(key),
+        recoveryPoint: this.upkeep.recoveryPoint(topic.name, partition),
         clean: this.wasClean,
         indexIntervalBytes: settings.indexIntervalBytes,
         mayHaveHoles: settings.compacts,
@@ -385,8 +387,8 @@ class DiskLogDirectory implements LogDirectory {
           tailBudget: this.tailBudget,
           epochs,
           refusal: () => this.guard.refusal(),
-          onDelete: (which, offset) => this.exclusively(() => this.deleteBefore(which, offset)),
-          onRoll: (which) => void this.exclusively(() => this.checkpoint([which])).catch(() => undefined),
+          onDelete: (which, offset) => this.upkeep.exclusively(() => this.upkeep.deleteBefore(which, offset)),
+          onRoll: (which) => this.upkeep.later(() => this.upkeep.checkpoint([which])),
         },
         recovered,
       );
@@ -408,33 +410,6 @@ class DiskLogDirectory implements LogDirectory {
       reason,
     });
   }
-
-  private async deleteBefore(partition: Partition, offset: number): Promise<void> {
-    const dropped = partition.moveStart(offset);
-    // The new start is durable before a file goes: otherwise a crash could leave a hole in the middle.
-    this.startOffsets.set(keyOf(partition), partition.logStartOffset);
-    await writeCheckpoint(this.files, this.directory, 'log-start-offset-checkpoint', this.startOffsets);
-    for (const segment of dropped) await segment.remove();
-    if (dropped.length > 0) await this.files.syncDirectory(partition.directory);
-  }
-
-  private async checkpoint(partitions: Partition[]): Promise<void> {
-    let moved = false;
-    for (const partition of partitions) {
-      const key = keyOf(partition);
-      const isCurrent =
-        this.recoveryPoints.get(key) === partition.logEndOffset && !partition.segments.some((s) => s.isDirty);
-      if (isCurrent) continue;
-      this.recoveryPoints.set(key, await checkpointPartition(this.files, partition));
-      moved = true;
-    }
-    if (moved)
-      await writeCheckpoint(this.files, this.directory, 'recovery-point-offset-checkpoint', this.recoveryPoints);
-  }
-}
-
-function keyOf(partition: { topic: string; partition: number }): string {
-  return `${partition.topic}-${partition.partition}`;
 }
 
 function emptyTopic(metadata: TopicMetadata): Topic {

@@ -302,6 +302,22 @@ export class Partition implements PartitionLog, Committable {
     this.options.onRoll(this);
   }
 
+  /** Begins a new segment when the last one is older than segment.ms. */
+  async rollByTime(nowMs: number): Promise<void> {
+    const active = this.segmentList.at(-1)!;
+    if (active.sizeBytes === 0) return;
+    // After a restart the last write says how old the segment is at least.
+    active.firstAppendMs ??= (await this.options.files.stat(active.path))?.modifiedMs ?? nowMs;
+    if (nowMs - active.firstAppendMs >= this.settings.segmentMs && active === this.segmentList.at(-1)) this.roll();
+  }
+
+  /** The greatest timestamp in a segment; when its file was last written where records have none. Undefined for an empty one. */
+  async latestTime(segment: Segment): Promise<number | undefined> {
+    if (segment.sizeBytes === 0) return undefined;
+    if (segment.latest === undefined) await this.reader.load(segment);
+    return segment.latest?.timestampMs ?? (await this.options.files.stat(segment.path))?.modifiedMs;
+  }
+
   /** Resolves when everything appended so far is durable. */
   flush(): Promise<void> {
     return this.visibleEnd === this.end ? Promise.resolve() : this.options.commit.enqueue(this);

@@ -156,9 +156,14 @@ export class Segment {
     for (const index of this.indexes) index.unload();
   }
 
-  /** The greatest timestamp of the segment and the last offset of the batch that has it; needs loaded indexes. */
+  /** The greatest timestamp of the segment and the last offset of the batch that has it; the first time needs loaded indexes. */
   get latest(): { timestampMs: number; offset: number } | undefined {
-    if (this.maxTimestampMs < 0) return this.timeIndex.last;
+    if (this.maxTimestampMs < 0) {
+      const last = this.timeIndex.last;
+      if (last === undefined) return undefined;
+      this.maxTimestampMs = last.timestampMs;
+      this.maxTimestampOffset = last.offset;
+    }
     return { timestampMs: this.maxTimestampMs, offset: this.maxTimestampOffset };
   }
 

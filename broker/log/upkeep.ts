@@ -1,0 +1,178 @@
+// The work beside appends and reads, one piece at a time: checkpoints, removal of old segments, closing of segments by time, the limit on disk use.
+// Owns Kafka's two checkpoint files, `recovery-point-offset-checkpoint` and `log-start-offset-checkpoint`.
+import { type Clock } from '../../base/clock.ts';
+import { messageOf, TailraceError } from '../../base/errors.ts';
+import { type Files } from '../../base/files.ts';
+import { type Logger } from '../../base/logger.ts';
+import { formatBytes } from '../../base/units.ts';
+import { checkpointPartition } from './checkpoint-round.ts';
+import { readCheckpoint, writeCheckpoint } from './checkpoints.ts';
+import { type Partition } from './partition.ts';
+import { type DeletableUntil, oldestDelivered, retainedStart } from './retention.ts';
+
+export interface UpkeepOptions {
+  directory: string;
+  files: Files;
+  clock: Clock;
+  logger: Logger;
+  /** The partitions that are open now. */
+  partitions: () => Partition[];
+  /** The log may hold this much; beyond it delivered segments go, then intake stops. */
+  maxDiskBytes: number;
+  deletableUntil: DeletableUntil;
+  /** Told whether `max_disk` is exceeded with nothing left to delete. */
+  onLimit: (reason: TailraceError | undefined) => void;
+  /** Producers that wrote nothing for this long are forgotten. */
+  producerExpiryMs: number;
+}
+
+export class Upkeep {
+  private readonly options: UpkeepOptions;
+  private recoveryPoints = new Map<string, number>();
+  private startOffsets = new Map<string, number>();
+  private last: Promise<unknown> = Promise.resolve();
+  private enforcing = false;
+
+  constructor(options: UpkeepOptions) {
+    this.options = options;
+  }
+
+  async load(): Promise<void> {
+    const { files, directory } = this.options;
+    this.recoveryPoints = await readCheckpoint(files, directory, 'recovery-point-offset-checkpoint');
+    this.startOffsets = await readCheckpoint(files, directory, 'log-start-offset-checkpoint');
+  }
+
+  recoveryPoint(topic: string, partition: number): number | undefined {
+    return this.recoveryPoints.get(`${topic}-${partition}`);
+  }
+
+  startOffset(topic: string, partition: number): number {
+    return this.startOffsets.get(`${topic}-${partition}`) ?? 0;
+  }
+
+  /** Forgets partitions that are no more. */
+  forget(partitions: readonly Partition[]): void {
+    for (const partition of partitions) {
+      this.recoveryPoints.delete(keyOf(partition));
+      this.startOffsets.delete(keyOf(partition));
+    }
+  }
+
+  /** Runs `work` when all upkeep that was asked for before is done. */
+  exclusively<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.last.then(work);
+    this.last = result.catch(() => undefined);
+    return result;
+  }
+
+  /** Runs `work` in its turn without anybody waiting; what goes wrong is logged. */
+  later(work: () => Promise<void>): void {
+    this.exclusively(work).catch((error: unknown) => {
+      this.options.logger.error(`upkeep of ${this.options.directory} failed: ${messageOf(error)}`);
+    });
+  }
+
+  /** All that is due now. */
+  maintain(): Promise<void> {
+    return this.exclusively(async () => {
+      const nowMs = this.options.clock.now();
+      for (const partition of this.options.partitions()) {
+        partition.producerStates.expire(nowMs - this.options.producerExpiryMs);
+        await partition.rollByTime(nowMs);
+        await this.retain(partition, nowMs);
+      }
+      await this.enforceLimit();
+      await this.checkpoint(this.options.partitions());
+    });
+  }
+
+  /** Looks at `max_disk` soon when it is exceeded. */
+  watchLimit(): void {
+    if (this.enforcing || this.usedBytes() <= this.options.maxDiskBytes) return;
+    this.enforcing = true;
+    this.later(async () => {
+      try {
+        await this.enforceLimit();
+      } finally {
+        this.enforcing = false;
+      }
+    });
+  }
+
+  /** Moves recovery points as far as possible. */
+  async checkpoint(partitions: readonly Partition[]): Promise<void> {
+    const { files, directory } = this.options;
+    let moved = false;
+    for (const partition of partitions) {
+      const key = keyOf(partition);
+      const isDirty = partition.segments.some((segment) => segment.isDirty);
+      if (!isDirty && this.recoveryPoints.get(key) === partition.logEndOffset) continue;
+      this.recoveryPoints.set(key, await checkpointPartition(files, partition));
+      moved = true;
+    }
+    if (moved) await writeCheckpoint(files, directory, 'recovery-point-offset-checkpoint', this.recoveryPoints);
+  }
+
+  /** Moves the start of a partition to `offset`, durably, then removes the segments below it. */
+  async deleteBefore(partition: Partition, offset: number): Promise<void> {
+    const { files, directory } = this.options;
+    const dropped = partition.moveStart(offset);
+    // The new start is durable before a file goes: otherwise a crash could leave a hole in the middle.
+    this.startOffsets.set(keyOf(partition), partition.logStartOffset);
+    await writeCheckpoint(files, directory, 'log-start-offset-checkpoint', this.startOffsets);
+    for (const segment of dropped) await segment.remove();
+    if (dropped.length > 0) await files.syncDirectory(partition.directory);
+  }
+
+  private async retain(partition: Partition, nowMs: number): Promise<void> {
+    const start = await retainedStart(partition, nowMs);
+    if (start <= partition.logStartOffset) return;
+    const delivered = this.options.deletableUntil(partition.topic, partition.partition);
+    if (delivered !== undefined && delivered < start) {
+      this.options.logger.warn('retention removes records that were not delivered everywhere', {
+        topic: partition.topic,
+        partition: partition.partition,
+        records: start - Math.max(delivered, partition.logStartOffset),
+      });
+    }
+    await this.deleteBefore(partition, start);
+  }
+
+  private async enforceLimit(): Promise<void> {
+    const { maxDiskBytes, deletableUntil, logger } = this.options;
+    const excessBytes = this.usedBytes() - maxDiskBytes;
+    if (excessBytes > 0) {
+      for (const { partition, newStart } of await oldestDelivered(
+        this.options.partitions(),
+        excessBytes,
+        deletableUntil,
+      )) {
+        logger.info('max_disk: the oldest delivered records go', {
+          topic: partition.topic,
+          partition: partition.partition,
+          newStart,
+        });
+        await this.deleteBefore(partition, newStart);
+      }
+    }
+    const usedBytes = this.usedBytes();
+    this.options.onLimit(
+      usedBytes <= maxDiskBytes
+        ? undefined
+        : new TailraceError(
+            'TLR_DISK_FULL',
+            `the log holds ${formatBytes(usedBytes)} of at most ${formatBytes(maxDiskBytes)} (max_disk), and all of it is still to be delivered`,
+            { retriable: true },
+          ),
+    );
+  }
+
+  private usedBytes(): number {
+    return this.options.partitions().reduce((sum, partition) => sum + partition.sizeBytes, 0);
+  }
+}
+
+function keyOf(partition: { topic: string; partition: number }): string {
+  return `${partition.topic}-${partition.partition}`;
+}
