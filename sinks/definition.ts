@@ -10,33 +10,27 @@ export function defineSink<Settings>(definition: SinkDefinition<Settings>): Sink
 }
 
 /** A size such as "256MB"; the parsed value is in bytes. */
-export function sizeSetting(defaultText: string) {
-  return z
-    .string()
-    .default(defaultText)
-    .transform((text, context) => {
-      const bytes = parseSizeBytes(text);
-      if (bytes !== undefined && bytes > 0) return bytes;
-      context.addIssue({
-        code: 'custom',
-        message: `"${text}" is not a size; write a number with a unit, such as 256MB`,
-      });
-      return z.NEVER;
+export function sizeSetting() {
+  return z.string().transform((text, context) => {
+    const bytes = parseSizeBytes(text);
+    if (bytes !== undefined && bytes > 0) return bytes;
+    context.addIssue({
+      code: 'custom',
+      message: `"${text}" is not a size; write a number with a unit, such as 256MB`,
     });
+    return z.NEVER;
+  });
 }
 
 /** A duration such as "15m"; the parsed value is in milliseconds. */
-export function durationSetting(defaultText: string) {
-  return z
-    .string()
-    .default(defaultText)
-    .transform((text, context) => {
-      const durationMs = parseDurationMs(text);
-      if (durationMs !== undefined && durationMs > 0) return durationMs;
-      context.addIssue({
-        code: 'custom',
-        message: `"${text}" is not a duration; write a number with a unit, such as 15m`,
-      });
-      return z.NEVER;
+export function durationSetting() {
+  return z.string().transform((text, context) => {
+    const durationMs = parseDurationMs(text);
+    if (durationMs !== undefined && durationMs > 0) return durationMs;
+    context.addIssue({
+      code: 'custom',
+      message: `"${text}" is not a duration; write a number with a unit, such as 15m`,
     });
+    return z.NEVER;
+  });
 }

@@ -19,18 +19,23 @@ const settings = z.strictObject({
       context.addIssue({ code: 'custom', message: messageOf(error) });
     }
   }),
-  /** Rolled files only: whichever comes first. `size` is that of the file, after compression. */
+  /** When to publish what was written, whichever comes first. `size` is that of the file, after compression. */
   roll: z
-    .strictObject({ size: sizeSetting('256MB'), age: durationSetting('15m'), idle: durationSetting('2m') })
+    .strictObject({
+      size: sizeSetting().optional(),
+      age: durationSetting().optional(),
+      idle: durationSetting().optional(),
+    })
     .prefault({}),
   compression: z.enum(['none', 'gzip', 'zstd']).optional(),
 });
 type FileSettings = z.infer<typeof settings>;
 
+const rolledLimits: RollLimits = { sizeBytes: 256e6, ageMs: 15 * 60_000, idleMs: 2 * 60_000 };
 /** Appended files are extended at least this often. */
-const appendLimits: RollLimits = { sizeBytes: 32 * 1024 * 1024, ageMs: 1000, idleMs: 500 };
+const appendedLimits: RollLimits = { sizeBytes: 32e6, ageMs: 1000, idleMs: 500 };
 /** Compressed ones less often: each time ends a frame. */
-const compressedAppendLimits: RollLimits = { sizeBytes: 32 * 1024 * 1024, ageMs: 10_000, idleMs: 5000 };
+const compressedLimits: RollLimits = { sizeBytes: 32e6, ageMs: 10_000, idleMs: 5000 };
 
 export class FileSink implements TwoPhaseSink {
   readonly guarantee = 'two-phase';
@@ -50,13 +55,10 @@ export class FileSink implements TwoPhaseSink {
     this.fieldPaths = this.template.fieldPaths;
     this.scope = this.template.hasPartition ? 'partition' : 'edge';
     this.compression = options.compression ?? compressionOf(options.path);
-    const { size, age, idle } = options.roll;
-    const rolled = { sizeBytes: size, ageMs: age, idleMs: idle };
-    this.limits = this.template.hasOffset
-      ? rolled
-      : this.compression === 'none'
-        ? appendLimits
-        : compressedAppendLimits;
+    const appended = this.compression === 'none' ? appendedLimits : compressedLimits;
+    const { sizeBytes, ageMs, idleMs } = this.template.hasOffset ? rolledLimits : appended;
+    const { size = sizeBytes, age = ageMs, idle = idleMs } = options.roll;
+    this.limits = { sizeBytes: size, ageMs: age, idleMs: idle };
     this.publisher = new Publisher(context.files, context.logger, resolve(this.template.baseDirectory));
   }
 

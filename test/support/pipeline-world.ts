@@ -5,12 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { systemClock } from '../../base/clock.ts';
+import { TailraceError } from '../../base/errors.ts';
 import { type Files } from '../../base/files.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { nodeFiles } from '../../base/node-files.ts';
 import { systemRandom } from '../../base/random.ts';
 import { createClient } from '../../broker/client/client.ts';
-import { type KafkaClient, type Producer } from '../../broker/client/contract.ts';
+import { type KafkaClient, type Producer, type RequestHandler } from '../../broker/client/contract.ts';
 import { InProcessTransport } from '../../broker/client/in-process-transport.ts';
 import { type CompiledStep, type EdgePlan, type PipelinePlan, type SinkPlan } from '../../pipelines/plan.ts';
 import { type Event, type StepResult } from '../../pipelines/steps/step.ts';
@@ -36,8 +37,8 @@ export class PipelineWorld {
     return new PipelineWorld(folder, await startTestBroker({ socket: false }));
   }
 
-  newClient(): KafkaClient {
-    const transport = new InProcessTransport(this.test.broker, 'test');
+  newClient(broker: RequestHandler = this.test.broker): KafkaClient {
+    const transport = new InProcessTransport(broker, 'test');
     return createClient({
       transport,
       clientId: 'test',
@@ -45,6 +46,28 @@ export class PipelineWorld {
       random: systemRandom,
       logger: silentLogger,
     });
+  }
+
+  /** A client whose requests are lost from cut() on: what was sent before may still have happened. */
+  cuttableClient(): { client: KafkaClient; cut(): void } {
+    const { broker } = this.test;
+    let isCut = false;
+    const client = this.newClient({
+      handle: (api, version, body, sender) =>
+        isCut
+          ? Promise.reject(new TailraceError('TLR_CLOSED', 'the test cut the connection'))
+          : broker.handle(api, version, body, sender),
+      versions: () => broker.versions(),
+      features: () => broker.features(),
+    });
+    return { client, cut: () => (isCut = true) };
+  }
+
+  /** As if the process had ended: members of this process are gone, open transactions are left to be fenced. */
+  async restartBroker(): Promise<void> {
+    await this.test.restart();
+    this.client = this.newClient();
+    this.producer = undefined;
   }
 
   createTopic(name: string, partitions = 1): Promise<void> {

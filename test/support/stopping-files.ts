@@ -13,7 +13,7 @@ export class StoppingFiles implements Files {
   /** Changes seen so far. */
   changes = 0;
   private readonly inner: Files;
-  private readonly limit: number;
+  private limit: number;
 
   constructor(inner: Files, limit: number) {
     this.inner = inner;
@@ -22,6 +22,11 @@ export class StoppingFiles implements Files {
 
   get stopped(): boolean {
     return this.changes > this.limit;
+  }
+
+  /** Stops here. */
+  stop(): void {
+    this.limit = Math.min(this.limit, this.changes - 1);
   }
 
   async open(path: string, mode: 'read' | 'write' | 'create' | 'create-new'): Promise<OpenFile> {
