@@ -2,7 +2,7 @@
 // disk takes a drawn state, and the log is opened again; then the same once more with the recovered log, recovery itself included.
 // What must hold: what was acknowledged or visible is there and unchanged, offsets are dense, and what once was readable stays.
 import { describe, expect, it } from 'vitest';
-import { systemClock } from '../../../base/clock.ts';
+import { type Clock, systemClock } from '../../../base/clock.ts';
 import { silentLogger } from '../../../base/logger.ts';
 import { type Random, seededRandom } from '../../../base/random.ts';
 import { type Appended, type LogDirectory, type PartitionLog } from '../../../broker/log/contract.ts';
@@ -12,10 +12,12 @@ import { batchOf, expectedCommitted, readCommitted, readRecords } from '../../su
 import { CrashFiles } from '../../support/crash-files.ts';
 
 const statesPerTrace = Number(process.env['CRASH_STATES'] ?? 40);
+/** The time of the test's records, so that retention finds nothing too old. */
+const clock: Clock = { ...systemClock, now: () => 1_700_000_000_000 };
 const lock = () => Promise.resolve({ release: () => Promise.resolve() });
 
 function open(files: CrashFiles, random: Random): Promise<LogDirectory> {
-  const dependencies = { clock: systemClock, logger: silentLogger, random, lock };
+  const dependencies = { clock, logger: silentLogger, random, lock };
   return openLogDirectory({ directory: '/data', files, tailBytes: 4000, ...dependencies });
 }
 
