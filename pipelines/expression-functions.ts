@@ -95,7 +95,7 @@ function toText(value: Value): string {
 }
 
 function size(value: Value): number {
-  if (typeof value === 'string') return [...value].length;
+  if (typeof value === 'string') return Array.from(value).length;
   if (Array.isArray(value)) return value.length;
   if (typeof value === 'object' && value !== null) return Object.keys(value).length;
   throw new StepError(`size() needs a text, a list or a map, not ${kindOf(value)}`);

@@ -36,7 +36,7 @@ export interface Expression {
   /** The name, where the whole expression is one bare name: likely a text without its quotes. */
   readonly bareName: string | undefined;
   /** Undefined when missing. Throws StepError. */
-  evaluate(event: Event): Value;
+  evaluate: (event: Event) => Value;
 }
 
 const limits = { maxAstNodes: 1000, maxDepth: 50, maxListElements: 500, maxMapEntries: 100, maxCallArguments: 8 };
@@ -141,7 +141,7 @@ class Compiler {
       case 'map': {
         const entries = node.args.map(([key, value]) => [this.compile(key), this.compile(value)] as const);
         return (scope) =>
-          Object.fromEntries(entries.map(([key, value]) => [String(key(scope)), value(scope) ?? null] as const));
+          Object.fromEntries(entries.map(([key, value]) => [mapKey(key(scope)), value(scope) ?? null] as const));
       }
       case 'call':
         return this.call(node, node.args[0], node.args[1], undefined);
@@ -274,6 +274,10 @@ function literal(node: ASTNode): Value {
     return value;
   if (typeof value === 'bigint' && Number.isSafeInteger(Number(value))) return Number(value);
   throw refuse(node, 'only texts, numbers up to 9007199254740991, true, false and null can be written here');
+}
+
+function mapKey(value: Value): string {
+  return typeof value === 'string' ? value : JSON.stringify(value ?? null);
 }
 
 /** Whether the value is a double by the way it is written; whole numbers divide as whole numbers otherwise. */

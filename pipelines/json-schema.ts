@@ -28,7 +28,7 @@ export function configJsonSchema({ agents, sinks }: Definitions): JsonSchema {
 }
 
 function toJsonSchema(schema: z.ZodType): JsonSchema {
-  return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema;
+  return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
 }
 
 function at(schema: JsonSchema, key: string): JsonSchema {
@@ -50,8 +50,9 @@ function alternatives(definitions: Definitions['agents'] | Definitions['sinks'],
   return { anyOf: [{ type: 'string', description: 'a URL' }, ...maps] };
 }
 
-function inner({ $schema: _, ...schema }: JsonSchema): JsonSchema {
-  return schema;
+/** Without the `$schema` that belongs at the top alone. */
+function inner(schema: JsonSchema): JsonSchema {
+  return Object.fromEntries(Object.entries(schema).filter(([key]) => key !== '$schema'));
 }
 
 /** A map with exactly one step, and what may stand beside it. */

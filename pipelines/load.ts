@@ -19,7 +19,7 @@ export interface LoadResult {
   /** Sorted: errors and warnings with their places. Show them with renderDiagnostics. */
   problems: readonly Diagnostic[];
   /** The full form as YAML (`check --expand`, `pipe --print-config`), variables unsubstituted; empty without a plan. */
-  expand(): string;
+  expand: () => string;
 }
 
 /** Loads one or several files as one configuration. Never rejects for what is in the files or missing: that is a problem with its place. */

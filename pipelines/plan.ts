@@ -2,7 +2,7 @@
 // draws. Everything is resolved: names are wired, steps compiled, units numbers, defaults filled in.
 import { type AgentDefinition } from '../agents/agent.ts';
 import { type SinkDefinition } from '../sinks/sink.ts';
-import { type Step } from './steps/step.ts';
+import { type Event, type Step } from './steps/step.ts';
 
 export interface Plan {
   /** Files it came from. */
@@ -74,6 +74,6 @@ export interface CompiledStep {
   place: string;
   step: Step;
   /** The guard of `when:`; the step is skipped where it is false. */
-  when: ((event: import('./steps/step.ts').Event) => boolean) | undefined;
+  when: ((event: Event) => boolean) | undefined;
   onError: 'dlq' | 'drop' | 'keep' | 'stop';
 }

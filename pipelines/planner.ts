@@ -126,7 +126,10 @@ export interface Names {
 export function namesOf(value: Record<string, unknown>): Names {
   const part = (key: string) => Object.entries(asRecord(value[key]));
   const filled = new Set(part('topics').map(([name]) => name));
-  for (const [name, agent] of part('agents')) filled.add(String(asRecord(agent)['to'] ?? name));
+  for (const [name, agent] of part('agents')) {
+    const { to } = asRecord(agent);
+    filled.add(typeof to === 'string' ? to : name);
+  }
   for (const [name, pipeline] of part('pipelines')) {
     filled.add(`${name}.dlq`);
     for (const target of [asRecord(pipeline)['to']].flat())

@@ -10,7 +10,7 @@ import { grokPatterns } from './patterns.ts';
 export interface Grok {
   readonly pattern: Pattern;
   /** The fields of a match anywhere in the text; undefined without one. Groups that took no part are absent. */
-  match(text: string): Fields | undefined;
+  match: (text: string) => Fields | undefined;
 }
 
 /** What is wrong with a grok pattern; `start` and `length` are characters of it. */
