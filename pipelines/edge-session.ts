@@ -75,7 +75,7 @@ export class EdgeSession {
     this.transformer = steps.length > 0 || asks ? new Transformer({ steps, names, askedPaths }) : undefined;
     this.consumer = options.client.consumer({
       ...{ groupId: options.group, topics: options.topics, isolation: 'read_committed', start: options.start },
-      ...{ maxBytes: fetchBytes, minBytes: 1, maxWaitMs: pollMs },
+      ...{ maxBytes: fetchBytesAt(options.bytesPerSecond), minBytes: 1, maxWaitMs: pollMs },
       ...(parts.instanceId === undefined ? {} : { instanceId: parts.instanceId }),
       onAssigned: (assigned) => this.onAssigned(assigned),
       onRevoked: (revoked) => this.onRevoked(revoked),
@@ -99,7 +99,7 @@ export class EdgeSession {
     while (!stop.aborted) {
       const fetched = await this.poll(stop);
       for (const batches of fetched) {
-        await this.handle(batches, kill);
+        await this.handle(batches, stop, kill);
         kill.throwIfAborted();
       }
       this.catchUp();
@@ -134,7 +134,7 @@ export class EdgeSession {
     }
   }
 
-  private async handle(fetched: FetchedBatches, kill: AbortSignal): Promise<void> {
+  private async handle(fetched: FetchedBatches, stop: AbortSignal, kill: AbortSignal): Promise<void> {
     const progress = this.partitions.get(nameOf(fetched));
     if (progress === undefined) return; // Taken away while it was fetched.
     const endOffset = this.job?.ends[fetched.topic]?.[fetched.partition] ?? Infinity;
@@ -155,7 +155,7 @@ export class EdgeSession {
     progress.nextOffset = Math.max(progress.nextOffset, Math.min(fetched.nextOffset, endOffset));
     if (progress.nextOffset >= endOffset) this.consumer.pause([fetched]);
     await this.decideDue();
-    await this.throttle(kill);
+    await this.throttle(stop);
   }
 
   private async deliver(progress: PartitionProgress, batch: SourceBatch, kill: AbortSignal): Promise<void> {
@@ -167,11 +167,11 @@ export class EdgeSession {
   }
 
   /** Holds the rate that was asked for, measured from the start. */
-  private async throttle(kill: AbortSignal): Promise<void> {
+  private async throttle(stop: AbortSignal): Promise<void> {
     const rate = this.options.bytesPerSecond;
     if (rate === undefined) return;
     const aheadMs = (this.takenBytes / rate) * 1000 - (this.options.clock.monotonicMs() - this.startedMs);
-    if (aheadMs > 0) await sleep(this.options.clock, aheadMs, kill);
+    if (aheadMs > 0) await sleep(this.options.clock, aheadMs, stop).catch(() => undefined);
   }
 
   /** Positions also move over what is not data: markers of transactions, and aborted records. */
@@ -294,6 +294,11 @@ export class EdgeSession {
     this.lastDecisionMs = clock.monotonicMs();
     this.hooks.healthy();
   }
+}
+
+/** With a rate to be held, a fetch is at most a quarter of a second of it. */
+function fetchBytesAt(bytesPerSecond: number | undefined): number {
+  return bytesPerSecond === undefined ? fetchBytes : Math.min(fetchBytes, Math.max(16 * 1024, bytesPerSecond / 4));
 }
 
 function nameOf({ topic, partition }: TopicPartition): string {

@@ -90,12 +90,15 @@ export class PipelineWorld {
     await (options.abort === true ? transaction.abort() : transaction.commit());
   }
 
-  runner(pipelines: readonly PipelinePlan[], options: { client?: KafkaClient; files?: Files } = {}): PipelineRunner {
-    const { client = this.client, files = nodeFiles } = options;
+  runner(
+    pipelines: readonly PipelinePlan[],
+    options: { client?: KafkaClient; files?: Files; instance?: string } = {},
+  ): PipelineRunner {
+    const { client = this.client, files = nodeFiles, instance = 'here' } = options;
     return new PipelineRunner({
       pipelines,
       client,
-      instance: 'here',
+      instance,
       files,
       clock: systemClock,
       random: systemRandom,
