@@ -111,10 +111,13 @@ export class GroupOffsets {
         this.parts.groups.getOrCreate(groupId);
         this.parts.offsets.addPending(partition, request.producerId, placed.changes);
         if (context.inProcess) guard.noteAppend(request, this.parts.topic.partition(partition), placed.appended);
-        await placed.appended.durable.catch((failure: unknown) => {
+        const landed = placed.appended.durable.catch((failure: unknown) => {
           this.parts.offsets.dropPending(partition, request.producerId, placed.changes);
           throw failure;
         });
+        // Its EndTxn waits for the disk, once for the whole transaction.
+        if (context.inProcess) landed.catch((failure: unknown) => void this.storageError(groupId, failure));
+        else await landed;
       } catch (failure) {
         return refuse(this.storageError(groupId, failure));
       }
