@@ -1,5 +1,6 @@
 // The functions of expressions, each callable as f(x, …) and x.f(…). They see no missing values: a call with one is missing itself.
-import { kindOf, type Value } from './expression-values.ts';
+import { ExactInteger } from './exact-integer.ts';
+import { isMap, kindOf, type Value } from './expression-values.ts';
 import { StepError } from './steps/step.ts';
 
 type Call = (args: readonly Value[]) => Value;
@@ -15,6 +16,7 @@ const text = (value: Value, name: string): string => {
   return value;
 };
 const number = (value: Value, name: string): number => {
+  if (value instanceof ExactInteger) return value.toNumber();
   if (typeof value !== 'number') throw new StepError(`${name}() needs a number, not ${kindOf(value)}`);
   return value;
 };
@@ -79,6 +81,7 @@ export function functionNames(): string[] {
 
 function toNumber(value: Value, name: string): number {
   if (typeof value === 'number') return value;
+  if (value instanceof ExactInteger) return value.toNumber();
   const parsed = typeof value === 'string' && value.trim() !== '' ? Number(value) : NaN;
   if (!Number.isFinite(parsed)) throw new StepError(`${name}() cannot make a number of ${describe(value)}`);
   return parsed;
@@ -97,7 +100,7 @@ function toText(value: Value): string {
 function size(value: Value): number {
   if (typeof value === 'string') return Array.from(value).length;
   if (Array.isArray(value)) return value.length;
-  if (typeof value === 'object' && value !== null) return Object.keys(value).length;
+  if (isMap(value)) return Object.keys(value).length;
   throw new StepError(`size() needs a text, a list or a map, not ${kindOf(value)}`);
 }
 

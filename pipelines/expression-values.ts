@@ -1,7 +1,8 @@
 // What expressions compute with: JSON's values, and undefined for what is missing; equality, order and arithmetic of them.
+import { ExactInteger } from './exact-integer.ts';
 import { type Event, StepError } from './steps/step.ts';
 
-export type Value = undefined | null | boolean | number | string | Value[] | { [name: string]: Value };
+export type Value = undefined | null | boolean | number | string | ExactInteger | Value[] | { [name: string]: Value };
 
 /** What a compiled expression runs on; `locals` are the variables of exists(), map() and their kin. */
 export interface Scope {
@@ -10,7 +11,12 @@ export interface Scope {
 }
 
 export function isMap(value: unknown): value is Record<string, Value> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof ExactInteger);
+}
+
+/** What is computed and compared with: a number for a whole number that none can hold. */
+function computable(value: Value): Value {
+  return value instanceof ExactInteger ? value.toNumber() : value;
 }
 
 /** For messages: "a text", "a number", … */
@@ -18,6 +24,7 @@ export function kindOf(value: Value): string {
   if (value === undefined) return 'missing';
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'a list';
+  if (value instanceof ExactInteger) return 'a number';
   return { string: 'a text', number: 'a number', boolean: 'true or false', object: 'a map' }[typeof value as 'string'];
 }
 
@@ -31,6 +38,7 @@ export function truth(value: Value): boolean {
 /** Missing equals nothing but null; lists and maps by their contents. */
 export function equals(a: Value, b: Value): boolean {
   if (a === b) return true;
+  if (a instanceof ExactInteger && b instanceof ExactInteger) return a.digits === b.digits;
   if (a === undefined || b === undefined) return a === null || b === null;
   if (Array.isArray(a))
     return Array.isArray(b) && a.length === b.length && a.every((item, position) => equals(item, b[position]));
@@ -42,7 +50,8 @@ export function equals(a: Value, b: Value): boolean {
 }
 
 /** Numbers and texts have an order; with something missing every comparison is false. Throws StepError for other pairs. */
-export function compare(op: '<' | '<=' | '>' | '>=', a: Value, b: Value): boolean {
+export function compare(op: '<' | '<=' | '>' | '>=', left: Value, right: Value): boolean {
+  const [a, b] = [computable(left), computable(right)];
   if (a === undefined || b === undefined || a === null || b === null) return false;
   if ((typeof a !== 'number' || typeof b !== 'number') && (typeof a !== 'string' || typeof b !== 'string')) {
     const hint = typeof a === 'string' || typeof b === 'string' ? '; int(…) makes a number of a text' : '';
@@ -61,7 +70,8 @@ export function compare(op: '<' | '<=' | '>' | '>=', a: Value, b: Value): boolea
 }
 
 /** + on numbers, texts and lists, the others on numbers; `real` makes / and % those of doubles. Throws StepError. */
-export function arithmetic(op: '+' | '-' | '*' | '/' | '%', a: Value, b: Value, real: boolean): Value {
+export function arithmetic(op: '+' | '-' | '*' | '/' | '%', left: Value, right: Value, real: boolean): Value {
+  const [a, b] = [computable(left), computable(right)];
   if (a === undefined || b === undefined) return undefined;
   if (typeof a === 'number' && typeof b === 'number') return compute(op, a, b, real);
   if (op === '+' && typeof a === 'string' && typeof b === 'string') return a + b;

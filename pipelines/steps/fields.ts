@@ -1,9 +1,10 @@
 // Fields by path. "user.name" is the field of that very name where there is one, else `name` inside the map `user`. Fields come from data, so
 // only own properties count and nothing is ever written through a prototype.
+import { ExactInteger } from '../exact-integer.ts';
 import { type Fields } from './step.ts';
 
 function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof ExactInteger);
 }
 
 /** The map that holds the last name of the path, and that name; undefined when there is none. */

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { parseAccessLog } from '../access-log.ts';
 import { messageOf } from '../../base/errors.ts';
+import { parseExactJson } from '../exact-integer.ts';
 import { compileGrok, GrokError } from '../grok/compile.ts';
 import { parseLogfmt } from '../logfmt.ts';
 import { type Path } from '../source.ts';
@@ -138,7 +139,7 @@ function firstOf(matchers: ((text: string) => Fields | undefined)[], what: strin
 function parseJson(text: string): Parsed {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseExactJson(text);
   } catch {
     throw new StepError('is not JSON');
   }

@@ -3,6 +3,7 @@
 // in which nothing is found stays untouched. Names of fields are not looked at.
 import { isIPv6 } from 'node:net';
 import { z } from 'zod';
+import { ExactInteger } from '../exact-integer.ts';
 import { defineStep, type StepContext } from './definition.ts';
 import { define, getField, setField } from './fields.ts';
 import { type Fields } from './step.ts';
@@ -87,7 +88,7 @@ function compileKinds(chosen: z.infer<typeof kinds>, at: string[], context: Step
 /** The same value when nothing was found in it; a copy of what changed otherwise. */
 function redactValue(value: unknown, apply: Redactor): unknown {
   if (typeof value === 'string') return apply(value);
-  if (typeof value !== 'object' || value === null) return value;
+  if (typeof value !== 'object' || value === null || value instanceof ExactInteger) return value;
   if (Array.isArray(value)) {
     const replaced: unknown[] = value.map((item) => redactValue(item, apply));
     return replaced.some((item, index) => item !== value[index]) ? replaced : value;

@@ -13,6 +13,20 @@ describe('parse', () => {
     expect(await through('- parse: json\n- set: { c: b + 1 }', '{"b":1}')).toBe('{"b":1,"c":2}');
   });
 
+  it('json keeps the digits of whole numbers that JavaScript cannot hold', async () => {
+    const line = '{"id":12345678901234567890,"list":[{"n":-99999999999999999}],"f":1.5}';
+    expect(await through('- parse: json\n- rename: { f: g }\n- redact: [email, credit_card]', line)).toBe(
+      '{"id":12345678901234567890,"list":[{"n":-99999999999999999}],"g":1.5}',
+    );
+    expect(
+      await through(
+        '- parse: json\n- set: { copy: fields.id, text: string(id), n: id > 5 && id == fields.id }\n- remove: [id, list]',
+        line,
+      ),
+    ).toBe('{"f":1.5,"copy":12345678901234567890,"text":"12345678901234567890","n":true}');
+    expect(await through('- parse: json\n- keep: list.exists(x, x.n < -5) && id / 10 > 7', line)).toBe(line);
+  });
+
   it('json keeps fields, order and values of any object', async () => {
     const steps = await compile('- parse: json\n- set: { last: 1 }');
     const name = fc
