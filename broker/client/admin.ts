@@ -7,6 +7,7 @@ import {
   type CommittedOffset,
   type GroupDescription,
   type TopicMetadata,
+  type TopicPartition,
   type TopicPartitionOffset,
 } from './contract.ts';
 import { decodeAssignment } from './group-assignor.ts';
@@ -171,9 +172,9 @@ export class KafkaAdmin implements Admin {
 
   groupOffsets(
     groupId: string,
-    options: { stable?: boolean } = {},
+    options: { stable?: boolean; partitions?: readonly TopicPartition[] } = {},
   ): Promise<Map<string, Map<number, CommittedOffset>>> {
-    return fetchGroupOffsets(this.cluster, groupId, undefined, { stable: options.stable ?? false });
+    return fetchGroupOffsets(this.cluster, groupId, options.partitions, { stable: options.stable ?? false });
   }
 
   commitGroupOffsets(groupId: string, offsets: readonly TopicPartitionOffset[]): Promise<void> {

@@ -88,7 +88,10 @@ export class SocketConnection implements Connection {
     timeoutMs: number,
   ): Promise<ResponseOf<K>> {
     return new Promise((resolve, reject) => {
-      if (!this.open) return reject(this.unreachable('the connection is closed'));
+      if (!this.open) {
+        reject(this.unreachable('the connection is closed'));
+        return;
+      }
       const correlationId = this.nextCorrelationId++ & 0x7fffffff;
       const chunks = encodeRequest(api, version, correlationId, this.clientId, body);
       const timer = this.clock.schedule(timeoutMs, () => {

@@ -112,8 +112,14 @@ export interface Admin {
   listGroups(): Promise<{ groupId: string; protocolType: string; state: string }[]>;
   describeGroup(groupId: string): Promise<GroupDescription>;
   deleteGroup(groupId: string): Promise<void>;
-  /** Committed offsets; with `stable` waits out open transactions (require_stable). Key: topic, then partition. */
-  groupOffsets(groupId: string, options?: { stable?: boolean }): Promise<Map<string, Map<number, CommittedOffset>>>;
+  /**
+   * Committed offsets, of `partitions` or all; key: topic, then partition. With `stable` waits out open transactions (require_stable). A partition whose
+   * very first offset is in an open transaction is not among "all" of a real broker: name the partitions where that matters.
+   */
+  groupOffsets(
+    groupId: string,
+    options?: { stable?: boolean; partitions?: readonly TopicPartition[] },
+  ): Promise<Map<string, Map<number, CommittedOffset>>>;
   /** For an empty group only (reset). */
   commitGroupOffsets(groupId: string, offsets: readonly TopicPartitionOffset[]): Promise<void>;
 }

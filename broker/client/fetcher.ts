@@ -93,7 +93,7 @@ export class Fetcher {
       const taken = this.take();
       void this.startFetches();
       const leftMs = deadlineMs - this.now();
-      if (taken.length > 0 || leftMs <= 0 || signal?.aborted || this.interrupted || this.closed) return taken;
+      if (taken.length > 0 || leftMs <= 0 || signal?.aborted || this.mustReturn()) return taken;
       await this.changed(leftMs, signal);
     }
   }
@@ -108,6 +108,10 @@ export class Fetcher {
     this.closed = true;
     this.states.clear();
     this.wakeAll();
+  }
+
+  private mustReturn(): boolean {
+    return this.interrupted || this.closed;
   }
 
   private throwFailure(): void {

@@ -44,7 +44,7 @@ export class GroupMembership {
   private memberId = '';
   private generation = -1;
   private wantsJoin = true;
-  private fatal: unknown;
+  private fatal: Error | undefined;
   private timer: Timer | undefined;
   private lastContactMs = 0;
   private watched: { counts: Map<string, number>; checkedMs: number } | undefined;
@@ -236,12 +236,13 @@ export class GroupMembership {
 
   /** The leader's duty: a topic that appeared or grew makes a new assignment due. */
   private async watchTopics(): Promise<void> {
-    if (this.watched === undefined) return;
-    const { counts, checkedMs } = this.watched;
+    const { watched } = this;
+    if (watched === undefined) return;
+    const { counts, checkedMs } = watched;
     const isMissingSome = [...counts.values()].includes(0);
     if (this.now() - checkedMs < (isMissingSome ? missingTopicWatchMs : topicWatchMs)) return;
     const current = await this.partitionCounts([...counts.keys()]);
-    if (this.watched === undefined) return;
+    if (this.watched !== watched) return;
     this.watched = { counts, checkedMs: this.now() };
     if ([...current].some(([topic, count]) => counts.get(topic) !== count)) this.trouble();
   }
@@ -257,8 +258,10 @@ export class GroupMembership {
     this.onTrouble();
   }
 
-  private translate(error: unknown): unknown {
-    if (!(error instanceof KafkaError) || error.errorCode !== ErrorCode.FENCED_INSTANCE_ID) return error;
+  private translate(error: unknown): Error {
+    if (!(error instanceof KafkaError) || error.errorCode !== ErrorCode.FENCED_INSTANCE_ID) {
+      return error instanceof Error ? error : new TailraceError('TLR_INTERNAL', String(error));
+    }
     const { groupId, instanceId } = this.options;
     return new TailraceError('TLR_FENCED', `group ${groupId}: another process is member ${instanceId ?? ''} by now`, {
       cause: error,

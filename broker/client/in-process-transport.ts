@@ -46,7 +46,10 @@ class InProcessConnection implements Connection {
 
   request<K extends ApiName>(api: K, body: RequestOf<K>, options?: RequestOptions): Promise<ResponseOf<K>> {
     return new Promise((resolve, reject) => {
-      if (!this.open) return reject(closedError());
+      if (!this.open) {
+        reject(closedError());
+        return;
+      }
       const version = this.versionOf(api, options?.maxVersion);
       const sender = { clientId: this.clientId, clientHost: '/127.0.0.1', inProcess: true };
       this.waiting.add(reject);

@@ -17,17 +17,13 @@ import {
   type ProducerOptions,
   type ProducerTransaction,
 } from './contract.ts';
+import { endTransaction, type ProducerIdentity } from './end-transaction.ts';
 import { type Cluster } from './metadata.ts';
 import { Partitioner } from './partitioner.ts';
 import { PartitionLane } from './produce-lane.ts';
 import { fencedError, isFenced, isRefusal } from './producer-errors.ts';
 import { retry, type RetryOptions } from './retry.ts';
 import { Transaction } from './transaction.ts';
-
-export interface ProducerIdentity {
-  readonly producerId: number;
-  readonly producerEpoch: number;
-}
 
 /** Below the 1,048,588 bytes that Kafka's brokers take by default. */
 const defaultBatchBytes = 1_000_000;
@@ -49,6 +45,8 @@ export class KafkaProducer implements Producer {
   /** The last identity that was ours: with it a later init() finds out whether someone took over in between (KIP-360). */
   private last: ProducerIdentity | undefined;
   private transaction: Transaction | undefined;
+  /** A transaction of ours was given up without an end. */
+  private leftOpen = false;
   private openedMs: number | undefined;
   private starting: Promise<void> | undefined;
   private version2 = false;
@@ -80,6 +78,7 @@ export class KafkaProducer implements Producer {
     this.last = this.current;
     this.sequences.clear();
     this.openedMs = undefined;
+    this.leftOpen = false;
   }
 
   async send(records: readonly OutgoingRecord[]): Promise<void> {
@@ -126,8 +125,10 @@ export class KafkaProducer implements Producer {
     return this.current;
   }
 
-  /** A new epoch for the next transaction, as EndTxn of transaction.version 2 gives it. */
+  /** The identity to go on with, as EndTxn gave it: of transaction.version 2 a new epoch. */
   adopt(identity: ProducerIdentity): void {
+    if (identity.producerEpoch === this.current?.producerEpoch && identity.producerId === this.current.producerId)
+      return;
     this.current = identity;
     this.last = identity;
     this.sequences.clear();
@@ -136,6 +137,7 @@ export class KafkaProducer implements Producer {
   /** From now on only init() helps. What is under way is given up: its outcome is unknown. */
   die(cause: unknown = new TailraceError('TLR_CLOSED', 'the producer was ended or initialised anew')): void {
     const lanes = [...this.lanes.values()];
+    this.leftOpen ||= this.transaction?.touched === true;
     this.current = undefined;
     this.transaction = undefined;
     this.lanes.clear();
@@ -236,11 +238,34 @@ export class KafkaProducer implements Producer {
     return identityOf(await connection.request('InitProducerId', body));
   }
 
-  private async initTransactional(transactionalId: string, repetition: RetryOptions): Promise<ProducerIdentity> {
-    // A transaction that outlived its timeout was aborted by the coordinator under a new epoch: that is not a takeover.
+  /**
+   * The identity under which init() goes on, so that it learns of a takeover; undefined to begin anew. An open transaction of ours is aborted
+   * first: for a producer that says who it was, InitProducerId would fence that one and with it ourselves.
+   */
+  private async claim(transactionalId: string, repetition: RetryOptions): Promise<ProducerIdentity | undefined> {
+    const { last, leftOpen, isVersion2 } = this;
+    if (last === undefined || !leftOpen) return last;
+    const decision = { transactionalId, identity: last, isVersion2, committed: false };
+    try {
+      this.last = await endTransaction(this.cluster, decision, repetition);
+    } catch (error) {
+      // A transaction that outlived its timeout was aborted by the coordinator under a new epoch: that is not a takeover.
+      if (isFenced(error) && this.mayHaveTimedOut()) return undefined;
+      const isOver =
+        error instanceof KafkaError &&
+        (error.errorCode === ErrorCode.INVALID_TXN_STATE || error.errorCode === ErrorCode.INVALID_PRODUCER_ID_MAPPING);
+      if (!isOver) throw error;
+    }
+    return this.last;
+  }
+
+  private mayHaveTimedOut(): boolean {
     const openMs = this.openedMs === undefined ? 0 : this.cluster.dependencies.clock.monotonicMs() - this.openedMs;
-    const mayHaveTimedOut = openMs >= this.transactionTimeoutMs;
-    let claim = mayHaveTimedOut ? undefined : this.last;
+    return openMs >= this.transactionTimeoutMs;
+  }
+
+  private async initTransactional(transactionalId: string, repetition: RetryOptions): Promise<ProducerIdentity> {
+    let claim = await this.claim(transactionalId, repetition);
     const ask = async (connection: Connection): Promise<ProducerIdentity> => {
       const claimed = claim !== undefined && connection.versionOf('InitProducerId') >= 3 ? claim : {};
       const { transactionTimeoutMs } = this;

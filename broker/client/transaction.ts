@@ -16,12 +16,12 @@ import {
   type ProducerTransaction,
   type TopicPartitionOffset,
 } from './contract.ts';
+import { endTransaction } from './end-transaction.ts';
 import { type KafkaProducer } from './producer.ts';
 import { fencedError, isFenced, isRefusal, memberGone } from './producer-errors.ts';
 import { isRetriable } from './retry.ts';
 
-/** The last versions before transaction.version 2. */
-const endTxnBefore2 = 4;
+/** The last version before transaction.version 2. */
 const txnOffsetCommitBefore2 = 4;
 
 export class Transaction implements ProducerTransaction {
@@ -32,7 +32,8 @@ export class Transaction implements ProducerTransaction {
   private toAdmit: { topic: string; partition: number }[] = [];
   private admission: Promise<void> | undefined;
   private failure: { error: unknown } | undefined;
-  private touched = false;
+  /** Whether the coordinator may know of this transaction. */
+  touched = false;
   private ended = false;
 
   constructor(producer: KafkaProducer, transactionalId: string) {
@@ -71,7 +72,10 @@ export class Transaction implements ProducerTransaction {
     await this.settle();
     this.ended = true;
     if (this.failure === undefined && !this.isAlive()) this.failure = { error: deadError() };
-    if (this.failure === undefined) return this.end(true);
+    if (this.failure === undefined) {
+      await this.end(true);
+      return;
+    }
     const { error } = this.failure;
     if (this.isAlive()) await this.rollBack().catch(() => this.producer.die());
     throw error;
@@ -126,9 +130,15 @@ export class Transaction implements ProducerTransaction {
   }
 
   private async end(committed: boolean): Promise<void> {
-    if (!this.touched) return this.producer.transactionEnded();
+    if (!this.touched) {
+      this.producer.transactionEnded();
+      return;
+    }
     try {
-      await this.endTxn(committed);
+      const { cluster, isVersion2 } = this.producer;
+      const identity = this.producer.identity();
+      const decision = { transactionalId: this.transactionalId, identity, isVersion2, committed };
+      this.producer.adopt(await endTransaction(cluster, decision, { retriable: isDefinite }));
     } catch (error) {
       this.producer.die(error);
       throw isFenced(error) ? fencedError(this.transactionalId, error) : error;
@@ -140,30 +150,14 @@ export class Transaction implements ProducerTransaction {
   private async rollBack(): Promise<void> {
     if (this.isVersion2 || this.failure === undefined) {
       try {
-        return await this.end(false);
+        await this.end(false);
+        return;
       } catch (error) {
         // Nothing had reached the coordinator, so that it knows of no transaction to abort.
         if (!(error instanceof KafkaError) || error.errorCode !== ErrorCode.INVALID_TXN_STATE) throw error;
       }
     }
     await this.producer.init();
-  }
-
-  private async endTxn(committed: boolean): Promise<void> {
-    const identity = this.producer.identity();
-    const body = apis.EndTxn.request.create({ transactionalId: this.transactionalId, ...identity, committed });
-    const maxVersion = this.isVersion2 ? Number.MAX_SAFE_INTEGER : endTxnBefore2;
-    const response = await this.onCoordinator(async (connection) => {
-      const answer = await connection.request('EndTxn', body, {
-        maxVersion,
-        timeoutMs: this.producer.transactionTimeoutMs,
-      });
-      if (answer.errorCode !== 0) throw new KafkaError(answer.errorCode, `EndTxn of ${this.transactionalId}`);
-      return answer;
-    });
-    if (this.isVersion2 && response.producerId >= 0) {
-      this.producer.adopt({ producerId: response.producerId, producerEpoch: response.producerEpoch });
-    }
   }
 
   private async addPartitions(): Promise<void> {

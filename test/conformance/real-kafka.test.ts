@@ -7,12 +7,14 @@ import { describeClient } from '../broker/client/behaviour.ts';
 import { canRunRealKafka, startRealKafka } from '../support/real-kafka.ts';
 
 describe.skipIf(!canRunRealKafka())('Apache Kafka', () => {
-  describeClient('Apache Kafka 4.3', async () => {
-    const kafka = await startRealKafka();
+  const open = (features: readonly string[]) => async () => {
+    const kafka = await startRealKafka({ features });
+    const bootstrap = [{ host: '127.0.0.1', port: kafka.port }];
     return {
-      transport: (clientId) =>
-        new SocketTransport({ bootstrap: [{ host: '127.0.0.1', port: kafka.port }], clientId, clock: systemClock }),
+      transport: (clientId: string) => new SocketTransport({ bootstrap, clientId, clock: systemClock }),
       stop: () => kafka.stop(),
     };
-  });
+  };
+  describeClient('Apache Kafka 4.3', open([]));
+  describeClient('Apache Kafka before KIP-890 (transaction.version 1)', open(['transaction.version=1']));
 });

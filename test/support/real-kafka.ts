@@ -24,14 +24,21 @@ export function canRunRealKafka(): boolean {
   return isInstalled('java', ['-version']) && isInstalled('mvn', ['--version']);
 }
 
-/** Starts one with these settings on top of its own; stop() removes everything but the jars. */
-export async function startRealKafka(settings: Readonly<Record<string, string>> = {}): Promise<RealKafka> {
+export interface RealKafkaOptions {
+  /** Broker settings on top of those of this file. */
+  settings?: Readonly<Record<string, string>>;
+  /** Feature levels other than the newest, as "transaction.version=1". */
+  features?: readonly string[];
+}
+
+/** Starts one; stop() removes everything but the jars. */
+export async function startRealKafka(options: RealKafkaOptions = {}): Promise<RealKafka> {
   const classPath = join(await jars(), '*');
   const directory = await mkdtemp(join(tmpdir(), 'tailrace-real-kafka-'));
   const port = await freePort();
   const properties = join(directory, 'server.properties');
   const logging = join(directory, 'log4j2.properties');
-  await writeFile(properties, await serverProperties(directory, port, settings));
+  await writeFile(properties, await serverProperties(directory, port, options.settings ?? {}));
   await writeFile(logging, loggingProperties);
   const java = [
     '-Xmx384m',
@@ -42,7 +49,16 @@ export async function startRealKafka(settings: Readonly<Record<string, string>> 
     classPath,
   ];
   const clusterId = randomBytes(16).toString('base64url').slice(0, 22);
-  const format = await run('java', [...java, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties]);
+  const format = await run('java', [
+    ...java,
+    'kafka.tools.StorageTool',
+    'format',
+    '-t',
+    clusterId,
+    '-c',
+    properties,
+    ...(options.features ?? []).flatMap((feature) => ['--feature', feature]),
+  ]);
   if (format.code !== 0) throw new Error(`Kafka's storage was not formatted: ${format.stderr}${format.stdout}`);
   const server = spawn('java', [...java, 'kafka.Kafka', properties], { stdio: ['ignore', 'pipe', 'inherit'] });
   await untilStarted(server);
@@ -140,7 +156,10 @@ function untilStarted(server: ChildProcess): Promise<void> {
 
 function ended(server: ChildProcess): Promise<void> {
   return new Promise((resolve) => {
-    if (server.exitCode !== null || server.signalCode !== null) return resolve();
+    if (server.exitCode !== null || server.signalCode !== null) {
+      resolve();
+      return;
+    }
     const timer = setTimeout(() => server.kill('SIGKILL'), 20_000);
     server.once('exit', () => {
       clearTimeout(timer);

@@ -192,8 +192,9 @@ describe('a transaction', () => {
     await expect(transaction.sendBatch('t', 0, batch())).rejects.toThrow();
     delete broker.script.EndTxn;
     await producer.init();
-    // It says who it was, so that the coordinator can tell whether someone else came in between (KIP-360).
-    expect(broker.bodies('InitProducerId').at(-1)).toMatchObject({ producerId: 7, producerEpoch: 0 });
+    // The open transaction is aborted first; then it says who it is, so that the coordinator sees whether someone else came in between (KIP-360).
+    expect(broker.bodies('EndTxn').map(({ committed }) => committed)).toEqual([true, false]);
+    expect(broker.bodies('InitProducerId').at(-1)).toMatchObject({ producerId: 7, producerEpoch: 1 });
     await producer.begin().commit();
   });
 
@@ -223,6 +224,17 @@ describe('init', () => {
     const producer = await begun(broker.client('remote'));
     broker.script.InitProducerId = () => apis.InitProducerId.response.create({ errorCode: ErrorCode.PRODUCER_FENCED });
     await expect(producer.init()).rejects.toMatchObject({ code: 'TLR_FENCED' });
+  });
+
+  it('takes a transaction that outlived its timeout for what it is: the coordinator fenced it, nobody else', async () => {
+    const broker = new ScriptedBroker();
+    const producer = broker.client('remote').producer({ transactionalId: 'txn', transactionTimeoutMs: 1 });
+    await producer.init();
+    await producer.begin().sendBatch('t', 0, batch());
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    broker.script.EndTxn = () => apis.EndTxn.response.create({ errorCode: ErrorCode.PRODUCER_FENCED });
+    await producer.init();
+    expect(broker.bodies('InitProducerId').map(({ producerId }) => producerId)).toEqual([-1, -1]);
   });
 
   it('begins anew when the coordinator has forgotten the id', async () => {

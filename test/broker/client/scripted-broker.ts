@@ -37,8 +37,8 @@ export class ScriptedBroker implements RequestHandler {
 
   async handle<K extends ApiName>(api: K, version: number, body: RequestOf<K>): Promise<ResponseOf<K>> {
     this.seen.push({ api, version, body });
-    const scripted = this.script[api] as ((body: RequestOf<K>, version: number) => ResponseOf<K>) | undefined;
-    return scripted === undefined ? (this.plain(api, body) as ResponseOf<K>) : await scripted(body, version);
+    const scripted: Script[K] = this.script[api];
+    return scripted === undefined ? this.plain(api, body) : await scripted(body, version);
   }
 
   /** Names of the requests so far, without those about where things are. */
@@ -54,7 +54,6 @@ export class ScriptedBroker implements RequestHandler {
   client(place: 'in process' | 'remote'): KafkaClient {
     const local = new InProcessTransport(this, 'test');
     const remote: Transport = {
-      ...local,
       bootstrap: local.bootstrap,
       inProcess: false,
       connect: () => local.connect(),
@@ -85,7 +84,7 @@ export class ScriptedBroker implements RequestHandler {
       case 'AddPartitionsToTxn':
       case 'AddOffsetsToTxn':
       case 'TxnOffsetCommit':
-        return apis[api].response.create({}) as ResponseOf<ApiName>;
+        return apis[api].response.create({});
       default:
         throw new Error(`${api} is not scripted`);
     }
