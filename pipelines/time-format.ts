@@ -60,11 +60,13 @@ export function parseTime(value: unknown, nearMs: number): number | undefined {
   if (typeof value !== 'string') return undefined;
   const text = value.trim();
   if (/^\d{9,19}(?:\.\d{1,9})?$/.test(text)) return parseEpoch(Number(text));
+  const iso = parseIso(text);
+  if (iso !== undefined) return iso;
   for (const format of otherFormats) {
     const time = parseFormatted(compileFormat(format), text, nearMs);
     if (time !== undefined) return time;
   }
-  return parseIso(text);
+  return undefined;
 }
 
 const isoParts =
@@ -125,6 +127,7 @@ function parseFormatted({ pattern, letters }: TimeFormat, text: string, nearMs: 
 
 /** Date.UTC takes years below 100 for those of the last century. */
 function utc(year: number, month: number, day: number, [hour, minute, second]: [number, number, number]): number {
+  if (year >= 100) return Date.UTC(year, month - 1, day, hour, minute, second);
   const date = new Date(0);
   date.setUTCFullYear(year, month - 1, day);
   date.setUTCHours(hour, minute, second);
@@ -132,7 +135,7 @@ function utc(year: number, month: number, day: number, [hour, minute, second]: [
 }
 
 function validDay(timeMs: number, year: number, month: number, day: number): number | undefined {
-  return new Date(utc(year, month, day, [0, 0, 0])).getUTCDate() === day ? timeMs : undefined;
+  return day <= 28 || new Date(utc(year, month, day, [0, 0, 0])).getUTCDate() === day ? timeMs : undefined;
 }
 
 function nearestYear(at: (year: number) => number, nearMs: number): number {
