@@ -128,16 +128,20 @@ export class Edge {
   }
 
   private async run(): Promise<void> {
-    while (!this.stopping.signal.aborted && this.state !== 'finished') {
+    for (let done = false; !done && !this.isStopping();) {
       try {
-        if (await this.runSession()) this.finish();
+        done = await this.runSession();
+        if (done) this.finish();
       } catch (error) {
-        if (this.stopping.signal.aborted) break;
+        if (this.isStopping()) {
+          this.leave(error);
+          break;
+        }
         this.pause(error);
         await sleep(this.options.clock, this.backoff.nextMs(), this.stopping.signal).catch(() => undefined);
       }
     }
-    if (this.state !== 'finished') this.state = 'stopped';
+    if (this.status().state !== 'finished') this.state = 'stopped';
     this.drain?.resolve('it was stopped');
   }
 
@@ -250,6 +254,17 @@ export class Edge {
     this.problem = undefined;
     this.options.logger.info('the job is done', { edge: this.group });
     this.resolveDrain(undefined);
+  }
+
+  private isStopping(): boolean {
+    return this.stopping.signal.aborted;
+  }
+
+  /** It was to end anyway; what it could not decide is done by the next start. */
+  private leave(error: unknown): void {
+    if (error === this.stopping.signal.reason || error === this.killing.signal.reason) return;
+    this.problem = messageOf(error);
+    this.options.logger.warn('the edge ended with work undecided', { edge: this.group, problem: this.problem });
   }
 
   private pause(error: unknown): void {

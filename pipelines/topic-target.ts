@@ -70,9 +70,8 @@ export class TopicTarget implements Target {
   }
 
   async prepare(): Promise<undefined> {
-    await Promise.all(
-      [...this.builders].map(([partition, builder]) => (builder.count > 0 ? this.send(partition, builder) : undefined)),
-    );
+    const filled = [...this.builders].filter(([, builder]) => builder.count > 0);
+    await Promise.all(filled.map(([partition, builder]) => this.send(partition, builder)));
     this.startedMs = undefined;
     this.takenBytes = 0;
     return undefined;

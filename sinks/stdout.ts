@@ -60,11 +60,13 @@ export class StreamSink implements SendingSink {
     return new Promise((resolve, reject) => {
       const fail = (error: unknown) =>
         reject(new TailraceError('TLR_SINK', `stdout cannot be written: ${messageOf(error)}`, { cause: error }));
-      if (this.broken !== undefined) return fail(this.broken);
-      this.stream.write(chunk, (error) => {
-        if (error) fail(error);
-        else resolve();
-      });
+      if (this.broken !== undefined) fail(this.broken);
+      else {
+        this.stream.write(chunk, (error) => {
+          if (error) fail(error);
+          else resolve();
+        });
+      }
     });
   }
 }

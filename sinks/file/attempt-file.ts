@@ -92,8 +92,10 @@ export class AttemptFile {
     if (this.chunk === undefined) return;
     const chunk = this.chunk;
     this.chunk = undefined;
-    if (this.used === 0) return this.pool.giveChunk(chunk);
-    if (this.failure !== undefined) return this.pool.giveChunk(chunk);
+    if (this.used === 0 || this.failure !== undefined) {
+      this.pool.giveChunk(chunk);
+      return;
+    }
     this.queue.push(chunk.subarray(0, this.used));
     this.pool.underWay(this.used);
     this.used = 0;

@@ -32,7 +32,6 @@ const latestMs = 8.64e15;
 export function safeValue(value: unknown): string {
   if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean' && typeof value !== 'bigint')
     return 'unknown';
-  // eslint-disable-next-line no-control-regex -- control characters are what is taken out
   let text = String(value)
     .replace(/[/\\\u0000-\u001f\u007f]/g, '_')
     .replace(/\.\.+/g, '_')
@@ -102,7 +101,7 @@ export class PathTemplate {
       if (part.kind === 'text') key += part.text;
       else if (part.kind === 'time') key += timePart(part.letter, delivery.timestampMs);
       else if (part.kind === 'topic') key += safeValue(coordinates.topic);
-      else if (part.kind === 'partition') key += coordinates.partition;
+      else if (part.kind === 'partition') key += String(coordinates.partition);
       else if (part.kind === 'offset') key += offsetMark;
       else key += safeValue(delivery.field(part.path));
     }

@@ -18,7 +18,7 @@ export interface TwoPhaseWorld {
 }
 
 export interface TwoPhaseCase {
-  world(): Promise<TwoPhaseWorld>;
+  world: () => Promise<TwoPhaseWorld>;
   /** Rounds of records; each round is decided as one. */
   rounds: readonly (readonly TestRecord[])[];
 }
@@ -120,13 +120,14 @@ export function twoPhaseContract(name: string, { world: makeWorld, rounds }: Two
       }));
 
     it('loses and doubles nothing wherever it is stopped', async () => {
-      for (let limit = 0, finished = false; !finished; limit++) {
+      for (let limit = 0; ; limit++) {
+        const outcome = { finished: false };
         await inWorld(async (world) => {
           const decisions: Decisions = { rounds: 0, manifest: undefined };
           const stopping = new StoppingFiles(world.files, limit);
           const first = await world.open(stopping, 1);
           await run(first, rounds, decisions).then(
-            () => (finished = !stopping.stopped),
+            () => (outcome.finished = !stopping.stopped),
             () => expect(stopping.stopped, `failed without being stopped, at change ${limit}`).toBe(true),
           );
           await first.close();
@@ -140,6 +141,7 @@ export function twoPhaseContract(name: string, { world: makeWorld, rounds }: Two
           expect((await world.visible()).sort(), `stopped at change ${limit}`).toEqual(lines(rounds).sort());
           expect(await world.leftOvers()).toEqual([]);
         });
+        if (outcome.finished) return;
       }
     });
   });

@@ -49,7 +49,7 @@ export class PipelineWorld {
   }
 
   /** A client whose requests are lost from cut() on: what was sent before may still have happened. */
-  cuttableClient(): { client: KafkaClient; cut(): void } {
+  cuttableClient(): { client: KafkaClient; cut: () => void } {
     const { broker } = this.test;
     let isCut = false;
     const client = this.newClient({

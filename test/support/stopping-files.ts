@@ -75,7 +75,9 @@ export class StoppingFiles implements Files {
     return this.change(() => this.inner.removeDirectory(path));
   }
   syncDirectory(path: string): Promise<void> {
-    return this.change(async () => void (await this.inner.stat(path)));
+    return this.change(async () => {
+      await this.inner.stat(path);
+    });
   }
   space(path: string) {
     return this.inner.space(path);

@@ -112,7 +112,7 @@ describe('appended files', () => {
   it('begin anew after they were rotated away', async () => {
     const sink = await open('app.log');
     const writer = await sink.openWriter({ kind: 'edge' });
-    for (const _ of [1, 2]) {
+    for (let time = 0; time < 2; time++) {
       await writer.write(deliveryBatch(lines(1)));
       await writer.publish((await writer.prepare())!);
       await rm(join(folder, 'app.log'));
