@@ -91,11 +91,15 @@ export class TailedFile {
     if (!this.hungry || this.unverified !== undefined || this.replaced || this.trouble !== undefined) return false;
     if (this.state !== 'live') return false;
     if (this.endPosition !== undefined && this.position >= this.endPosition) return false;
-    const { predecessor } = this;
-    if (predecessor === undefined) return true;
-    if (predecessor.state === 'live' && predecessor.hungry && predecessor.trouble === undefined) return false;
+    if (this.predecessor?.holdsUpSuccessor === true) return false;
     this.predecessor = undefined;
     return true;
+  }
+
+  /** There are bytes in it that come before those of the file that has its path now. */
+  private get holdsUpSuccessor(): boolean {
+    const isAtEnd = this.endPosition !== undefined && this.position >= this.endPosition;
+    return this.state === 'live' && this.hungry && !isAtEnd && this.trouble === undefined;
   }
 
   /** What a look at the file has shown. */

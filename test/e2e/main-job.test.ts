@@ -65,10 +65,17 @@ describe('up --once', () => {
     expect(second.code, second.stderr).toBe(0);
     expect(published('out')).toBe(numbered(0, 20_010) + 'no newline at the end\n');
 
+    renameSync(join(folder, 'app.log'), join(folder, 'app.log.1'));
+    writeFileSync(join(folder, 'app.log'), numbered(20_010, 20_020));
     const third = await tailrace('up', '--once');
     expect(third.code, third.stderr).toBe(0);
     expect(third.stdout).toMatch(/balanced/);
-    expect(published('out')).toBe(numbered(0, 20_010) + 'no newline at the end\n');
+    const all = numbered(0, 20_010) + 'no newline at the end\n' + numbered(20_010, 20_020);
+    expect(published('out')).toBe(all);
+
+    const fourth = await tailrace('up', '--once');
+    expect(fourth.code, fourth.stderr).toBe(0);
+    expect(published('out')).toBe(all);
   });
 
   it('counts what is dropped by rule and what goes to the dead letters', async () => {
