@@ -140,7 +140,8 @@ async function syncSegment(segment: Segment): Promise<void> {
   }
 }
 
-function isDiskFull(error: unknown): boolean {
+/** Whether a write failed for want of room: nothing is broken then. */
+export function isDiskFull(error: unknown): boolean {
   return error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT');
 }
 

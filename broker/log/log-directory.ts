@@ -14,14 +14,13 @@ import { ErrorCode, KafkaError } from '../wire/errors.ts';
 import { type LogDirectory, type PartitionLog, type RecoveryCut, type TopicDescription } from './contract.ts';
 import { DiskGuard } from './disk-guard.ts';
 import { GroupCommit } from './group-commit.ts';
-import { LeaderEpochs } from './leader-epochs.ts';
 import { MetadataLog, type TopicMetadata } from './metadata-log.ts';
+import { openPartition } from './partition-opening.ts';
 import { Partition } from './partition.ts';
-import { recoverPartition } from './recovery.ts';
 import { checkSetting, resolveSettings } from './settings.ts';
 import { TailBudget } from './tail.ts';
 import { type DeletableUntil } from './retention.ts';
-import { checkTopicName, claimFolder, clearDeleted, partitionFolder, removeFolders } from './topic-folders.ts';
+import { checkTopicName, clearDeleted, removeFolders } from './topic-folders.ts';
 import { Upkeep } from './upkeep.ts';
 
 export interface LogDirectoryOptions {
@@ -86,9 +85,9 @@ class DiskLogDirectory implements LogDirectory {
   private readonly tailBudget: TailBudget;
   private readonly guard: DiskGuard;
   private readonly byName = new Map<string, Topic>();
-  private readonly creating = new Set<string>();
   private wasClean = false;
   private producerIds = { next: 0, end: 0 };
+  private administration: Promise<unknown> = Promise.resolve();
   private producerIdWork: Promise<unknown> = Promise.resolve();
   private readonly upkeep: Upkeep;
   private failure: Error | undefined;
@@ -184,80 +183,65 @@ class DiskLogDirectory implements LogDirectory {
     return found;
   }
 
-  async createTopic(topic: {
+  createTopic(topic: {
     name: string;
     partitions: number;
     configs?: Record<string, string>;
   }): Promise<TopicDescription> {
     const { name, partitions, configs = {} } = topic;
-    this.checkOpen();
-    checkTopicName(name);
-    checkPartitionCount(partitions);
-    for (const [key, value] of Object.entries(configs)) checkSetting(key, value);
-    if (this.byName.has(name) || this.creating.has(name)) {
-      throw new KafkaError(ErrorCode.TOPIC_ALREADY_EXISTS, `topic ${name}`);
-    }
-    this.creating.add(name);
-    try {
+    return this.administer(async () => {
+      checkTopicName(name);
+      checkPartitionCount(partitions);
+      for (const [key, value] of Object.entries(configs)) checkSetting(key, value);
+      if (this.byName.has(name)) throw new KafkaError(ErrorCode.TOPIC_ALREADY_EXISTS, `topic ${name}`);
       const topicId = randomUuid(this.options.random).toString('base64url');
-      const metadata: TopicMetadata = { name, topicId, partitions, configs };
-      await this.metadata.append({ kind: 'topic', ...metadata });
+      await this.metadata.append({ kind: 'topic', name, topicId, partitions, configs });
       const created = emptyTopic(this.metadata.state.topics.get(topicId)!);
-      await this.addPartitions(created, partitions);
+      try {
+        await this.addPartitions(created, partitions);
+      } catch (error) {
+        // The metadata has it, but nobody was told: taken back.
+        await this.removeTopic(created);
+        throw error;
+      }
       this.byName.set(name, created);
       return describeTopic(created);
-    } finally {
-      this.creating.delete(name);
-    }
+    });
   }
 
-  async deleteTopic(name: string): Promise<void> {
-    this.checkOpen();
-    const topic = this.existing(name);
-    this.byName.delete(name);
-    this.creating.add(name);
-    try {
-      await this.metadata.append({ kind: 'delete', topicId: topic.metadata.topicId });
-      const gone = new KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `topic ${name} was deleted`);
-      const open = topic.partitions.filter((partition) => partition instanceof Partition);
-      for (const partition of open) partition.block(gone);
-      await Promise.allSettled(open.map((partition) => partition.flush()));
-      await this.upkeep.exclusively(async () => {
-        for (const partition of open) await partition.close();
-        this.upkeep.forget(open);
-        await this.finishDeletion(name, topic.metadata.topicId);
-      });
-    } finally {
-      this.creating.delete(name);
-    }
+  deleteTopic(name: string): Promise<void> {
+    return this.administer(() => this.removeTopic(this.existing(name)));
   }
 
-  async createPartitions(name: string, total: number): Promise<void> {
-    this.checkOpen();
-    const topic = this.existing(name);
-    checkPartitionCount(total);
-    if (total <= topic.partitions.length) {
-      throw new KafkaError(
-        ErrorCode.INVALID_PARTITIONS,
-        `topic ${name} has ${topic.partitions.length} partitions already`,
-      );
-    }
-    await this.metadata.append({ kind: 'partitions', topicId: topic.metadata.topicId, partitions: total });
-    await this.addPartitions(topic, total);
+  createPartitions(name: string, total: number): Promise<void> {
+    return this.administer(async () => {
+      const topic = this.existing(name);
+      checkPartitionCount(total);
+      if (total <= topic.partitions.length) {
+        throw new KafkaError(
+          ErrorCode.INVALID_PARTITIONS,
+          `topic ${name} has ${topic.partitions.length} partitions already`,
+        );
+      }
+      await this.metadata.append({ kind: 'partitions', topicId: topic.metadata.topicId, partitions: total });
+      await this.addPartitions(topic, total);
+    });
   }
 
-  async alterConfigs(name: string, changes: { name: string; value: string | null }[]): Promise<void> {
-    this.checkOpen();
-    const topic = this.existing(name);
-    const configs = { ...topic.metadata.configs };
-    for (const change of changes) {
-      checkSetting(change.name, change.value);
-      if (change.value === null) Reflect.deleteProperty(configs, change.name);
-      else configs[change.name] = change.value;
-    }
-    await this.metadata.append({ kind: 'configs', topicId: topic.metadata.topicId, configs });
-    const settings = resolveSettings(configs, this.options.topicDefaults);
-    for (const partition of topic.partitions) if (partition instanceof Partition) partition.settings = settings;
+  alterConfigs(name: string, changes: { name: string; value: string | null }[]): Promise<void> {
+    return this.administer(async () => {
+      const topic = this.existing(name);
+      const configs = new Map(Object.entries(topic.metadata.configs));
+      for (const change of changes) {
+        checkSetting(change.name, change.value);
+        if (change.value === null) configs.delete(change.name);
+        else configs.set(change.name, change.value);
+      }
+      const changed = Object.fromEntries(configs);
+      await this.metadata.append({ kind: 'configs', topicId: topic.metadata.topicId, configs: changed });
+      const settings = resolveSettings(changed, this.options.topicDefaults);
+      for (const partition of topic.partitions) if (partition instanceof Partition) partition.settings = settings;
+    });
   }
 
   allocateProducerId(): Promise<number> {
@@ -308,6 +292,30 @@ class DiskLogDirectory implements LogDirectory {
     if (this.closing) throw new TailraceError('TLR_CLOSED', 'the log is closed');
   }
 
+  /** Changes of topics happen one after the other. */
+  private administer<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.administration.then(() => {
+      this.checkOpen();
+      return work();
+    });
+    this.administration = result.catch(() => undefined);
+    return result;
+  }
+
+  private async removeTopic({ metadata, partitions }: Topic): Promise<void> {
+    await this.metadata.append({ kind: 'delete', topicId: metadata.topicId });
+    this.byName.delete(metadata.name);
+    const gone = new KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `topic ${metadata.name} was deleted`);
+    const open = partitions.filter((partition) => partition instanceof Partition);
+    for (const partition of open) partition.block(gone);
+    await Promise.allSettled(open.map((partition) => partition.flush()));
+    await this.upkeep.exclusively(async () => {
+      for (const partition of open) await partition.close();
+      this.upkeep.forget(open);
+      await this.finishDeletion(metadata.name, metadata.topicId);
+    });
+  }
+
   private existing(name: string): Topic {
     const topic = this.byName.get(name);
     if (topic === undefined) throw new KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `topic ${name}`);
@@ -348,67 +356,22 @@ class DiskLogDirectory implements LogDirectory {
     for (const partition of added) topic.partitions[partition] = opened[partition]!;
   }
 
-  /** Opens and recovers one partition; the error instead when what it holds is damaged. */
   private async openPartition(topic: TopicMetadata, partition: number): Promise<Partition | TailraceError> {
-    const { files } = this;
-    const folder = partitionFolder(this.directory, topic.name, partition);
-    const settings = resolveSettings(topic.configs, this.options.topicDefaults);
-    const epochs = new LeaderEpochs(files, join(folder, 'leader-epoch-checkpoint'));
-    const logStartOffset = this.upkeep.startOffset(topic.name, partition);
-    try {
-      await claimFolder(files, this.directory, folder, topic.topicId);
-      await epochs.load();
-      const recovered = await recoverPartition({
-        files,
-        directory: folder,
-        where: `topic ${topic.name}, partition ${partition}`,
-        logStartOffset,
-        recoveryPoint: this.upkeep.recoveryPoint(topic.name, partition),
-        clean: this.wasClean,
-        indexIntervalBytes: settings.indexIntervalBytes,
-        mayHaveHoles: settings.compacts,
-        epochs,
-      });
-      if (recovered.cut !== undefined) this.noteCut({ topic: topic.name, partition, ...recovered.cut });
-      const { leaderEpoch } = this.metadata.state;
-      epochs.assign(leaderEpoch, recovered.logEndOffset);
-      return new Partition(
-        {
-          files,
-          directory: folder,
-          topic: topic.name,
-          topicId: Buffer.from(topic.topicId, 'base64url'),
-          partition,
-          leaderEpoch,
-          logStartOffset,
-          settings,
-          clock: this.options.clock,
-          commit: this.commit,
-          tailBudget: this.tailBudget,
-          epochs,
-          refusal: () => this.guard.refusal(),
-          onDelete: (which, offset) => this.upkeep.exclusively(() => this.upkeep.deleteBefore(which, offset)),
-          onRoll: (which) => this.upkeep.later(() => this.upkeep.checkpoint([which])),
-        },
-        recovered,
-      );
-    } catch (error) {
-      if (!(error instanceof TailraceError) || error.code !== 'TLR_CORRUPT') throw error;
-      this.options.logger.error(error.message, { code: error.code, topic: topic.name, partition });
-      return error;
-    }
-  }
-
-  private noteCut(cut: RecoveryCut): void {
-    this.recoveryCuts.push(cut);
-    const { topic, partition, fromOffset, cutBytes, reason } = cut;
-    this.options.logger.warn('the end of a partition was torn and has been cut', {
+    const { files, directory } = this;
+    const { clock, logger, topicDefaults } = this.options;
+    const opened = await openPartition(
+      {
+        ...{ files, directory, clock, logger, topicDefaults },
+        ...{ commit: this.commit, tailBudget: this.tailBudget, upkeep: this.upkeep },
+        leaderEpoch: this.metadata.state.leaderEpoch,
+        wasClean: this.wasClean,
+        refusal: () => this.guard.refusal(),
+      },
       topic,
       partition,
-      fromOffset,
-      cutBytes,
-      reason,
-    });
+    );
+    if (opened.cut !== undefined) this.recoveryCuts.push(opened.cut);
+    return opened.partition;
   }
 }
 

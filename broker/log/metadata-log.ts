@@ -11,6 +11,7 @@ import { replaceFile } from '../../base/atomic-file.ts';
 import { messageOf, TailraceError } from '../../base/errors.ts';
 import { type Files, type OpenFile } from '../../base/files.ts';
 import { crc32c } from '../wire/crc32c.ts';
+import { isDiskFull } from './group-commit.ts';
 
 /** One change of the metadata; what happened, in the order it happened. */
 export type MetadataChange =
@@ -103,7 +104,7 @@ export class MetadataLog {
   private readonly path: string;
   private readonly file: OpenFile;
   private endBytes = 0;
-  private failure: Error | undefined;
+  private failure: TailraceError | undefined;
   private last: Promise<void> = Promise.resolve();
 
   private constructor(path: string, file: OpenFile, existed: boolean) {
@@ -144,14 +145,26 @@ export class MetadataLog {
     const entry = encodeEntry(change);
     try {
       await this.file.write([entry], this.endBytes);
+    } catch (error) {
+      if (!isDiskFull(error)) throw this.fail(error);
+      await this.file.truncate(this.endBytes).catch((second: unknown) => {
+        throw this.fail(second);
+      });
+      throw new TailraceError('TLR_DISK_FULL', `${this.path}: ${messageOf(error)}`, { cause: error, retriable: true });
+    }
+    try {
       await this.file.sync();
     } catch (error) {
-      // Whether the entry is on disk is not known; the next open() will tell.
-      this.failure = new TailraceError('TLR_DISK_FAILED', `${this.path}: ${messageOf(error)}`, { cause: error });
-      throw this.failure;
+      throw this.fail(error);
     }
     this.endBytes += entry.length;
     this.state.apply(change);
+  }
+
+  /** Whether the entry is on disk is not known then; the next open() will tell. */
+  private fail(error: unknown): TailraceError {
+    this.failure = new TailraceError('TLR_DISK_FAILED', `${this.path}: ${messageOf(error)}`, { cause: error });
+    return this.failure;
   }
 }
 

@@ -239,12 +239,13 @@ export class Partition implements PartitionLog, Committable {
   takePending(): PendingWrites {
     const writes = this.pending;
     this.pending = [];
+    for (const { segment } of writes) segment.beginCommit();
     return { writes, endOffset: this.end };
   }
 
   committed({ writes, endOffset }: PendingWrites): void {
     for (const { segment, position, buffers } of writes) {
-      segment.durableBytes = position + buffers.reduce((sum, buffer) => sum + buffer.length, 0);
+      segment.endCommit(position + buffers.reduce((sum, buffer) => sum + buffer.length, 0));
     }
     this.visibleEnd = endOffset;
     this.producerState.advance(endOffset);

@@ -41,6 +41,9 @@ export class Segment {
   private bytesSinceIndexEntry = 0;
   private maxTimestampMs = -1;
   private maxTimestampOffset = -1;
+  /** The two above for the batches handed to the running group commit, and for those that are durable. */
+  private committing = { maxTimestampMs: -1, maxTimestampOffset: -1 };
+  private committed = { maxTimestampMs: -1, maxTimestampOffset: -1 };
 
   /** `fresh`: there are no files yet. */
   constructor(files: Files, directory: string, baseOffset: number, fresh: boolean) {
@@ -134,6 +137,17 @@ export class Segment {
     for (const index of this.indexes) index.truncateToOffset(offset);
   }
 
+  /** Everything placed so far goes to the group commit. */
+  beginCommit(): void {
+    this.committing = { maxTimestampMs: this.maxTimestampMs, maxTimestampOffset: this.maxTimestampOffset };
+  }
+
+  /** What was handed over by beginCommit() is durable, up to the position `durableBytes`. */
+  endCommit(durableBytes: number): void {
+    this.durableBytes = durableBytes;
+    this.committed = this.committing;
+  }
+
   /** Throws away what is not durable; `endOffset` is where the durable part ends. */
   async cutBack(endOffset: number): Promise<void> {
     if (!this.created) {
@@ -143,6 +157,7 @@ export class Segment {
     await (await this.open()).truncate(this.durableBytes);
     this.truncateIndexes(endOffset);
     this.restore(this.durableBytes);
+    if (this.committed.maxTimestampMs > this.maxTimestampMs) Object.assign(this, this.committed);
   }
 
   /** Loads the indexes; false when one is missing or wrong. */

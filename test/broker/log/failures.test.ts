@@ -1,0 +1,212 @@
+// The log when the disk fails: full, broken, rotten, or with files missing.
+import { beforeEach, describe, expect, it } from 'vitest';
+import { type LogDirectory, type PartitionLog } from '../../../broker/log/contract.ts';
+import { appendValues, batchOf, expectedCommitted, readCommitted, readValues } from '../../support/batches.ts';
+import { CrashFiles } from '../../support/crash-files.ts';
+import { MemoryLog } from '../../support/memory-log.ts';
+
+let memory: MemoryLog;
+let log: LogDirectory;
+
+function app(): PartitionLog {
+  return log.partition('app', 0)!;
+}
+
+async function overwrite(path: string, position: number, bytes: Buffer): Promise<void> {
+  await (await memory.files.open(path, 'write')).write([bytes], position);
+}
+
+beforeEach(async () => {
+  memory = new MemoryLog();
+  log = await memory.open();
+  await log.createTopic({
+    name: 'app',
+    partitions: 2,
+    configs: { 'segment.bytes': '2000', 'index.interval.bytes': '200' },
+  });
+});
+
+describe('a full disk', () => {
+  it('refuses what was not durable, cuts it back, and goes on when there is room', async () => {
+    await appendValues(app(), ['kept']);
+    memory.files.inject = ({ kind }) => (kind === 'write' ? CrashFiles.error('ENOSPC') : undefined);
+    const first = app().append(batchOf(['refused']), { origin: 'client' });
+    const other = log.partition('app', 1)!.append(batchOf(['refused too']), { origin: 'client' });
+    await expect(first.durable).rejects.toMatchObject({ code: 'TLR_DISK_FULL', retriable: true });
+    await expect(other.durable).rejects.toMatchObject({ code: 'TLR_DISK_FULL' });
+    expect(app().logEndOffset).toBe(1);
+    expect(() => app().append(batchOf(['early']), { origin: 'client' })).toThrow(/KAFKA_STORAGE_ERROR/);
+    memory.files.inject = undefined;
+    await log.maintain();
+    expect(await appendValues(app(), ['later'])).toBe(1);
+    expect(await readValues(app())).toEqual(['kept', 'later']);
+    await log.close();
+    log = await memory.open();
+    expect(await readValues(app())).toEqual(['kept', 'later']);
+    expect(log.recoveryCuts).toEqual([]);
+  });
+
+  it('forgets the sequences and transactions of what it refused', async () => {
+    const producer = { producerId: 7, producerEpoch: 0, isTransactional: true };
+    const batch = (sequence: number) => batchOf([`s${sequence}`], { ...producer, baseSequence: sequence });
+    await app().append(batch(0), { origin: 'client' }).durable;
+    memory.files.inject = ({ kind }) => (kind === 'write' ? CrashFiles.error('ENOSPC') : undefined);
+    app().append(batch(1), { origin: 'client' });
+    await expect(
+      app().appendMarker({ producerId: 7, producerEpoch: 0, coordinatorEpoch: 0, kind: 'commit' }).durable,
+    ).rejects.toMatchObject({ code: 'TLR_DISK_FULL' });
+    memory.files.inject = undefined;
+    await log.maintain();
+    expect(app().lastStableOffset).toBe(0);
+    expect(app().append(batch(1), { origin: 'client' })).toMatchObject({ baseOffset: 1, duplicate: false });
+    expect(app().append(batch(1), { origin: 'client' })).toMatchObject({ baseOffset: 1, duplicate: true });
+  });
+
+  it('takes back a segment that was begun in the refused round', async () => {
+    await appendValues(app(), ['a'.repeat(1500)]);
+    memory.files.inject = ({ kind, path }) =>
+      kind === 'write' && path.endsWith('.log') ? CrashFiles.error('ENOSPC') : undefined;
+    await expect(app().append(batchOf(['b'.repeat(1500)]), { origin: 'client' }).durable).rejects.toMatchObject({
+      code: 'TLR_DISK_FULL',
+    });
+    memory.files.inject = undefined;
+    await log.maintain();
+    await appendValues(app(), ['c'.repeat(1500)]);
+    await memory.kill();
+    log = await memory.open();
+    expect(await readValues(app())).toEqual(['a'.repeat(1500), 'c'.repeat(1500)]);
+  });
+
+  it('refuses clients early and lets the coordinators use the reserve', async () => {
+    memory.files.freeBytes = 1000;
+    await log.maintain();
+    expect(() => app().append(batchOf(['x']), { origin: 'client' })).toThrow(/bookkeeping/);
+    await app().append(batchOf(['x']), { origin: 'internal' }).durable;
+    memory.files.freeBytes = 1e12;
+    memory.advance(1500);
+    expect(() => app().append(batchOf(['x']), { origin: 'client' })).toThrow();
+    await log.maintain();
+    await appendValues(app(), ['y']);
+    expect(await readValues(app())).toEqual(['x', 'y']);
+  });
+});
+
+describe('a broken disk', () => {
+  it.each(['sync', 'write'] as const)('stops the log for good when a %s fails', async (kind) => {
+    await appendValues(app(), ['kept']);
+    memory.files.inject = (call) => (call.kind === kind ? CrashFiles.error('EIO') : undefined);
+    const lost = app().append(batchOf(['lost']), { origin: 'client' });
+    await expect(lost.durable).rejects.toMatchObject({ code: 'TLR_DISK_FAILED' });
+    memory.files.inject = undefined;
+    expect((await log.failed).message).toContain('EIO');
+    expect(() => app().append(batchOf(['more']), { origin: 'client' })).toThrow(/KAFKA_STORAGE_ERROR/);
+    await expect(log.createTopic({ name: 'new', partitions: 1 })).rejects.toThrow(/KAFKA_STORAGE_ERROR/);
+    expect(app().highWatermark).toBe(1);
+    expect(await readValues(app())).toEqual(['kept']);
+    await log.close();
+    expect(await memory.files.stat('/data/.kafka_cleanshutdown')).toBeUndefined();
+  });
+
+  it('stops too when the disk is full only at the sync: what was kept is not known', async () => {
+    memory.files.inject = (call) => (call.kind === 'sync' ? CrashFiles.error('ENOSPC') : undefined);
+    const lost = app().append(batchOf(['lost']), { origin: 'client' });
+    await expect(lost.durable).rejects.toMatchObject({ code: 'TLR_DISK_FAILED' });
+  });
+});
+
+describe('damage', () => {
+  const first = '/data/app-0/00000000000000000000.log';
+
+  it('above the recovery point is cut and reported, and the leader epoch grows', async () => {
+    await log.maintain();
+    await appendValues(app(), ['a', 'b']);
+    await appendValues(app(), ['c']);
+    const size = (await memory.files.stat(first))!.sizeBytes;
+    await overwrite(first, size - 1, Buffer.from([0xff]));
+    await memory.kill();
+    log = await memory.open();
+    expect(log.recoveryCuts).toMatchObject([{ topic: 'app', partition: 0, fromOffset: 2 }]);
+    expect(log.recoveryCuts[0]!.cutBytes).toBeGreaterThan(61);
+    expect(await readValues(app())).toEqual(['a', 'b']);
+    expect(app().leaderEpoch).toBe(1);
+    expect(await appendValues(app(), ['d'])).toBe(2);
+    expect(app().endOffsetForEpoch(0)).toEqual({ leaderEpoch: 0, endOffset: 2 });
+    expect(app().endOffsetForEpoch(1)).toEqual({ leaderEpoch: 1, endOffset: 3 });
+  });
+
+  it.each([
+    ['zeros', Buffer.alloc(700)],
+    ['half a header', Buffer.alloc(30, 1)],
+  ])('%s behind the end are cut', async (_, garbage) => {
+    await appendValues(app(), ['a']);
+    await overwrite(first, (await memory.files.stat(first))!.sizeBytes, garbage);
+    await memory.kill();
+    log = await memory.open();
+    expect(log.recoveryCuts).toMatchObject([{ fromOffset: 1, cutBytes: garbage.length }]);
+    expect(await appendValues(app(), ['b'])).toBe(1);
+    expect(await readValues(app())).toEqual(['a', 'b']);
+  });
+
+  it('below the recovery point takes the partition offline, cuts nothing, and leaves the others alone', async () => {
+    for (let count = 0; count < 10; count++) await appendValues(app(), ['a'.repeat(100)]);
+    await appendValues(log.partition('app', 1)!, ['fine']);
+    await log.maintain();
+    await appendValues(app(), ['after']);
+    const before = (await memory.files.stat(first))!.sizeBytes;
+    await overwrite(first, 300, Buffer.from([0xff, 0xff]));
+    await memory.files.remove('/data/app-0/00000000000000000000.index');
+    await memory.kill();
+    log = await memory.open();
+    expect(() => log.partition('app', 0)).toThrow(/checksum.*KAFKA_STORAGE_ERROR/);
+    expect((await memory.files.stat(first))!.sizeBytes).toBe(before);
+    expect(log.recoveryCuts).toEqual([]);
+    expect(await readValues(log.partition('app', 1)!)).toEqual(['fine']);
+    expect(log.topic('app')).toBeDefined();
+  });
+
+  it('a log file that is missing below the recovery point takes the partition offline', async () => {
+    for (let count = 0; count < 30; count++) await appendValues(app(), ['a'.repeat(100)]);
+    await log.maintain();
+    await memory.files.remove((await segmentPaths()).at(-1)!);
+    await memory.kill();
+    log = await memory.open();
+    expect(() => log.partition('app', 0)).toThrow(/KAFKA_STORAGE_ERROR/);
+  });
+
+  it.each([
+    ['missing', (path: string) => memory.files.remove(path)],
+    ['cut', async (path: string) => (await memory.files.open(path, 'write')).truncate(5)],
+    ['nonsense', (path: string) => overwrite(path, 0, Buffer.alloc(16, 0xee))],
+  ])('indexes and snapshots that are %s are made again, after a clean end and after a kill', async (_, damage) => {
+    const producer = (id: number) => ({ producerId: id, producerEpoch: 0, isTransactional: true });
+    for (let count = 0; count < 40; count++) {
+      const batch = batchOf(['a'.repeat(50)], { ...producer(count % 3), baseSequence: Math.floor(count / 3) });
+      app().append(batch, { origin: 'client' });
+      if (count % 7 === 0) {
+        const { producerId } = producer(count % 3);
+        const kind = count % 2 === 0 ? 'abort' : 'commit';
+        app().appendMarker({ producerId, producerEpoch: 0, coordinatorEpoch: 0, kind });
+      }
+    }
+    await appendValues(app(), ['end']);
+    const committed = await expectedCommitted(app());
+    const state = app().producers();
+    for (const isClean of [true, false]) {
+      if (isClean) await log.close();
+      else await memory.kill();
+      for (const name of await memory.files.list('/data/app-0')) {
+        if (/index$|snapshot$/.test(name)) await damage(`/data/app-0/${name}`);
+      }
+      log = await memory.open();
+      expect(app().producers()).toEqual(state);
+      expect(await readCommitted(app(), 300)).toEqual(committed);
+      expect(await app().offsetForTime(0, 'read_uncommitted')).toMatchObject({ offset: 0 });
+      for (const offset of [0, 17, 33]) expect((await readValues(app(), offset)).length).toBeGreaterThan(0);
+    }
+  });
+
+  async function segmentPaths(): Promise<string[]> {
+    const names = await memory.files.list('/data/app-0');
+    return names.filter((name) => name.endsWith('.log')).map((name) => `/data/app-0/${name}`);
+  }
+});

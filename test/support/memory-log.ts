@@ -1,0 +1,57 @@
+// A log in memory for tests: a CrashFiles, a clock that stands still unless it is moved, seeded randomness.
+import { type Clock, systemClock } from '../../base/clock.ts';
+import { silentLogger } from '../../base/logger.ts';
+import { seededRandom } from '../../base/random.ts';
+import { type LogDirectory } from '../../broker/log/contract.ts';
+import { type LogDirectoryOptions, openLogDirectory } from '../../broker/log/log-directory.ts';
+import { CrashFiles } from './crash-files.ts';
+
+export class MemoryLog {
+  files = new CrashFiles();
+  /** A little after the time that test/support/batches.ts gives to records. */
+  nowMs = 1_700_000_001_000;
+  private monotonicMs = 0;
+  private readonly random = seededRandom(1);
+
+  readonly clock: Clock = {
+    now: () => this.nowMs,
+    monotonicMs: () => this.monotonicMs,
+    schedule: (delayMs, action) => systemClock.schedule(delayMs, action),
+  };
+
+  advance(durationMs: number): void {
+    this.nowMs += durationMs;
+    this.monotonicMs += durationMs;
+  }
+
+  async open(options: Partial<LogDirectoryOptions> = {}): Promise<LogDirectory> {
+    await this.files.makeDirectory('/data');
+    return openLogDirectory({
+      directory: '/data',
+      ...{ files: this.files, clock: this.clock, random: this.random, logger: silentLogger },
+      lock: () => Promise.resolve({ release: () => Promise.resolve() }),
+      ...options,
+    });
+  }
+
+  /** The power fails: the files are what was safe, and what a seeded draw adds. The open log is dead. */
+  powerLoss(): void {
+    this.files = this.files.crash(this.files.steps, this.random);
+  }
+
+  /** The process is killed: all that was written is there. The open log must not be used any more. */
+  async kill(): Promise<void> {
+    const copy = new CrashFiles();
+    await copyTree(this.files, copy, '/data');
+    this.files = copy;
+  }
+}
+
+async function copyTree(from: CrashFiles, to: CrashFiles, path: string): Promise<void> {
+  await to.makeDirectory(path);
+  for (const name of await from.list(path)) {
+    const child = `${path}/${name}`;
+    if ((await from.stat(child))!.kind === 'directory') await copyTree(from, to, child);
+    else await (await to.open(child, 'create')).write([await from.readFile(child)], 0);
+  }
+}
