@@ -70,6 +70,9 @@ export class CopyJudge {
       if (ended) {
         const copy = await this.claim(found, handle, original, candidate, originals);
         if (copy !== undefined) return copy;
+      } else if (original.unverified !== undefined) {
+        // It could not be looked at yet, for some passing reason.
+        waits ||= (await verify(handle, original.position, original.unverified)) !== undefined;
       } else if (!waits && this.startsLike(original, head))
         waits = await this.isUnderWay(handle, original, candidate, nowMs);
     }

@@ -53,8 +53,11 @@ export class Roster {
   private readonly latestByPath = new Map<string, TailedFile>();
   /** Identities that hold no lines (compressed files). */
   private skipped = new Set<string>();
+  /** What files were before that began anew, until they are followed again. */
+  private readonly lineage = new Map<string, { generation: number; firstPath: string }>();
   private sweeps = 0;
-  private vanished: ReadonlySet<TailedFile> = new Set();
+  /** Files that no path leads to since this sweep. */
+  private vanished = new Set<TailedFile>();
 
   constructor(options: RosterOptions) {
     this.options = options;
@@ -77,7 +80,7 @@ export class Roster {
     return [...this.live.values()].every((file) => file.isDone);
   }
 
-  /** A file was found to hold other content while the sweep was under way: it takes another one to decide about it. */
+  /** Some file holds other content now, and it is not decided yet what became of the old: it takes a sweep. */
   get isUndecided(): boolean {
     return [...this.live.values()].some((file) => file.replaced);
   }
@@ -90,21 +93,36 @@ export class Roster {
   /** Looks at everything once. */
   async sweep(): Promise<void> {
     const nowMs = this.options.clock.now();
-    let found = await this.options.discovery.sweep();
-    let seen = this.match(found, nowMs);
-    await this.searchMissing(seen.files, nowMs);
-    if (seen.shrunk || this.vanished.size > 0) {
-      // A copy that was made of it must be among the newcomers: look once more, now that it is known to be finished.
-      found = await this.options.discovery.sweep();
-      seen = this.match(found, nowMs);
-      this.vanished = new Set([...this.vanished].filter((file) => file.missingSinceMs !== undefined));
-    }
-    this.sweeps++;
-    if (this.sweeps === 1) this.setTargets(found);
-    await this.verifyRecovered();
+    const seen = await this.look(nowMs);
+    if (seen === undefined) return;
+    if (this.sweeps++ === 0) this.setTargets(seen.byIdentity);
     await this.admit(seen.newcomers, seen.byIdentity, nowMs);
     await this.settle(nowMs);
     this.skipped = new Set([...this.skipped].filter((identity) => seen.byIdentity.has(identity)));
+    for (const identity of this.lineage.keys()) if (!seen.byIdentity.has(identity)) this.lineage.delete(identity);
+  }
+
+  /**
+   * Walks until nothing more turns out to have been replaced or to have vanished, so that every copy that was made of such a file before is among
+   * the newcomers. Undefined when there was no end to it: the next sweep tries again.
+   */
+  private async look(nowMs: number) {
+    this.vanished = new Set();
+    for (let attempt = 0; attempt < 8; attempt++) {
+      const before = this.endedCount;
+      const seen = this.match(await this.options.discovery.sweep(), nowMs);
+      await this.verifyRecovered();
+      await this.searchMissing(seen.files, nowMs);
+      if (this.endedCount > 0) await this.verifyChanged();
+      if (this.endedCount === before) return seen;
+    }
+    return undefined;
+  }
+
+  private get endedCount(): number {
+    let count = this.vanished.size;
+    for (const file of this.live.values()) if (file.replaced) count++;
+    return count;
   }
 
   /** Finds the known ones among what was found, and tells who is new. */
@@ -118,7 +136,6 @@ export class Roster {
     }
     const files = new Set<TailedFile>();
     const newcomers: FoundFile[] = [];
-    let shrunk = false;
     for (const entry of byIdentity.values()) {
       const file = this.live.get(entry.stat.identity);
       if (file === undefined) {
@@ -129,10 +146,9 @@ export class Roster {
       this.observe(file, entry.path, entry.stat, nowMs);
       if (file.unverified === undefined && !file.replaced && file.sizeBytes < file.position) {
         file.replaced = true;
-        shrunk = true;
       }
     }
-    return { byIdentity, files, newcomers, shrunk };
+    return { byIdentity, files, newcomers };
   }
 
   private observe(file: TailedFile, path: string, stat: FileStat, nowMs: number): void {
@@ -146,9 +162,11 @@ export class Roster {
 
   /** Files that were not found under a name that matches: moved aside, or gone. */
   private async searchMissing(seen: ReadonlySet<TailedFile>, nowMs: number): Promise<void> {
-    const vanished = new Set<TailedFile>();
     for (const file of this.live.values()) {
-      if (seen.has(file)) continue;
+      if (seen.has(file)) {
+        this.vanished.delete(file);
+        continue;
+      }
       const stat = await this.options.files.stat(file.path).catch(() => undefined);
       if (stat?.identity === file.identity) {
         this.observe(file, file.path, stat, nowMs);
@@ -161,15 +179,14 @@ export class Roster {
         this.observe(file, sibling.path, sibling.stat, nowMs);
         break;
       }
-      if (file.missingSinceMs !== undefined) vanished.add(file);
+      if (file.missingSinceMs !== undefined) this.vanished.add(file);
     }
-    this.vanished = vanished;
   }
 
-  private setTargets(found: ReadonlyMap<string, FoundFile>): void {
+  private setTargets(byIdentity: ReadonlyMap<string, FoundFile>): void {
     const { targets } = this.options;
     if (targets === undefined) return;
-    if (targets.size === 0) for (const { stat } of found.values()) targets.set(stat.identity, stat.sizeBytes);
+    if (targets.size === 0) for (const [identity, { stat }] of byIdentity) targets.set(identity, stat.sizeBytes);
     for (const file of this.live.values()) {
       if (!targets.has(file.identity))
         targets.set(file.identity, file.missingSinceMs === undefined ? file.sizeBytes : 0);
@@ -177,7 +194,7 @@ export class Roster {
     }
   }
 
-  /** Compares recovered files with what was known of them; those that are others now are replaced. */
+  /** Compares recovered files with what was known of them. */
   private async verifyRecovered(): Promise<void> {
     for (const file of this.live.values()) {
       if (file.unverified === undefined || file.missingSinceMs !== undefined || file.replaced) continue;
@@ -195,6 +212,23 @@ export class Roster {
     }
   }
 
+  /**
+   * Before copies are told from new files: which of the others hold something else now? A copy may have been written over an older file, or
+   * into the inode of one that was deleted.
+   */
+  private async verifyChanged(): Promise<void> {
+    for (const file of this.live.values()) {
+      if (!file.hungry || file.position === 0 || file.unverified !== undefined || file.missingSinceMs !== undefined)
+        continue;
+      try {
+        const imprint = await verify(await this.options.reader.open(file), file.position, file.fingerprint);
+        if (imprint === undefined) file.replaced = true;
+      } catch (error) {
+        file.trouble = error;
+      }
+    }
+  }
+
   /** Decides about the newcomers and about the files that were replaced. */
   private async admit(
     newcomers: readonly FoundFile[],
@@ -205,8 +239,17 @@ export class Roster {
     const fresh: Fresh[] = [];
     const waiting = new Set<string>();
     const replaced = [...this.live.values()].filter((file) => file.replaced);
+    // What stands in the place of a replaced file is a newcomer like others: rotators write copies over older copies.
+    const successors: FoundFile[] = [];
+    for (const original of replaced) {
+      const found = byIdentity.get(original.identity);
+      if (found === undefined) continue;
+      successors.push(found);
+      const { generation, firstPath } = original.origin;
+      if (found.path === original.path) this.lineage.set(original.identity, { generation: generation + 1, firstPath });
+    }
     const needsJudge = this.sweeps > 1 || [...this.live.values()].some((file) => file.position > 0);
-    for (const found of newcomers) {
+    for (const found of [...newcomers, ...successors]) {
       if (found.stat.sizeBytes === 0 || !this.isWanted(found, replaced.length > 0)) continue;
       if (!needsJudge) {
         fresh.push({ found, handle: undefined });
@@ -214,7 +257,7 @@ export class Roster {
       }
       const handle = await this.openNewcomer(found);
       if (handle === undefined) continue;
-      const live = [...this.live.values()].filter((file) => !copies.has(file));
+      const live = [...this.live.values()].filter((file) => !copies.has(file) && file.identity !== found.stat.identity);
       const originals = { live, replaced: new Set(replaced), vanished: this.vanished, recovering: this.sweeps === 1 };
       const verdict = await this.judge.judge(found, handle, originals, nowMs);
       if (verdict.kind === 'copy') copies.set(verdict.original, { ...verdict, found, handle });
@@ -226,7 +269,7 @@ export class Roster {
     this.judge.keepOnly(waiting);
     await this.searchCopies(replaced, copies);
     const starts = await this.startPositions(fresh);
-    this.apply(copies, replaced, byIdentity);
+    this.apply(copies, replaced);
     for (const { found, handle } of fresh) this.follow(found, handle, starts.get(found));
   }
 
@@ -277,17 +320,8 @@ export class Roster {
   }
 
   /** Carries out what was decided; without waiting for anything, so that a flight sees all of it or nothing. */
-  private apply(
-    copies: ReadonlyMap<TailedFile, Copy>,
-    replaced: readonly TailedFile[],
-    byIdentity: ReadonlyMap<string, FoundFile>,
-  ): void {
-    const successors: { original: TailedFile; found: FoundFile }[] = [];
-    for (const original of replaced) {
-      const found = byIdentity.get(original.identity);
-      if (found !== undefined) successors.push({ original, found });
-      if (!copies.has(original)) this.end(original, 'replaced');
-    }
+  private apply(copies: ReadonlyMap<TailedFile, Copy>, replaced: readonly TailedFile[]): void {
+    for (const original of replaced) if (!copies.has(original)) this.end(original, 'replaced');
     for (const [original, { found, handle, position, imprint }] of copies) {
       this.release(original);
       if (position !== original.position) original.part = 0;
@@ -298,12 +332,6 @@ export class Roster {
       this.live.set(original.identity, original);
       this.dirty.add(original);
     }
-    for (const { original, found } of successors) {
-      if (!this.isWanted(found, false)) continue;
-      const { generation, firstPath } = original.origin;
-      const isSameName = found.path === original.path || copies.has(original);
-      this.follow(found, undefined, undefined, isSameName ? { generation: generation + 1, firstPath } : {});
-    }
   }
 
   /** Follows a new file, or a file that begins anew. */
@@ -311,12 +339,12 @@ export class Roster {
     found: FoundFile,
     handle: OpenFile | undefined,
     start: { position: number; imprint: Imprint } | undefined,
-    origin: { generation?: number; firstPath?: string } = {},
   ): void {
-    const firstPath = origin.firstPath ?? found.path;
+    const { generation, firstPath } = this.lineage.get(found.stat.identity) ?? { generation: 0, firstPath: found.path };
+    this.lineage.delete(found.stat.identity);
     const file = new TailedFile(
       {
-        ...{ id: this.options.random.bytes(fileIdBytes), firstPath, generation: origin.generation ?? 0 },
+        ...{ id: this.options.random.bytes(fileIdBytes), firstPath, generation },
         partition: this.options.partitionOf(firstPath),
       },
       found.path,
