@@ -22,12 +22,13 @@ export function createClient(dependencies: ClientDependencies): KafkaClient {
     inProcess: dependencies.transport.inProcess,
     admin: (): Admin => new KafkaAdmin(cluster),
     producer(options: ProducerOptions = {}) {
-      const producer = new KafkaProducer(cluster, options);
+      const producer: Producer = new KafkaProducer(cluster, options, () => open.delete(producer));
       open.add(producer);
       return producer;
     },
     consumer(options: ConsumerOptions) {
-      const consumer = new KafkaConsumer(cluster, options, `consumer-${++consumers}`);
+      const lane = `consumer-${++consumers}`;
+      const consumer: Consumer = new KafkaConsumer(cluster, options, lane, () => open.delete(consumer));
       open.add(consumer);
       return consumer;
     },

@@ -33,6 +33,7 @@ export class KafkaConsumer implements Consumer {
   private readonly cluster: Cluster;
   private readonly options: ConsumerOptions;
   private readonly lane: string;
+  private readonly onClose: () => void;
   private readonly fetcher: Fetcher;
   private readonly membership: GroupMembership | undefined;
   /** Ends what a rebalance waits for when the next rebalance is due already. */
@@ -42,8 +43,9 @@ export class KafkaConsumer implements Consumer {
   private closed = false;
 
   /** `lane` names this consumer's own connections. */
-  constructor(cluster: Cluster, options: ConsumerOptions, lane: string) {
+  constructor(cluster: Cluster, options: ConsumerOptions, lane: string, onClose: () => void) {
     this.cluster = cluster;
+    this.onClose = onClose;
     this.options = options;
     this.lane = lane;
     this.fetcher = new Fetcher(cluster, {
@@ -120,6 +122,7 @@ export class KafkaConsumer implements Consumer {
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
+    this.onClose();
     this.settling.abort(new TailraceError('TLR_CLOSED', 'the consumer was closed'));
     this.fetcher.close();
     if (!this.isManual) await this.membership?.leave();

@@ -43,12 +43,15 @@ export class GroupMembership {
   private readonly onTrouble: () => void;
   private memberId = '';
   private generation = -1;
+  /** As of the last assignment. Kept when the group throws us out: work done under it must be refused under its name, not taken without one. */
+  private joined: GroupMetadata | undefined;
   private wantsJoin = true;
   private fatal: Error | undefined;
   private timer: Timer | undefined;
   private lastContactMs = 0;
   private watched: { counts: Map<string, number>; checkedMs: number } | undefined;
   private closed = false;
+  private readonly ending = new AbortController();
 
   /** `onTrouble` is called when the member has to join again, or can not any more. */
   constructor(cluster: Cluster, options: MembershipOptions, onTrouble: () => void) {
@@ -68,9 +71,10 @@ export class GroupMembership {
     this.wantsJoin = true;
   }
 
+  /** Who this member is, or was, when it last got partitions. */
   metadata(): GroupMetadata {
-    const { groupId, instanceId } = this.options;
-    return { groupId, generation: this.generation, memberId: this.memberId, instanceId };
+    if (this.joined !== undefined) return this.joined;
+    throw new TailraceError('TLR_INTERNAL', `not a member of group ${this.options.groupId} yet`);
   }
 
   /** Joins until there is an assignment. Throws TLR_FENCED when another process has the same instance id, KafkaError when refused for good. */
@@ -82,6 +86,8 @@ export class GroupMembership {
       try {
         const assignment = await this.onCoordinator((connection) => this.joinOnce(connection), Infinity);
         if (assignment === undefined) continue;
+        const { groupId, instanceId } = this.options;
+        this.joined = { groupId, generation: this.generation, memberId: this.memberId, instanceId };
         this.lastContactMs = this.now();
         this.scheduleHeartbeat();
         return assignment;
@@ -95,6 +101,7 @@ export class GroupMembership {
   /** Ends the membership; a dynamic member tells the others, a static one may come back. Never throws. */
   async leave(): Promise<void> {
     this.closed = true;
+    this.ending.abort(new TailraceError('TLR_CLOSED', 'the consumer was closed'));
     this.timer?.cancel();
     const { groupId, instanceId } = this.options;
     if (this.memberId === '' || instanceId !== undefined) return;
@@ -269,7 +276,8 @@ export class GroupMembership {
   }
 
   private onCoordinator<T>(action: (connection: Connection) => Promise<T>, withinMs: number): Promise<T> {
-    return this.cluster.withCoordinator('group', this.options.groupId, action, { lane: this.options.lane, withinMs });
+    const { groupId, lane } = this.options;
+    return this.cluster.withCoordinator('group', groupId, action, { lane, withinMs, signal: this.ending.signal });
   }
 
   private now(): number {

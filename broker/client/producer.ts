@@ -39,6 +39,7 @@ export class KafkaProducer implements Producer {
   readonly transactionalId: string | undefined;
   readonly transactionTimeoutMs: number;
   private readonly options: ProducerOptions;
+  private readonly onClose: () => void;
   private readonly lanes = new Map<string, PartitionLane>();
   private readonly sequences = new Map<string, number>();
   private current: ProducerIdentity | undefined;
@@ -52,8 +53,9 @@ export class KafkaProducer implements Producer {
   private version2 = false;
   private readonly closing = new AbortController();
 
-  constructor(cluster: Cluster, options: ProducerOptions) {
+  constructor(cluster: Cluster, options: ProducerOptions, onClose: () => void) {
     this.cluster = cluster;
+    this.onClose = onClose;
     this.options = options;
     this.transactionalId = options.transactionalId;
     this.transactionTimeoutMs = options.transactionTimeoutMs ?? defaultTransactionTimeoutMs;
@@ -101,6 +103,7 @@ export class KafkaProducer implements Producer {
   close(): Promise<void> {
     this.die();
     this.closing.abort(new TailraceError('TLR_CLOSED', 'the producer was closed'));
+    this.onClose();
     return Promise.resolve();
   }
 
