@@ -12,6 +12,7 @@ import { nodeFiles } from '../../base/node-files.ts';
 import { systemRandom } from '../../base/random.ts';
 import { createClient } from '../../broker/client/client.ts';
 import { type KafkaClient, type Producer, type RequestHandler } from '../../broker/client/contract.ts';
+import { SocketTransport } from '../../broker/client/socket-transport.ts';
 import { InProcessTransport } from '../../broker/client/in-process-transport.ts';
 import { type CompiledStep, type EdgePlan, type PipelinePlan, type SinkPlan } from '../../pipelines/plan.ts';
 import { type Event, type StepResult } from '../../pipelines/steps/step.ts';
@@ -32,13 +33,26 @@ export class PipelineWorld {
     this.client = this.newClient();
   }
 
-  static async open(): Promise<PipelineWorld> {
+  static async open({ socket = false } = {}): Promise<PipelineWorld> {
     const folder = await mkdtemp(join(tmpdir(), 'tailrace-pipelines-'));
-    return new PipelineWorld(folder, await startTestBroker({ socket: false }));
+    return new PipelineWorld(folder, await startTestBroker({ socket }));
   }
 
   newClient(broker: RequestHandler = this.test.broker): KafkaClient {
     const transport = new InProcessTransport(broker, 'test');
+    return createClient({
+      transport,
+      clientId: 'test',
+      clock: systemClock,
+      random: systemRandom,
+      logger: silentLogger,
+    });
+  }
+
+  /** For a world that was opened with a socket. */
+  socketClient(): KafkaClient {
+    const bootstrap = [{ host: '127.0.0.1', port: this.test.port }];
+    const transport = new SocketTransport({ bootstrap, clientId: 'test', clock: systemClock });
     return createClient({
       transport,
       clientId: 'test',
