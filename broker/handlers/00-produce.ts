@@ -7,7 +7,7 @@
 //   Whatever acks says, readers see a batch when it is synced.
 // - Each partition succeeds or fails by itself. Clients may not write to the coordinators' own topics.
 // - Transactional batches need their partition to be part of the transaction: from version 12 it is added here (KIP-890), below it must be there.
-// Version notes: 5 log start offset · 8 error message (KIP-467) · 9 flexible · 10 leader hints (KIP-951; unused on one node) ·
+// Version notes: 5 log start offset · 7 zstd (KIP-110) · 8 error message (KIP-467) · 9 flexible · 10 leader hints (KIP-951; unused on one node) ·
 //   12 implicit AddPartitionsToTxn (KIP-890) · 13 topic ids (KIP-516)
 import { messageOf, TailraceError } from '../../base/errors.ts';
 import { type Appended, type PartitionLog } from '../log/contract.ts';
@@ -19,6 +19,20 @@ import { handler, type HandlerContext } from './handler.ts';
 import { findTopic, isCoordinatorTopic } from './topics.ts';
 
 type ProduceRequest = RequestOf<'Produce'>;
+
+const firstVersionWithZstd = 7;
+
+/** Errors that come before the log has looked at the batch: they tell nothing of the log. */
+const unseenErrors: ReadonlySet<number> = new Set([
+  ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+  ErrorCode.INVALID_TOPIC_EXCEPTION,
+  ErrorCode.INVALID_REQUIRED_ACKS,
+  ErrorCode.MESSAGE_TOO_LARGE,
+  ErrorCode.RECORD_LIST_TOO_LARGE,
+  ErrorCode.CORRUPT_MESSAGE,
+  ErrorCode.UNSUPPORTED_COMPRESSION_TYPE,
+  ErrorCode.KAFKA_STORAGE_ERROR,
+]);
 
 interface Outcome {
   index: number;
@@ -93,7 +107,8 @@ function append(
       });
       return refused(index, ErrorCode.KAFKA_STORAGE_ERROR, messageOf(error));
     }
-    return refused(index, error.errorCode, error.message);
+    const logStartOffset = unseenErrors.has(error.errorCode) ? -1 : startOf(topic, index, context);
+    return { ...refused(index, error.errorCode, error.message), logStartOffset };
   }
 }
 
@@ -104,6 +119,9 @@ function appendBatch(
   context: HandlerContext,
 ): Appended {
   const header = readBatchHeader(records, 0);
+  if (header.compression === 'zstd' && context.version < firstVersionWithZstd) {
+    throw new KafkaError(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, `zstd in Produce version ${context.version}`);
+  }
   if (header.isTransactional) {
     if (request.transactionalId === null) throw new KafkaError(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
     const problem = context.broker.transactions.verifyOrAddPartition(
@@ -160,6 +178,11 @@ function codeOf(error: unknown): number {
 function accepted(index: number, appended: Appended): Outcome {
   const { baseOffset, logAppendTimeMs, logStartOffset, durable } = appended;
   return { index, errorCode: ErrorCode.NONE, errorMessage: null, baseOffset, logAppendTimeMs, logStartOffset, durable };
+}
+
+/** Where the log of a partition begins that refused a batch. */
+function startOf(topic: string, index: number, { broker }: HandlerContext): number {
+  return broker.log.partition(topic, index)?.logStartOffset ?? -1;
 }
 
 function refused(index: number, errorCode: number, errorMessage: string | null = null): Outcome {

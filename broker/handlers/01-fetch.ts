@@ -115,7 +115,11 @@ async function readPartition(
     ...{ partitionIndex: asked.partition, errorCode: code, sizeBytes: 0, highWatermark: -1 },
     ...{ lastStableOffset: -1, logStartOffset: -1, abortedTransactions: null, records: [] as readonly Buffer[] },
   });
-  if (log === undefined) return refuse(errorCode);
+  if (log === undefined) {
+    // As in Kafka: an empty list for what is not there, null for what refuses.
+    const isUnknown = errorCode === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION || errorCode === ErrorCode.UNKNOWN_TOPIC_ID;
+    return { ...refuse(errorCode), abortedTransactions: isUnknown ? [] : null };
+  }
   const { highWatermark, lastStableOffset, logStartOffset } = log;
   const nothing = { ...refuse(ErrorCode.NONE), highWatermark, lastStableOffset, logStartOffset };
   if (diverging !== undefined) return { ...nothing, divergingEpoch: diverging };
@@ -140,9 +144,6 @@ async function readPartition(
     };
   } catch (error) {
     const code = errorCodeOf(error);
-    return {
-      ...refuse(code === ErrorCode.UNKNOWN_SERVER_ERROR ? ErrorCode.KAFKA_STORAGE_ERROR : code),
-      logStartOffset,
-    };
+    return refuse(code === ErrorCode.UNKNOWN_SERVER_ERROR ? ErrorCode.KAFKA_STORAGE_ERROR : code);
   }
 }

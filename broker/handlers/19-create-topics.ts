@@ -38,7 +38,7 @@ export const createTopics = handler({
         if (!(error instanceof KafkaError)) {
           context.broker.logger.error('A topic could not be created', { topic: asked.name, error: messageOf(error) });
         }
-        topics.push({ name: asked.name, errorCode: errorCodeOf(error), errorMessage: messageOf(error), configs: null });
+        topics.push({ name: asked.name, errorCode: errorCodeOf(error), errorMessage: messageOf(error) });
       }
     }
     return createTopicsResponse.create({ topics });

@@ -2,7 +2,7 @@
 //
 // Versions: 0-2.
 // Behaviour
-// - Controllers (endpoint type 2) are not to be reached from outside: UNSUPPORTED_ENDPOINT_TYPE.
+// - Controllers (endpoint type 2) are not to be reached from outside: MISMATCHED_ENDPOINT_TYPE.
 // Version notes: 1 endpoint type (KIP-919) · 2 fenced brokers (KIP-1073)
 import { ErrorCode } from '../wire/errors.ts';
 import { describeClusterResponse } from '../wire/messages/60-describe-cluster.ts';
@@ -15,9 +15,8 @@ export const describeCluster = handler({
   handle(request, { broker, endpoint, version }) {
     if (version >= 1 && request.endpointType !== 1) {
       return describeClusterResponse.create({
-        errorCode: ErrorCode.UNSUPPORTED_ENDPOINT_TYPE,
+        errorCode: ErrorCode.MISMATCHED_ENDPOINT_TYPE,
         errorMessage: `Endpoint type ${request.endpointType} cannot be asked here`,
-        endpointType: request.endpointType,
       });
     }
     return describeClusterResponse.create({

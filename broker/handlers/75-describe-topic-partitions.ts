@@ -25,7 +25,8 @@ export const describeTopicPartitions = handler({
     for (const name of names) {
       const topic = log.topic(name);
       if (topic === undefined) {
-        topics.push({ name, errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION });
+        const errorCode = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+        topics.push({ name, errorCode, topicAuthorizedOperations: topicOperations });
         continue;
       }
       const first = cursor?.topicName === name ? cursor.partitionIndex : 0;

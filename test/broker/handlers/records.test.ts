@@ -233,26 +233,22 @@ test('a transaction: added by Produce itself, unseen until it ends, aborted ones
 });
 
 test('below version 12 a partition must have been added', async () => {
-  const { producerId, producerEpoch } = await ask(server.broker, 'InitProducerId', {
-    transactionalId: 'old',
-    transactionTimeoutMs: 60_000,
-  });
-  const identity = { producerId, producerEpoch, baseSequence: 0, isTransactional: true };
   const options = { transactionalId: 'old', version: 9 };
-  expect((await produce('atomic', batchOf(['x'], identity), options)).errorCode).toBe(ErrorCode.INVALID_TXN_STATE);
+  const begin = () => ask(server.broker, 'InitProducerId', { transactionalId: 'old', transactionTimeoutMs: 60_000 });
+  const batch = (producerId: number, producerEpoch: number) =>
+    batchOf(['x'], { producerId, producerEpoch, baseSequence: 0, isTransactional: true });
+  const first = await begin();
+  const refused = await produce('atomic', batch(first.producerId, first.producerEpoch), options);
+  expect(refused.errorCode).toBe(ErrorCode.INVALID_TXN_STATE);
+  const { producerId, producerEpoch } = await begin();
   const added = await ask(server.broker, 'AddPartitionsToTxn', {
     ...{ v3AndBelowTransactionalId: 'old', v3AndBelowProducerId: producerId, v3AndBelowProducerEpoch: producerEpoch },
     v3AndBelowTopics: [{ name: 'atomic', partitions: [0] }],
   });
   expect(added.resultsByTopicV3AndBelow[0]!.resultsByPartition).toEqual([{ partitionIndex: 0, partitionErrorCode: 0 }]);
-  expect((await produce('atomic', batchOf(['x'], identity), options)).errorCode).toBe(0);
-  const ended = await ask(
-    server.broker,
-    'EndTxn',
-    { transactionalId: 'old', producerId, producerEpoch, committed: true },
-    3,
-  );
-  expect(ended.errorCode).toBe(0);
+  expect((await produce('atomic', batch(producerId, producerEpoch), options)).errorCode).toBe(0);
+  const decision = { transactionalId: 'old', producerId, producerEpoch, committed: true };
+  expect((await ask(server.broker, 'EndTxn', decision, 3)).errorCode).toBe(0);
 });
 
 test('everything is there after a restart', async () => {

@@ -1,0 +1,291 @@
+// The same requests to a real Kafka and to ours: the answers must say the same. What must differ (ids, ports, times, words of messages) is taken out
+// before comparing; what differs on purpose is named with its reason. Skipped where a real Kafka cannot be run.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type ApiName, apis, type RequestOf } from '../../broker/wire/apis.ts';
+import { type Message } from '../../broker/wire/schema.ts';
+import { RawClient } from '../support/raw-client.ts';
+import { canRunRealKafka, type RealKafka, startRealKafka } from '../support/real-kafka.ts';
+import { startTestBroker, type TestBroker } from '../support/test-broker.ts';
+import { batchOf } from '../support/text-batches.ts';
+
+/** Fields that no two brokers share. */
+const own = new Set([
+  'topicId',
+  'clusterId',
+  'host',
+  'port',
+  'errorMessage',
+  'logAppendTimeMs',
+  'leaderEpoch',
+  'producerId',
+]);
+
+function comparable(value: unknown): unknown {
+  if (Buffer.isBuffer(value)) return value.toString('hex');
+  if (Array.isArray(value)) return value.map(comparable);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, held]) => [key, own.has(key) ? key : comparable(held)]));
+}
+
+function corrupted(): Buffer {
+  const batch = batchOf(['x']);
+  batch[batch.length - 1]! ^= 1;
+  return batch;
+}
+
+const produce = (records: Buffer | null, options: object = {}, name = 'same') => ({
+  ...{ acks: -1, timeoutMs: 5000, topicData: [{ name, partitionData: [{ index: 0, records }] }] },
+  ...options,
+});
+const fetch = (fetchOffset: number, options: object = {}, topic = 'same') => ({
+  ...{ maxWaitMs: 10, minBytes: 1, maxBytes: 1 << 20 },
+  topics: [{ topic, partitions: [{ partition: 0, fetchOffset, partitionMaxBytes: 1 << 20, ...options }] }],
+});
+const create = (topic: object, validateOnly = false) => ({
+  ...{ timeoutMs: 5000, validateOnly },
+  topics: [{ name: 'fresh', numPartitions: 1, replicationFactor: 1, ...topic }],
+});
+const listAt = (timestamp: number, partitionIndex = 0) => ({
+  ...{ replicaId: -1 },
+  topics: [{ name: 'same', partitions: [{ partitionIndex, timestamp }] }],
+});
+const join = (options: object) => ({
+  ...{
+    groupId: 'differ',
+    sessionTimeoutMs: 10_000,
+    rebalanceTimeoutMs: 10_000,
+    memberId: '',
+    protocolType: 'consumer',
+  },
+  ...{ protocols: [{ name: 'range', metadata: Buffer.from('00000000000000000000', 'hex') }] },
+  ...options,
+});
+const commit = (options: object, topic = 'same', partitionIndex = 0) => ({
+  ...{ groupId: 'simple', generationIdOrMemberEpoch: -1, memberId: '' },
+  topics: [{ name: topic, partitions: [{ partitionIndex, committedOffset: 3, committedMetadata: 'words' }] }],
+  ...options,
+});
+
+interface Case {
+  what: string;
+  api: ApiName;
+  version: number;
+  draft: object;
+}
+
+const ask = (what: string, api: ApiName, version: number, draft: object = {}): Case => ({ what, api, version, draft });
+
+const cases: Case[] = [
+  ask('a batch is appended', 'Produce', 9, produce(batchOf(['a', 'b']))),
+  ask('in the oldest version', 'Produce', 3, produce(batchOf(['c']))),
+  ask('a batch with a wrong checksum', 'Produce', 9, produce(corrupted())),
+  ask('to an unknown topic', 'Produce', 9, produce(batchOf(['x']), {}, 'nowhere')),
+  ask('acks 2', 'Produce', 9, produce(batchOf(['x']), { acks: 2 })),
+  ask(
+    'a gap in the sequence',
+    'Produce',
+    9,
+    produce(batchOf(['x'], { producerId: 4000, producerEpoch: 0, baseSequence: 0 })),
+  ),
+  ask(
+    'a gap in the sequence, seen',
+    'Produce',
+    9,
+    produce(batchOf(['x'], { producerId: 4000, producerEpoch: 0, baseSequence: 7 })),
+  ),
+  ask(
+    'the same batch again',
+    'Produce',
+    9,
+    produce(batchOf(['x'], { producerId: 4000, producerEpoch: 0, baseSequence: 0 })),
+  ),
+  ask('an older epoch', 'Produce', 9, produce(batchOf(['x'], { producerId: 4001, producerEpoch: 5, baseSequence: 0 }))),
+  ask(
+    'an older epoch, seen',
+    'Produce',
+    9,
+    produce(batchOf(['x'], { producerId: 4001, producerEpoch: 4, baseSequence: 1 })),
+  ),
+  ask('a control batch of a client', 'Produce', 9, produce(batchOf(['x'], { isControl: true }))),
+  ask('zstd too early', 'Produce', 6, produce(batchOf(['x'], { compression: 'zstd' }))),
+  ask('zstd', 'Produce', 7, produce(batchOf(['x'], { compression: 'zstd' }))),
+  ask('all of it', 'Fetch', 12, fetch(0)),
+  ask('from inside a batch', 'Fetch', 4, fetch(1)),
+  ask('committed', 'Fetch', 11, { ...fetch(0), isolationLevel: 1 }),
+  ask('at the end', 'Fetch', 12, fetch(5)),
+  ask('beyond the end', 'Fetch', 12, fetch(500)),
+  ask('a partition that is not there', 'Fetch', 12, fetch(0, { partition: 5 })),
+  ask('an unknown topic', 'Fetch', 12, fetch(0, {}, 'nowhere')),
+  ask('with a leader epoch of the future', 'Fetch', 12, fetch(0, { currentLeaderEpoch: 50 })),
+  ask('with a session that is not', 'Fetch', 12, { ...fetch(0), sessionId: 99, sessionEpoch: 3 }),
+  ask('latest', 'ListOffsets', 7, listAt(-1)),
+  ask('earliest', 'ListOffsets', 7, listAt(-2)),
+  ask('greatest timestamp', 'ListOffsets', 7, listAt(-3)),
+  ask('greatest timestamp, too old a version', 'ListOffsets', 6, listAt(-3)),
+  ask('earliest local', 'ListOffsets', 8, listAt(-4)),
+  ask('latest tiered', 'ListOffsets', 9, listAt(-5)),
+  ask('by time', 'ListOffsets', 5, listAt(1)),
+  ask('by time to come', 'ListOffsets', 5, listAt(9e12)),
+  ask('of no partition', 'ListOffsets', 5, listAt(-1, 9)),
+  ask('of a topic', 'Metadata', 12, { topics: [{ name: 'same' }], allowAutoTopicCreation: false }),
+  ask('with operations', 'Metadata', 9, {
+    ...{ topics: [{ name: 'same' }], includeClusterAuthorizedOperations: true, includeTopicAuthorizedOperations: true },
+  }),
+  ask('of no topics', 'Metadata', 1, { topics: [] }),
+  ask('of an unknown topic', 'Metadata', 4, { topics: [{ name: 'nowhere' }], allowAutoTopicCreation: false }),
+  ask('of a bad name', 'Metadata', 4, { topics: [{ name: 'no/name' }], allowAutoTopicCreation: true }),
+  ask('by an unknown id', 'Metadata', 12, { topics: [{ name: null, topicId: Buffer.alloc(16, 3) }] }),
+  ask('one is there', 'CreateTopics', 6, create({ name: 'same' })),
+  ask('a bad name', 'CreateTopics', 6, create({ name: 'no/name' })),
+  ask('no partitions', 'CreateTopics', 6, create({ numPartitions: 0 })),
+  ask('two replicas', 'CreateTopics', 6, create({ replicationFactor: 2 })),
+  ask('an unknown setting', 'CreateTopics', 6, create({ configs: [{ name: 'no.such', value: '1' }] })),
+  ask('a bad value', 'CreateTopics', 6, create({ configs: [{ name: 'retention.ms', value: 'x' }] })),
+  ask('an unknown topic', 'DeleteTopics', 5, { topicNames: ['nowhere'], timeoutMs: 5000 }),
+  ask('an unknown id', 'DeleteTopics', 6, { topics: [{ name: null, topicId: Buffer.alloc(16, 3) }], timeoutMs: 5000 }),
+  ask('fewer', 'CreatePartitions', 3, { topics: [{ name: 'same', count: 1, assignments: null }], timeoutMs: 5000 }),
+  ask('of an unknown topic', 'CreatePartitions', 3, {
+    topics: [{ name: 'nowhere', count: 3, assignments: null }],
+    timeoutMs: 5000,
+  }),
+  ask('beyond the end', 'DeleteRecords', 2, {
+    topics: [{ name: 'same', partitions: [{ partitionIndex: 0, offset: 500 }] }],
+    timeoutMs: 5000,
+  }),
+  ask('of an unknown topic', 'DeleteRecords', 2, {
+    topics: [{ name: 'nowhere', partitions: [{ partitionIndex: 0, offset: 0 }] }],
+    timeoutMs: 5000,
+  }),
+  ask('of a group', 'FindCoordinator', 4, { keyType: 0, coordinatorKeys: ['differ'] }),
+  ask('the old way', 'FindCoordinator', 2, { keyType: 0, key: 'differ' }),
+  ask('without a member id', 'JoinGroup', 3, join({ groupId: '' })),
+  ask('too short a session', 'JoinGroup', 9, join({ sessionTimeoutMs: 1 })),
+  ask('an unknown member', 'JoinGroup', 9, join({ memberId: 'nobody' })),
+  ask('no protocols', 'JoinGroup', 9, join({ protocols: [] })),
+  ask('of an unknown group', 'Heartbeat', 4, { groupId: 'unknown', generationId: 1, memberId: 'm' }),
+  ask('of an unknown group', 'SyncGroup', 5, {
+    groupId: 'unknown',
+    generationId: 1,
+    memberId: 'm',
+    protocolType: 'consumer',
+    protocolName: 'range',
+  }),
+  ask('of an unknown group', 'LeaveGroup', 5, { groupId: 'unknown', members: [{ memberId: 'm' }] }),
+  ask('of an unknown group', 'DescribeGroups', 5, { groups: ['unknown'] }),
+  ask('of an unknown group, new', 'DescribeGroups', 6, { groups: ['unknown'] }),
+  ask('of an unknown group', 'DeleteGroups', 2, { groupsNames: ['unknown'] }),
+  ask('without members', 'OffsetCommit', 8, commit({})),
+  ask('to an unknown topic', 'OffsetCommit', 8, commit({}, 'nowhere')),
+  ask('to no partition', 'OffsetCommit', 8, commit({}, 'same', 9)),
+  ask('with a generation', 'OffsetCommit', 8, commit({ generationIdOrMemberEpoch: 3, memberId: 'm' })),
+  ask('of an unknown group', 'OffsetFetch', 7, {
+    groupId: 'unknown',
+    topics: [{ name: 'same', partitionIndexes: [0] }],
+  }),
+  ask('what was committed', 'OffsetFetch', 7, { groupId: 'simple', topics: null }),
+  ask('what was committed, new', 'OffsetFetch', 9, {
+    groups: [{ groupId: 'simple', topics: null }],
+    requireStable: true,
+  }),
+  ask('of an empty group', 'DescribeGroups', 5, { groups: ['simple'] }),
+  ask('all', 'ListGroups', 4, { statesFilter: ['Empty'] }),
+  ask('of an unknown group', 'OffsetDelete', 0, {
+    groupId: 'unknown',
+    topics: [{ name: 'same', partitions: [{ partitionIndex: 0 }] }],
+  }),
+  ask('without an id', 'InitProducerId', 4, { transactionalId: null, transactionTimeoutMs: 1000 }),
+  ask('an empty id', 'InitProducerId', 4, { transactionalId: '', transactionTimeoutMs: 1000 }),
+  ask('too long a timeout', 'InitProducerId', 4, { transactionalId: 'long', transactionTimeoutMs: 2_000_000_000 }),
+  ask('of a transactional id', 'FindCoordinator', 4, { keyType: 1, coordinatorKeys: ['unknown'] }),
+  ask('of an unknown id', 'EndTxn', 3, {
+    transactionalId: 'unknown',
+    producerId: 1,
+    producerEpoch: 0,
+    committed: true,
+  }),
+  ask('of an unknown id', 'AddOffsetsToTxn', 3, {
+    transactionalId: 'unknown',
+    producerId: 1,
+    producerEpoch: 0,
+    groupId: 'simple',
+  }),
+  ask('of an unknown id', 'AddPartitionsToTxn', 3, {
+    ...{ v3AndBelowTransactionalId: 'unknown', v3AndBelowProducerId: 1, v3AndBelowProducerEpoch: 0 },
+    v3AndBelowTopics: [{ name: 'same', partitions: [0] }],
+  }),
+  ask('of an unknown topic', 'AddPartitionsToTxn', 3, {
+    ...{ v3AndBelowTransactionalId: 'unknown', v3AndBelowProducerId: 1, v3AndBelowProducerEpoch: 0 },
+    v3AndBelowTopics: [{ name: 'nowhere', partitions: [0] }],
+  }),
+  ask('of an unknown topic', 'DescribeConfigs', 4, {
+    resources: [{ resourceType: 2, resourceName: 'nowhere', configurationKeys: null }],
+  }),
+  ask('of one setting', 'DescribeConfigs', 1, {
+    resources: [{ resourceType: 2, resourceName: 'same', configurationKeys: ['cleanup.policy'] }],
+  }),
+  ask('of an unknown broker', 'DescribeConfigs', 4, {
+    resources: [{ resourceType: 4, resourceName: '77', configurationKeys: null }],
+  }),
+  ask('an unknown setting', 'IncrementalAlterConfigs', 1, {
+    resources: [{ resourceType: 2, resourceName: 'same', configs: [{ name: 'no.such', value: '1' }] }],
+  }),
+  ask('append to what is no list', 'IncrementalAlterConfigs', 1, {
+    resources: [
+      { resourceType: 2, resourceName: 'same', configs: [{ name: 'retention.ms', configOperation: 2, value: '1' }] },
+    ],
+  }),
+  ask('of an unknown topic', 'IncrementalAlterConfigs', 1, {
+    resources: [{ resourceType: 2, resourceName: 'nowhere', configs: [{ name: 'retention.ms', value: '1' }] }],
+  }),
+  ask('an epoch', 'OffsetForLeaderEpoch', 4, {
+    topics: [{ topic: 'same', partitions: [{ partition: 0, leaderEpoch: 0 }] }],
+  }),
+  ask('an epoch to come', 'OffsetForLeaderEpoch', 4, {
+    topics: [{ topic: 'same', partitions: [{ partition: 0, leaderEpoch: 70 }] }],
+  }),
+  ask('the brokers', 'DescribeCluster', 2),
+  ask('the controllers', 'DescribeCluster', 1, { endpointType: 2 }),
+  ask('page by page', 'DescribeTopicPartitions', 0, { topics: [{ name: 'same' }], responsePartitionLimit: 1 }),
+  ask('an unknown topic', 'DescribeTopicPartitions', 0, { topics: [{ name: 'nowhere' }], responsePartitionLimit: 10 }),
+];
+
+describe.skipIf(!canRunRealKafka())('the same requests to a real Kafka and to ours', () => {
+  let kafka: RealKafka;
+  let server: TestBroker;
+  let theirs: RawClient;
+  let ours: RawClient;
+
+  beforeAll(async () => {
+    kafka = await startRealKafka();
+    server = await startTestBroker({ settings: { 'node.id': 1 } });
+    theirs = await RawClient.connect(kafka.port);
+    ours = await RawClient.connect(server.port);
+    const topics = [{ name: 'same', numPartitions: 2, replicationFactor: 1 }];
+    for (const client of [theirs, ours]) {
+      await client.request('CreateTopics', 6, apis.CreateTopics.request.create({ topics, timeoutMs: 10_000 }));
+    }
+  });
+  afterAll(async () => {
+    theirs.close();
+    ours.close();
+    await kafka.stop();
+    await server.close();
+  });
+
+  async function answerOf(client: RawClient, { api, version, draft }: Case) {
+    const { request }: { request: Pick<Message<RequestOf<ApiName>>, 'create'> } = apis[api];
+    const body = request.create(draft);
+    for (let attempt = 0; ; attempt++) {
+      const answer = comparable(await client.request(api, version, body));
+      // A real Kafka loads its coordinators' topics on first need.
+      const isLoading = /"errorCode":(14|15|16|51)\b/.test(JSON.stringify(answer));
+      if (!isLoading || attempt === 100) return answer;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+
+  test.each(cases)('$api $version: $what', async (asked) => {
+    const expected = await answerOf(theirs, asked);
+    expect(await answerOf(ours, asked)).toEqual(expected);
+  });
+});
