@@ -276,6 +276,11 @@ class DiskLogDirectory implements LogDirectory {
       await this.upkeep.exclusively(async () => {
         if (this.failure !== undefined) return;
         await this.upkeep.checkpoint(this.openPartitions());
+        // A partition that is offline was not looked at to its end: the next start must not take its recovery point for it.
+        const isWhole = [...this.byName.values()].every((topic) =>
+          topic.partitions.every((one) => one instanceof Partition),
+        );
+        if (!isWhole) return;
         await replaceFile(this.files, join(this.directory, cleanMarker), '{"version":0,"brokerEpoch":-1}');
       });
     } finally {

@@ -161,7 +161,11 @@ describe('damage', () => {
     expect((await memory.files.stat(first))!.sizeBytes).toBe(before);
     expect(log.recoveryCuts).toEqual([]);
     expect(await readValues(log.partition('app', 1)!)).toEqual(['fine']);
-    expect(log.topic('app')).toBeDefined();
+    await log.close();
+    log = await memory.open();
+    expect(() => log.partition('app', 0)).toThrow(/KAFKA_STORAGE_ERROR/);
+    expect((await memory.files.stat(first))!.sizeBytes).toBe(before);
+    expect(await readValues(log.partition('app', 1)!)).toEqual(['fine']);
   });
 
   it('a log file that is missing below the recovery point takes the partition offline', async () => {

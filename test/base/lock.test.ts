@@ -1,0 +1,67 @@
+// The lock of a data directory: held once, named, and free after kill -9.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { acquireLock } from '../../base/lock.ts';
+
+let directory: string;
+let child: ChildProcess | undefined;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'tailrace-lock-'));
+});
+
+afterEach(() => {
+  child?.kill('SIGKILL');
+  child = undefined;
+  rmSync(directory, { recursive: true, force: true });
+});
+
+/** Another process that takes the lock and keeps it until it is killed. */
+async function holdElsewhere(): Promise<ChildProcess> {
+  const lockPath = new URL('../../base/lock.ts', import.meta.url).href;
+  const script = `const { acquireLock } = await import(${JSON.stringify(lockPath)});
+    await acquireLock(${JSON.stringify(directory)});
+    process.stdout.write('held');
+    process.stdin.resume();`;
+  child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['pipe', 'pipe', 'inherit'] });
+  await once(child.stdout!, 'data');
+  return child;
+}
+
+it('is refused while another process holds it, and the message names that process', async () => {
+  const holder = await holdElsewhere();
+  await expect(acquireLock(directory)).rejects.toMatchObject({
+    code: 'TLR_LOCKED',
+    message: expect.stringContaining(`process ${holder.pid}`) as string,
+  });
+});
+
+it('is free as soon as the other process is gone, even by kill -9', async () => {
+  const holder = await holdElsewhere();
+  holder.kill('SIGKILL');
+  await once(holder, 'exit');
+  expect(existsSync(join(directory, '.lock'))).toBe(true);
+  const lock = await acquireLock(directory);
+  expect(readFileSync(join(directory, '.lock'), 'utf8')).toMatch(new RegExp(`^${process.pid} `));
+  await lock.release();
+  expect(existsSync(join(directory, '.lock'))).toBe(false);
+});
+
+it('is not held twice by one process, and can be taken again after release', async () => {
+  const lock = await acquireLock(directory);
+  await expect(acquireLock(directory)).rejects.toMatchObject({ code: 'TLR_LOCKED' });
+  await lock.release();
+  await (await acquireLock(directory)).release();
+});
+
+it.each(['', 'nonsense', '1 0 another-boot host', `${process.pid} 12345 x host`])(
+  'is not held by a file that names nobody alive: %j',
+  async (content) => {
+    writeFileSync(join(directory, '.lock'), content);
+    await (await acquireLock(directory)).release();
+  },
+);
