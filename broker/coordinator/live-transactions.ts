@@ -130,7 +130,9 @@ export class LiveTransactions {
     live.appends.set(key, watch);
   }
 
-  close(): void {
+  /** Waits for decisions on their way to the disk, then stops. */
+  async close(): Promise<void> {
+    await Promise.all([...this.transactions.values()].map((live) => live.decision));
     this.closed = true;
     for (const live of this.transactions.values()) {
       live.retry?.cancel();

@@ -191,12 +191,12 @@ export class TransactionCoordinator implements TransactionGuard {
     this.transactions.apply(live, { kind: 'doom', producer: { producerId, producerEpoch }, nowMs });
   }
 
-  /** Stops timers. What is open stays open in the log; open() goes on with it. */
-  close(): void {
+  /** Stops timers and carries out what is decided. What is open stays open in the log; open() goes on with it. */
+  async close(): Promise<void> {
     this.closed = true;
     this.timeoutTimer?.cancel();
     this.expiryTimer?.cancel();
-    this.transactions.close();
+    await this.transactions.close();
   }
 
   private initError({ transactionalId, transactionTimeoutMs, producerId, producerEpoch }: RequestOf<'InitProducerId'>) {

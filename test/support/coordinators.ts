@@ -49,7 +49,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   const groups = await GroupCoordinator.open(dependencies);
   const transactions = await TransactionCoordinator.open({ ...dependencies, groups });
   const close = async () => {
-    transactions.close();
+    await transactions.close();
     groups.close();
     await log.close();
   };

@@ -155,6 +155,26 @@ describe('after a restart', () => {
   });
 });
 
+describe('a transactional id', () => {
+  it('is forgotten after a week of silence', async () => {
+    const files = new CrashFiles();
+    const clock = new ManualClock();
+    let world = await worldWithTopics({ files, clock });
+    const producer = new TestProducer(world, 'agent');
+    await producer.init();
+    producer.produce('lines', ['a']);
+    await producer.end(true);
+    clock.pass(8 * 86_400_000);
+    expect(() => producer.produce('lines', ['b'])).toThrow('INVALID_PRODUCER_ID_MAPPING');
+    await world.close();
+    world = await worldWithTopics({ files, clock });
+    const next = new TestProducer(world, 'agent');
+    expect(await next.init()).toBe(ErrorCode.NONE);
+    expect(next.producerId).not.toBe(producer.producerId);
+    await world.close();
+  });
+});
+
 describe('offsets in a transaction', () => {
   it('hold with the commit, are unstable until then, and vanish with an abort', async () => {
     const files = new CrashFiles();

@@ -9,8 +9,8 @@ import { readCommitted, readRecords } from '../../support/batches.ts';
 import { CrashFiles } from '../../support/crash-files.ts';
 import { fetchOffset, openWorld, TestProducer, type World } from '../../support/coordinators.ts';
 
-const traces = Number(process.env['CRASH_TRACES'] ?? 6);
-const statesPerTrace = Number(process.env['CRASH_STATES'] ?? 12);
+const traces = Number(process.env['CRASH_TRACES'] ?? 5);
+const statesPerTrace = Number(process.env['CRASH_STATES'] ?? 8);
 const agents = ['first', 'second'];
 const places = [
   ['lines', 0],
@@ -26,8 +26,14 @@ interface Told {
 }
 
 /** Transactions one after the other, each with the next number in all places; they end as drawn, the last one not at all. */
-async function work(world: World, agent: string, random: Random, first: number, told: Told): Promise<void> {
-  const { steps } = { steps: () => (world.files as CrashFiles).steps };
+async function work(
+  world: World,
+  files: CrashFiles,
+  agent: string,
+  random: Random,
+  first: number,
+  told: Told,
+): Promise<void> {
   const producer = new TestProducer(world, agent);
   expect(await producer.init()).toBe(ErrorCode.NONE);
   const count = 2 + Math.floor(random.next() * 4);
@@ -42,7 +48,7 @@ async function work(world: World, agent: string, random: Random, first: number, 
     const committed = random.next() < 0.75;
     if (!committed) told.aborts.push({ agent, number });
     expect(await producer.end(committed)).toBe(ErrorCode.NONE);
-    if (committed) told.commits.push({ step: steps(), agent, number });
+    if (committed) told.commits.push({ step: files.steps, agent, number });
   }
 }
 
@@ -100,12 +106,12 @@ async function trace(seed: number): Promise<void> {
   await world.log.createTopic({ name: 'lines', partitions: 2 });
   await world.log.createTopic({ name: 'positions', partitions: 1 });
   const made = files.steps;
-  await Promise.all(agents.map((agent) => work(world, agent, random, 1, told)));
+  await Promise.all(agents.map((agent) => work(world, files, agent, random, 1, told)));
   if (random.next() < 0.5) {
     // A second life of the process, so that some data are older than it.
     await world.close();
     world = await openWorld({ files });
-    await Promise.all(agents.map((agent) => work(world, agent, random, 100, told)));
+    await Promise.all(agents.map((agent) => work(world, files, agent, random, 100, told)));
   }
   await world.close();
   for (let state = 0; state < statesPerTrace; state++) {
