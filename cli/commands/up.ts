@@ -29,7 +29,7 @@ export function addRunOptions(command: Command): Command {
 }
 
 /** The overview: what is read, where lines go, how to look at them. */
-function describePlan(plan: Plan, dataDirectory: string, addresses: readonly string[]): string {
+function describePlan(plan: Plan, dataDirectory: string, addresses: readonly string[], once: boolean): string {
   const lines = [
     `${paint('bold', 'tailrace')}   data ${dataDirectory}   broker ${addresses.join(', ') || (plan.broker.kind === 'external' ? plan.broker.bootstrap.map(({ host, port }) => `${host}:${port}`).join(', ') : 'in process only')}`,
     '',
@@ -60,12 +60,14 @@ function describePlan(plan: Plan, dataDirectory: string, addresses: readonly str
   const topic = plan.agents[0]?.topic ?? plan.pipelines[0]?.from[0];
   const group = plan.pipelines[0]?.edges[0]?.group;
   if (addresses.length > 0 && topic !== undefined) {
+    const command = process.env['TAILRACE_COMMAND'] ?? 'tailrace';
     const broker = addresses[0] === '127.0.0.1:9092' ? '' : ` --broker ${addresses[0]!}`;
-    const look: [string, string][] = [[`tailrace consume ${topic} --max 5${broker}`, 'the first lines of a topic']];
-    if (group !== undefined) look.push([`tailrace groups describe ${group}${broker}`, 'how far a pipeline is']);
-    look.push([`tailrace topics list${broker}`, 'what is kept']);
+    const look: [string, string][] = [[`${command} consume ${topic} --max 5${broker}`, 'the first lines of a topic']];
+    if (group !== undefined) look.push([`${command} groups describe ${group}${broker}`, 'how far a pipeline is']);
+    look.push([`${command} topics list${broker}`, 'what is kept']);
     column('look', look);
   }
+  if (!once) column('stop', [['Ctrl-C', 'everything goes on from here the next time']]);
   return lines.join('\n');
 }
 
@@ -116,7 +118,8 @@ export async function runPlan(plan: Plan, options: RunOptions): Promise<void> {
   for (const warning of plan.warnings) logger.warn(warning);
   const dataDirectory = options.data ?? plan.dataDirectory;
   const appliance = await Appliance.start({ plan, dataDirectory, once: options.once === true, logger });
-  if (options.json !== true) print(describePlan(plan, dataDirectory, appliance.brokerAddresses) + '\n');
+  if (options.json !== true)
+    print(describePlan(plan, dataDirectory, appliance.brokerAddresses, options.once === true) + '\n');
   if (options.once === true) await runOnce(appliance, signal, options);
   else await runOn(appliance, signal, logger);
 }
