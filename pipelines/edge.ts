@@ -112,9 +112,9 @@ export class Edge {
     const deadline = this.options.clock.schedule(deadlineMs, () => this.kill());
     this.stopping.abort(new TailraceError('TLR_CLOSED', `${this.group} was stopped`));
     const late = new Promise<void>((resolve) => {
-      this.killing.signal.addEventListener('abort', () => this.options.clock.schedule(closeGraceMs, resolve), {
-        once: true,
-      });
+      const wait = () => this.options.clock.schedule(closeGraceMs, resolve);
+      if (this.killing.signal.aborted) wait();
+      else this.killing.signal.addEventListener('abort', wait, { once: true });
     });
     await Promise.race([this.running, late]);
     deadline.cancel();
