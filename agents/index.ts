@@ -2,4 +2,4 @@
 import { type AgentDefinition } from './agent.ts';
 import { tailAgent } from './tail/agent.ts';
 
-export const agentDefinitions: readonly AgentDefinition<unknown>[] = [tailAgent as AgentDefinition<unknown>];
+export const agentDefinitions: readonly AgentDefinition<unknown>[] = [tailAgent];

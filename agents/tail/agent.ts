@@ -24,8 +24,8 @@ class TailAgent implements Agent {
   private running: Promise<void> = Promise.resolve();
   private stopped = false;
   private troubled = false;
-  private readonly reading: PromiseWithResolvers<void> = Promise.withResolvers<void>();
-  private readonly done: PromiseWithResolvers<void> = Promise.withResolvers<void>();
+  private readonly reading = Promise.withResolvers<boolean>();
+  private readonly done = Promise.withResolvers<boolean>();
 
   constructor(settings: TailSettings, topic: string, context: AgentContext, options: { once: boolean }) {
     this.context = context;
@@ -40,7 +40,7 @@ class TailAgent implements Agent {
     this.newSession = () =>
       new Session({
         ...{ settings: { ...settings, paths, exclude }, topic, context, account: this.account, targets },
-        onDrained: () => this.done.resolve(),
+        onDrained: () => this.done.resolve(true),
         onReading: () => this.isWell(),
         onCommitted: () => this.backoff.reset(),
       });
@@ -77,11 +77,11 @@ class TailAgent implements Agent {
   private isWell(): void {
     if (this.troubled) this.context.logger.info('reading again');
     this.troubled = false;
-    this.reading.resolve();
+    this.reading.resolve(true);
   }
 
-  drained(): Promise<void> {
-    return Promise.race([this.done.promise, this.failed]);
+  async drained(): Promise<void> {
+    await Promise.race([this.done.promise, this.failed]);
   }
 
   ledger(): AgentLedger {

@@ -6,10 +6,11 @@
 //   anything else                                                                        → a new file
 //
 // Waiting ends when the copy has been complete for a while and the original is still there: then it is a file of its own.
-import { type OpenFile } from '../../base/files.ts';
+import { type Files, type OpenFile } from '../../base/files.ts';
 import { type FoundFile } from './discovery.ts';
 import { beginAlike, headLimitBytes, type Imprint, imprintAt, readRange, verify } from './identity.ts';
 import { isCompressed } from './reader.ts';
+import { siblingsOf } from './siblings.ts';
 import { type TailedFile } from './tailed-file.ts';
 
 /** How long a complete copy waits for its original to be truncated. */
@@ -28,6 +29,9 @@ interface Candidate {
 
 export type Verdict =
   { kind: 'new' | 'wait' | 'compressed' } | { kind: 'copy'; original: TailedFile; position: number; imprint: Imprint };
+
+/** A copy that was found, open. */
+export type Copy = Extract<Verdict, { kind: 'copy' }> & { found: FoundFile; handle: OpenFile };
 
 /** The files a newcomer is compared with. */
 export interface Originals {
@@ -159,5 +163,35 @@ export class CopyJudge {
     }
     const imprint = await imprintAt(handle, size);
     return imprint && { kind: 'copy', original, position: size, imprint };
+  }
+}
+
+/**
+ * Adds to `copies` those that no pattern matches, beside truncated files, when they hold bytes which were never read. `isFree` tells whether nobody
+ * follows an identity; `open` opens a file, or has said why not.
+ */
+export async function searchCopies(
+  files: Files,
+  replaced: readonly TailedFile[],
+  copies: Map<TailedFile, Copy>,
+  isFree: (identity: string) => boolean,
+  open: (found: FoundFile) => Promise<OpenFile | undefined>,
+): Promise<void> {
+  const taken = new Set([...copies.values()].map(({ found }) => found.stat.identity));
+  for (const original of replaced) {
+    if (copies.has(original) || original.position === 0) continue;
+    for await (const found of siblingsOf(files, original.path)) {
+      const { identity, sizeBytes } = found.stat;
+      if (!isFree(identity) || taken.has(identity) || sizeBytes <= original.position) continue;
+      const handle = await open(found);
+      if (handle === undefined) continue;
+      const imprint = await verify(handle, original.position, original.fingerprint);
+      if (imprint !== undefined) {
+        copies.set(original, { kind: 'copy', original, position: original.position, imprint, found, handle });
+        taken.add(identity);
+        break;
+      }
+      await handle.close();
+    }
   }
 }

@@ -6,7 +6,7 @@ import { messageOf } from '../../base/errors.ts';
 import { type Files, type FileStat, type OpenFile } from '../../base/files.ts';
 import { type Random } from '../../base/random.ts';
 import { fileIdBytes, type PositionRecord } from '../../broker/client/positions-record.ts';
-import { CopyJudge, type Verdict } from './copies.ts';
+import { type Copy, CopyJudge, searchCopies } from './copies.ts';
 import { type Discovery, type FoundFile } from './discovery.ts';
 import { type Imprint, imprintAt, verify } from './identity.ts';
 import { type Reader } from './reader.ts';
@@ -40,8 +40,8 @@ export interface RosterOptions {
 interface Fresh {
   found: FoundFile;
   handle: OpenFile | undefined;
+  start?: { position: number; imprint: Imprint };
 }
-type Copy = Extract<Verdict, { kind: 'copy' }> & { found: FoundFile; handle: OpenFile };
 
 export class Roster {
   /** Followed files by identity. */
@@ -179,7 +179,7 @@ export class Roster {
         this.observe(file, sibling.path, sibling.stat, nowMs);
         break;
       }
-      if (file.missingSinceMs !== undefined) this.vanished.add(file);
+      if (file.isMissing) this.vanished.add(file);
     }
   }
 
@@ -267,10 +267,11 @@ export class Roster {
       if (verdict.kind === 'compressed') this.skip(found.path, found.stat.identity);
     }
     this.judge.keepOnly(waiting);
-    await this.searchCopies(replaced, copies);
-    const starts = await this.startPositions(fresh);
+    const isFree = (identity: string) => !this.live.has(identity);
+    await searchCopies(this.options.files, replaced, copies, isFree, (found) => this.openNewcomer(found));
+    if (this.options.startAtEnd && this.sweeps === 1) await this.startAtEnd(fresh);
     this.apply(copies, replaced);
-    for (const { found, handle } of fresh) this.follow(found, handle, starts.get(found));
+    for (const { found, handle, start } of fresh) this.follow(found, handle, start);
   }
 
   /** In `--once` only files of the first sweep are read, and copies of files that were truncated meanwhile. */
@@ -296,27 +297,6 @@ export class Roster {
   private skip(path: string, identity: string): void {
     this.skipped.add(identity);
     this.options.warn('compressed', `${path} is compressed: it is taken for a rotated copy and not read`);
-  }
-
-  /** Copies that no pattern matches, beside truncated files: those that hold bytes which were never read. */
-  private async searchCopies(replaced: readonly TailedFile[], copies: Map<TailedFile, Copy>): Promise<void> {
-    const taken = new Set([...copies.values()].map(({ found }) => found.stat.identity));
-    for (const original of replaced) {
-      if (copies.has(original) || original.position === 0) continue;
-      for await (const found of siblingsOf(this.options.files, original.path)) {
-        const { identity, sizeBytes } = found.stat;
-        if (this.live.has(identity) || taken.has(identity) || sizeBytes <= original.position) continue;
-        const handle = await this.openNewcomer(found);
-        if (handle === undefined) continue;
-        const imprint = await verify(handle, original.position, original.fingerprint);
-        if (imprint !== undefined) {
-          copies.set(original, { kind: 'copy', original, position: original.position, imprint, found, handle });
-          taken.add(identity);
-          break;
-        }
-        await handle.close();
-      }
-    }
   }
 
   /** Carries out what was decided; without waiting for anything, so that a flight sees all of it or nothing. */
@@ -363,21 +343,15 @@ export class Roster {
     this.latestByPath.set(firstPath, file);
   }
 
-  /** Where the files of the very first sweep begin when it is to be their end. */
-  private async startPositions(
-    fresh: readonly Fresh[],
-  ): Promise<Map<FoundFile, { position: number; imprint: Imprint }>> {
-    const starts = new Map<FoundFile, { position: number; imprint: Imprint }>();
-    if (!this.options.startAtEnd || this.sweeps > 1) return starts;
+  /** The files of the very first sweep begin with the line that is being written. */
+  private async startAtEnd(fresh: readonly Fresh[]): Promise<void> {
     for (const entry of fresh) {
       entry.handle ??= await this.openNewcomer(entry.found);
       if (entry.handle === undefined) continue;
-      const size = await entry.handle.size();
-      const position = await startOfUnfinishedLine(entry.handle, size, this.options.maxLineBytes);
+      const position = await startOfUnfinishedLine(entry.handle, await entry.handle.size(), this.options.maxLineBytes);
       const imprint = await imprintAt(entry.handle, position);
-      if (imprint !== undefined) starts.set(entry.found, { position, imprint });
+      if (imprint !== undefined) entry.start = { position, imprint };
     }
-    return starts;
   }
 
   /** Files that nobody can reach any more, renamed ones that fell silent, and handles beyond what is decent. */
@@ -440,8 +414,8 @@ export class Roster {
 
   /** Closes every handle; the roster is of no use afterwards. */
   async close(): Promise<void> {
-    const handles = [...this.live.values()].map((file) => file.handle);
+    const handles = [...this.live.values()].flatMap(({ handle }) => (handle === undefined ? [] : [handle]));
     this.live.clear();
-    await Promise.allSettled(handles.map((handle) => handle?.close()));
+    await Promise.allSettled(handles.map((handle) => handle.close()));
   }
 }

@@ -40,7 +40,7 @@ export class Session {
   private readonly wake: Wake;
   private readonly watch: FolderWatch;
   private readonly stopping = new AbortController();
-  private failure: unknown;
+  private failure: Error | undefined;
   private nextSweepMs = 0;
   private sweepIsWanted = false;
   private dirtySinceMs: number | undefined;
@@ -233,7 +233,7 @@ export class Session {
         account.committed(topic, flight);
         this.options.onCommitted();
       })
-      .catch((error: unknown) => (this.failure = error))
+      .catch((error: unknown) => (this.failure = error instanceof Error ? error : new Error(String(error))))
       .finally(() => this.wake.ring());
   }
 

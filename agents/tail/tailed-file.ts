@@ -78,6 +78,11 @@ export class TailedFile {
     return this.path !== this.origin.firstPath;
   }
 
+  /** No path leads to it. */
+  get isMissing(): boolean {
+    return this.missingSinceMs !== undefined;
+  }
+
   /** `--once`: there is nothing more to wait for. */
   get isDone(): boolean {
     const { endPosition, missingSinceMs, handle } = this;

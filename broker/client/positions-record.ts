@@ -75,9 +75,9 @@ export function positionsKey(instance: string, agent: string, file: string): Buf
 
 /** The value of a record; what the key says is not repeated. */
 export function encodePositionsValue(record: TailRecord): Buffer {
-  const value: Record<string, unknown> = { v: 1, ...record };
-  for (const name of ['kind', 'instance', 'agent', 'file']) delete value[name];
-  return Buffer.from(JSON.stringify(value));
+  const named: ReadonlySet<string> = new Set(['kind', 'instance', 'agent', 'file']);
+  const entries = Object.entries(record).filter(([name]) => !named.has(name));
+  return Buffer.from(JSON.stringify({ v: 1, ...Object.fromEntries<unknown>(entries) }));
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

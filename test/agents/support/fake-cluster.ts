@@ -82,7 +82,10 @@ export class FakeCluster {
               })),
             })),
         ),
-      createTopic: ({ name, partitions }) => Promise.resolve(this.createTopic(name, partitions)),
+      createTopic: ({ name, partitions }) => {
+        this.createTopic(name, partitions);
+        return Promise.resolve();
+      },
       offsets: (topic) => Promise.resolve(new Map(this.topics.get(topic)!.ends.map((end, index) => [index, end]))),
       describeConfigs: () => Promise.resolve({}),
       deleteTopic: unsupported,
@@ -92,7 +95,7 @@ export class FakeCluster {
       deleteGroup: unsupported,
       groupOffsets: unsupported,
       commitGroupOffsets: unsupported,
-    } satisfies Partial<Admin> as Admin;
+    } satisfies Partial<Admin>;
   }
 
   private producer(transactionalId: string): Producer {
@@ -110,7 +113,7 @@ export class FakeCluster {
       send: unsupported,
       begin: () => this.transaction(checkFence),
       close: () => Promise.resolve(),
-    } satisfies Partial<Producer> as Producer;
+    } satisfies Partial<Producer>;
   }
 
   private transaction(checkFence: () => void): ProducerTransaction {
@@ -121,7 +124,10 @@ export class FakeCluster {
       staged.push({ topic, partition, batch: { bytes: builder.build({ ...identity, compression: 'none' }), count } });
     };
     return {
-      sendBatch: (topic, partition, builder) => Promise.resolve(stage(topic, partition, builder)),
+      sendBatch: (topic, partition, builder) => {
+        stage(topic, partition, builder);
+        return Promise.resolve();
+      },
       send: (records: readonly OutgoingRecord[]) => {
         for (const { topic, partition, key, value, headers, timestampMs } of records) {
           const builder = new BatchBuilder();

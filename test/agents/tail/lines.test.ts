@@ -72,7 +72,7 @@ describe('framing', () => {
           let open = false;
           for (const { text: piece, mark } of taken) {
             expect(piece.length).toBeLessThanOrEqual(mark === undefined ? maxLineBytes : limits.pieceBytes);
-            if (open) lines[lines.length - 1] += piece;
+            if (open) lines.push(lines.pop()! + piece);
             else lines.push(piece);
             expect(mark === undefined ? false : mark.part > 0).toBe(open);
             open = mark !== undefined && !mark.ends;
