@@ -165,6 +165,21 @@ describe('following', () => {
     await arrived('one', 'unfinished');
   });
 
+  it('is woken by the system, long before it would look by itself', async () => {
+    mkdirSync(bench.path('sub'));
+    write('sub/a.log', '1\n');
+    await bench.start(cluster.client(), { paths: ['**/*.log'], rescan: '1h' });
+    await arrived('1');
+    // Watching begins a moment after the first look.
+    await until(() => {
+      append('sub/a.log', 'more\n');
+      return texts().length > 1;
+    });
+    const { length } = texts();
+    write('sub/b.log', 'new\n');
+    await until(() => texts().slice(length).includes('new'));
+  });
+
   it('starts over when a commit fails, whether it took effect or not', async () => {
     cluster.onCommit = (number) => (number % 4 === 2 ? 'fail-before' : number % 4 === 3 ? 'fail-after' : undefined);
     await bench.start(cluster.client(), logs);
