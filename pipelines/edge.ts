@@ -20,6 +20,8 @@ import { TopicTarget } from './topic-target.ts';
 export interface EdgeOptions {
   /** `<pipeline>.<sink>`. */
   group: string;
+  /** See SinkContext. */
+  pipeline: string;
   instance: string;
   topics: readonly string[];
   start: StartPosition;
@@ -186,7 +188,7 @@ export class Edge {
 
   /** Two-phase sinks and topics fence earlier sessions before anything is read back. */
   private async openTarget(decider: Decider, generation: () => number): Promise<Target> {
-    const { target, clock, client, files, random, logger, instance } = this.options;
+    const { target, clock, client, files, random, logger, instance, pipeline } = this.options;
     const monotonicMs = () => clock.monotonicMs();
     if (target.kind === 'topic') {
       await decider.init();
@@ -195,7 +197,7 @@ export class Edge {
       return new TopicTarget({ topic: target.topic, partitions, transaction: () => decider.current(), monotonicMs });
     }
     const context: SinkContext = {
-      ...{ edge: this.group, instance, files, clock, random, logger },
+      ...{ edge: this.group, pipeline, instance, files, clock, random, logger },
       get generation() {
         return generation();
       },

@@ -125,6 +125,7 @@ class Replay {
     const edge = new Edge({
       ...{ ...rest, client, clock, group, fileNames, manifests: this.manifests },
       ...{ topics: [request.topic], start: request.from, until: request.until, steps: request.pipeline?.steps ?? [] },
+      pipeline: request.pipeline?.name ?? '',
       deadLetterTopic: request.pipeline?.deadLetterTopic ?? `replay.${request.topic}.dlq`,
       target: {
         kind: 'sink',

@@ -129,7 +129,13 @@ export class PipelineRunner {
     return new Edge({
       ...{ client, instance, files, clock, random, logger: this.options.logger.child({ pipeline: pipeline.name }) },
       ...{ manifests: this.manifests, fileNames: this.fileNames },
-      ...{ group: plan.group, topics: pipeline.from, start: pipeline.start, until: pipeline.until },
+      ...{
+        group: plan.group,
+        pipeline: pipeline.name,
+        topics: pipeline.from,
+        start: pipeline.start,
+        until: pipeline.until,
+      },
       ...{ steps: pipeline.steps, deadLetterTopic: pipeline.deadLetterTopic },
       target:
         target.kind === 'topic'

@@ -49,6 +49,8 @@ export interface DeliveryBatch {
 export interface SinkContext {
   /** The edge, `<pipeline>.<sink>`: also the consumer group's name. */
   edge: string;
+  /** The pipeline whose steps are run; empty for a replay without steps. Part of the ids of idempotent sinks, so that two pipelines do not hide each other. */
+  pipeline: string;
   /** Identity of this instance; part of temporary names. */
   instance: string;
   /** Group generation of this writer; part of temporary names, so that a zombie cannot collide. */

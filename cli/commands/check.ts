@@ -21,6 +21,7 @@ async function reach(sink: SinkPlan): Promise<string | undefined> {
   try {
     const opened = await sink.definition.open(sink.settings, {
       edge: `check.${sink.name}`,
+      pipeline: 'check',
       instance: `check-${hostname()}`,
       generation: 0,
       files: nodeFiles,

@@ -36,6 +36,7 @@ function world(path: string): () => Promise<TwoPhaseWorld> {
       open: (files, generation) => {
         const context = {
           edge: 'web.out',
+          pipeline: 'web',
           instance: 'here',
           generation,
           files,

@@ -30,6 +30,7 @@ const allLines = rounds.flat().map((record) => record.text);
 async function run(path: string, files: Files, known: Decided, decided: (decision: Decided) => void): Promise<void> {
   const context = {
     edge: 'web.out',
+    pipeline: 'web',
     instance: 'here',
     generation: 1,
     files,

@@ -28,7 +28,16 @@ function open(
   given: { files?: Files; clock?: Clock; roll?: Record<string, string>; generation?: number; instance?: string } = {},
 ) {
   const { files = unsynced, clock = systemClock, roll = {}, generation = 1, instance = 'here' } = given;
-  const context = { edge: 'web.out', instance, generation, files, clock, random: systemRandom, logger: silentLogger };
+  const context = {
+    edge: 'web.out',
+    pipeline: 'web',
+    instance,
+    generation,
+    files,
+    clock,
+    random: systemRandom,
+    logger: silentLogger,
+  };
   return fileSink.open(fileSink.settings.parse({ path: join(folder, path), roll }), context) as Promise<TwoPhaseSink>;
 }
 
