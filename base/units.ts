@@ -55,7 +55,7 @@ export function formatDuration(durationMs: number): string {
   return `${Math.floor(seconds / 86400)}d ${Math.floor((seconds % 86400) / 3600)}h`;
 }
 
-/** 1234567 → "1,234,567". */
+/** 1234567 → "1,234,567". By hand: the first use of Intl costs 20 ms. */
 export function formatCount(count: number): string {
-  return count.toLocaleString('en-US');
+  return String(Math.round(count)).replace(/\B(?=(?:\d{3})+$)/g, ',');
 }

@@ -1,5 +1,6 @@
 // What people and machines see: tables, JSON lines, colours where they help, errors with what to do about them.
 import { messageOf, TailraceError } from '../base/errors.ts';
+import { formatCount } from '../base/units.ts';
 
 /** Exit codes that mean something (design of the command). */
 export const ExitCode = { done: 0, refused: 1, usage: 2 } as const;
@@ -36,7 +37,7 @@ export type Cell = string | number | undefined;
 /** Columns as wide as their widest cell; numbers to the right; a header in bold. */
 export function renderTable(header: readonly string[], rows: readonly (readonly Cell[])[]): string {
   const text = (cell: Cell) =>
-    cell === undefined ? '-' : typeof cell === 'number' ? cell.toLocaleString('en-US') : cell;
+    cell === undefined ? '-' : typeof cell === 'number' ? formatCount(cell) : cell;
   const widths = header.map((name, column) => Math.max(name.length, ...rows.map((row) => text(row[column]).length)));
   const line = (cells: readonly Cell[], isHeader: boolean) =>
     cells
