@@ -176,9 +176,9 @@ export function supportsProtocols(
   exceptMemberId?: string,
 ): boolean {
   if (protocolType === '' || protocols.length === 0) return false;
+  if (state.members.size > 0 && state.protocolType !== protocolType) return false;
   const others = [...state.members.values()].filter((member) => member.memberId !== exceptMemberId);
   if (others.length === 0) return true;
-  if (state.protocolType !== protocolType) return false;
   return protocols.some(({ name }) => others.every((other) => other.protocols.some((known) => known.name === name)));
 }
 
