@@ -28,7 +28,15 @@ export function parseAccessLog(text: string): { fields: Fields; timeMs: number |
   if (referer !== undefined && referer !== '-') fields['http_referer'] = referer;
   if (agent !== undefined && agent !== '-') fields['http_user_agent'] = agent;
   if (rest !== undefined && rest !== '') fields['rest'] = rest;
-  return { fields, timeMs: parseTimeAs(timeFormat, time, 0) };
+  return { fields, timeMs: parseTime(time!) };
+}
+
+/** The text that was parsed last, and its time: many requests come within a second. */
+let lastTime = { text: '', timeMs: undefined as number | undefined };
+
+function parseTime(text: string): number | undefined {
+  if (lastTime.text !== text) lastTime = { text, timeMs: parseTimeAs(timeFormat, text, 0) };
+  return lastTime.timeMs;
 }
 
 function setRequest(fields: Fields, text: string): void {

@@ -2,6 +2,7 @@
 import { decodeFileReference, fileReferenceHeader } from '../broker/client/positions-record.ts';
 import { type RecordCursor } from '../broker/wire/record-batch.ts';
 import { type Coordinates } from '../sinks/sink.ts';
+import { ExactInteger } from './exact-integer.ts';
 import { getField } from './steps/fields.ts';
 import { type Event, type EventMeta, type Fields } from './steps/step.ts';
 
@@ -53,6 +54,7 @@ export class RecordEvent implements Event {
   private rawBytes: Buffer | undefined;
   private text: string | undefined;
   private currentFields: Fields | undefined;
+  private lineFields: Fields | undefined;
   private isChanged = false;
 
   constructor(cursor: RecordCursor, names: FileNames | undefined) {
@@ -70,7 +72,7 @@ export class RecordEvent implements Event {
     this.unresolvedFile = undefined;
     this.rawBytes = undefined;
     this.text = undefined;
-    this.currentFields = undefined;
+    this.currentFields = this.lineFields = undefined;
     this.isChanged = false;
   }
 
@@ -83,7 +85,7 @@ export class RecordEvent implements Event {
   }
 
   get fields(): Fields {
-    return (this.currentFields ??= { message: this.message });
+    return (this.currentFields ??= this.lineFields = { message: this.message });
   }
 
   set fields(fields: Fields) {
@@ -95,13 +97,23 @@ export class RecordEvent implements Event {
     return this.isChanged;
   }
 
+  get isLine(): boolean {
+    return !this.isChanged && this.currentFields === this.lineFields;
+  }
+
+  readAs(fields: Fields): void {
+    this.currentFields = fields;
+  }
+
   markChanged(): void {
     this.isChanged = true;
   }
 
   get(path: string): unknown {
     if (!path.startsWith('meta.')) {
-      return path === 'message' && this.currentFields === undefined ? this.message : getField(this.fields, path);
+      if (path === 'message' && this.currentFields === undefined) return this.message;
+      const value = getField(this.fields, path);
+      return value instanceof ExactInteger ? value.digits : value;
     }
     switch (path.slice(5)) {
       case 'topic':

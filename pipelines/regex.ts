@@ -45,8 +45,8 @@ function compileNative(source: string, portable: string): Pattern | undefined {
   } catch {
     return undefined;
   }
-  const single = new RegExp(portable);
-  const numbers = numberNames(portable);
+  const { numbers, nameless } = numberNames(portable);
+  const single = new RegExp(nameless);
   return {
     source,
     engine: 'native',
@@ -58,11 +58,16 @@ function compileNative(source: string, portable: string): Pattern | undefined {
   };
 }
 
-/** Names and numbers of the capturing groups, by reading the pattern: RegExp tells names only, and only of a match. */
-function numberNames(pattern: string): Map<string, number> {
+/**
+ * Names and numbers of the capturing groups, by reading the pattern: RegExp tells names only, and only of a match. `nameless` is the pattern without
+ * the names, which spares V8 making a map of them for every match.
+ */
+function numberNames(pattern: string): { numbers: Map<string, number>; nameless: string } {
   const numbers = new Map<string, number>();
   let count = 0;
   let inClass = false;
+  let nameless = '';
+  let copied = 0;
   for (let index = 0; index < pattern.length; index++) {
     const character = pattern[index];
     if (character === '\\') index++;
@@ -71,10 +76,13 @@ function numberNames(pattern: string): Map<string, number> {
     else if (character === '(') {
       const name = /^\(\?<([^>=!]+)>/.exec(pattern.slice(index, index + 200))?.[1];
       if (name !== undefined || pattern[index + 1] !== '?') count++;
-      if (name !== undefined && !numbers.has(name)) numbers.set(name, count);
+      if (name === undefined) continue;
+      if (!numbers.has(name)) numbers.set(name, count);
+      nameless += pattern.slice(copied, index + 1);
+      copied = index + 1 + `?<${name}>`.length;
     }
   }
-  return numbers;
+  return { numbers, nameless: nameless + pattern.slice(copied) };
 }
 
 function compileRe2(source: string, portable: string): Pattern {

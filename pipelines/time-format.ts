@@ -21,7 +21,8 @@ const parts: Record<string, string> = {
 
 interface TimeFormat {
   pattern: RegExp;
-  letters: readonly string[];
+  /** The number of the group of each part; 0 where the format does not have it. */
+  groups: Readonly<Record<'Y' | 'm' | 'b' | 'd' | 'H' | 'M' | 'S' | 'f' | 'z' | 's', number>>;
 }
 
 const compiled = new Map<string, TimeFormat>();
@@ -102,27 +103,32 @@ function compileFormat(format: string): TimeFormat {
     letters.push(letter);
     return parts[letter]!;
   });
-  const made = { pattern: new RegExp(`^${source}$`), letters };
+  const group = (letter: string) => letters.lastIndexOf(letter) + 1;
+  const groups = {
+    ...{ Y: group('Y'), m: group('m'), b: group('b'), d: group('d') || group('e'), H: group('H') },
+    ...{ M: group('M'), S: group('S'), f: group('f'), z: group('z'), s: group('s') },
+  };
+  const made = { pattern: new RegExp(`^${source}$`), groups };
   compiled.set(format, made);
   return made;
 }
 
-function parseFormatted({ pattern, letters }: TimeFormat, text: string, nearMs: number): number | undefined {
+function parseFormatted({ pattern, groups }: TimeFormat, text: string, nearMs: number): number | undefined {
   const match = pattern.exec(text);
   if (match === null) return undefined;
-  const found: Partial<Record<string, string>> = {};
-  letters.forEach((letter, index) => (found[letter] = match[index + 1]));
-  if (found['s'] !== undefined) return Number(found['s']) * 1000 + fractionMs(found['f']);
-  const named = found['b'] === undefined ? 0 : months.indexOf(found['b'].toLowerCase()) + 1;
-  const month = found['m'] === undefined ? named || 1 : Number(found['m']);
-  const day = Number(found['d'] ?? found['e'] ?? 1);
-  const time = [found['H'], found['M'], found['S']].map((part) => Number(part ?? 0)) as [number, number, number];
-  if (found['b'] !== undefined && named === 0) return undefined;
+  const number = (group: number, absent: number) => (group === 0 ? absent : Number(match[group]));
+  const more = groups.f === 0 ? 0 : fractionMs(match[groups.f]);
+  if (groups.s > 0) return number(groups.s, 0) * 1000 + more;
+  const named = groups.b === 0 ? 0 : months.indexOf(match[groups.b]!.toLowerCase()) + 1;
+  if (groups.b > 0 && named === 0) return undefined;
+  const month = number(groups.m, named || 1);
+  const day = number(groups.d, 1);
+  const time: [number, number, number] = [number(groups.H, 0), number(groups.M, 0), number(groups.S, 0)];
   if (month < 1 || month > 12 || day < 1 || day > 31 || time[0] > 23 || time[1] > 59 || time[2] > 60) return undefined;
-  const at = (year: number) => utc(year, month, day, time) + fractionMs(found['f']) - zoneMs(found['z']);
-  return found['Y'] === undefined
-    ? nearestYear(at, nearMs)
-    : validDay(at(Number(found['Y'])), Number(found['Y']), month, day);
+  const shiftMs = more - (groups.z === 0 ? 0 : zoneMs(match[groups.z]));
+  if (groups.Y === 0) return nearestYear((year) => utc(year, month, day, time) + shiftMs, nearMs);
+  const year = number(groups.Y, 0);
+  return validDay(utc(year, month, day, time) + shiftMs, year, month, day);
 }
 
 /** Date.UTC takes years below 100 for those of the last century. */

@@ -3,7 +3,7 @@
 // first that matched.
 import { suggest } from '../diagnostics.ts';
 import { compilePattern, type Pattern } from '../regex.ts';
-import { setField } from '../steps/fields.ts';
+import { define, getField, setField } from '../steps/fields.ts';
 import { type Fields } from '../steps/step.ts';
 import { grokPatterns } from './patterns.ts';
 
@@ -42,7 +42,13 @@ export function compileGrok(source: string, own: Readonly<Record<string, string>
   const hidden = new Set(captures.map(({ group }) => group));
   const direct = pattern.groupNames.filter((name) => !hidden.has(name));
   const outputs = [...captures, ...direct.map((name) => ({ group: name, field: name, type: undefined }))].map(
-    ({ group, field, type }) => ({ number: pattern.groupNumber(group), field, convert: converter(type) }),
+    ({ group, field, type }, index, list) => ({
+      number: pattern.groupNumber(group),
+      field,
+      convert: converter(type),
+      isNested: field.includes('.'),
+      isRepeated: list.slice(0, index).some((earlier) => earlier.field === field),
+    }),
   );
   return {
     pattern,
@@ -50,12 +56,11 @@ export function compileGrok(source: string, own: Readonly<Record<string, string>
       const groups = pattern.match(text);
       if (groups === undefined) return undefined;
       const fields: Fields = {};
-      const done = new Set<string>();
-      for (const { number, field, convert } of outputs) {
+      for (const { number, field, convert, isNested, isRepeated } of outputs) {
         const value = groups[number];
-        if (value === undefined || done.has(field)) continue;
-        done.add(field);
-        setField(fields, field, convert(value));
+        if (value === undefined || (isRepeated && getField(fields, field) !== undefined)) continue;
+        if (isNested) setField(fields, field, convert(value));
+        else define(fields, field, convert(value));
       }
       return fields;
     },

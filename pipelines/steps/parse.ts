@@ -163,22 +163,27 @@ function parseNginx(text: string): Parsed {
 }
 
 function parseInto(event: Event, parser: Parser, { from, into }: Settings): void {
+  const wholeLine = from === 'message' && event.isLine;
+  const text = wholeLine ? event.message : textAt(event.fields, from);
+  const parsed = run(parser, text, from, wholeLine);
+  if (parsed.timeMs !== undefined) event.timestampMs = parsed.timeMs;
+  if (wholeLine && into === undefined) {
+    if (parsed.same === true) event.readAs(parsed.fields);
+    else event.fields = parsed.fields;
+    return;
+  }
   const { fields } = event;
+  if (from === 'message') delete fields['message'];
+  if (into !== undefined) setField(fields, into, parsed.fields);
+  else for (const name of Object.keys(parsed.fields)) define(fields, name, parsed.fields[name]);
+  event.markChanged();
+}
+
+function textAt(fields: Fields, from: string): string {
   const text = getField(fields, from);
   if (text === undefined) throw new StepError(`there is no field ${from} to parse`);
   if (typeof text !== 'string') throw new StepError(`the field ${from} is not a text`);
-  const wholeLine = from === 'message' && text === event.message && !event.changed;
-  const parsed = run(parser, text, from, wholeLine);
-  if (parsed.timeMs !== undefined) event.timestampMs = parsed.timeMs;
-  if (into !== undefined) {
-    if (from === 'message') delete fields['message'];
-    setField(fields, into, parsed.fields);
-    event.markChanged();
-    return;
-  }
-  if (from === 'message') delete fields['message'];
-  for (const name of Object.keys(parsed.fields)) define(fields, name, parsed.fields[name]);
-  if (!(parsed.same === true && wholeLine)) event.markChanged();
+  return text;
 }
 
 function run(parser: Parser, text: string, from: string, wholeLine: boolean): Parsed {

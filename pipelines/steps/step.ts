@@ -32,7 +32,11 @@ export interface Event {
   /** True when the record is to be written as JSON of its fields rather than as its bytes. */
   readonly changed: boolean;
   markChanged(): void;
-  /** The value at a dotted path in the fields, or under `meta.`; undefined when absent. */
+  /** True while nothing has made fields of the line and nothing was changed: `fields` is `{ message }`. */
+  readonly isLine: boolean;
+  /** Gives fields that are the line itself, only read (JSON): unlike an assignment to `fields` this is no change. */
+  readAs(fields: Fields): void;
+  /** The value at a dotted path in the fields, or under `meta.`; undefined when absent. Whole numbers too long for a number are their digits. */
   get(path: string): unknown;
 }
 

@@ -33,6 +33,13 @@ describe("V8's linear engine", () => {
 });
 
 describe('patterns', () => {
+  it('find the groups of any pattern by name', () => {
+    const pattern = compilePattern(String.raw`([(])(?<a>[\\(?<x>]*)\(\?<y>(?:(?P<b>\d)|(?<c>z))(-)(?<d>.)`);
+    expect([pattern.engine, pattern.groupNames]).toEqual(['native', ['a', 'b', 'c', 'd']]);
+    const groups = pattern.match('(?x(?<y>7-!')!;
+    expect(pattern.groupNames.map((name) => groups[pattern.groupNumber(name)])).toEqual(['?x', '7', undefined, '!']);
+  });
+
   it('refuses what cannot run in linear time, and what is no pattern, saying why', () => {
     expect(() => compilePattern('a(?=b)')).toThrow('look-around and back-references are refused');
     expect(() => compilePattern('(a)\\1')).toThrow('look-around and back-references are refused');

@@ -53,6 +53,7 @@ export class TestEvent implements Event {
   timestampMs: number;
   readonly meta: EventMeta = { topic: 't', partition: 0, offset: 7, path: '/var/log/x', host: 'h', position: 42 };
   private current: Fields | undefined;
+  private line: Fields | undefined;
   private isChanged = false;
 
   constructor(line: string, timestampMs = Date.UTC(2026, 10, 22)) {
@@ -64,7 +65,7 @@ export class TestEvent implements Event {
     return this.raw.toString();
   }
   get fields(): Fields {
-    return (this.current ??= { message: this.message });
+    return (this.current ??= this.line = { message: this.message });
   }
   set fields(fields: Fields) {
     this.current = fields;
@@ -75,6 +76,12 @@ export class TestEvent implements Event {
   }
   markChanged(): void {
     this.isChanged = true;
+  }
+  get isLine(): boolean {
+    return !this.isChanged && this.current === this.line;
+  }
+  readAs(fields: Fields): void {
+    this.current = fields;
   }
   get(path: string): unknown {
     return getField(this.fields, path);

@@ -6,9 +6,11 @@ import { writeFileReference } from '../../../broker/client/positions-record.ts';
 import { BatchBuilder, encodeHeaders } from '../../../broker/wire/batch-builder.ts';
 import { decodeAccount, emptyAccount, encodeAccount, isBalanced } from '../../../pipelines/account.ts';
 import { type FileNames } from '../../../pipelines/event.ts';
+import { parseExactJson } from '../../../pipelines/exact-integer.ts';
 import { type AgentAccount, buildLedger, type EdgeAccount, renderLedger } from '../../../pipelines/ledger.ts';
 import { decodeOrigin, encodeOrigin } from '../../../pipelines/origin.ts';
 import { PassThroughBatch, type SourceDelivery } from '../../../pipelines/source-batch.ts';
+import { type Fields } from '../../../pipelines/steps/step.ts';
 import { Transformer } from '../../../pipelines/transform.ts';
 import { numbered, step } from '../../support/pipeline-world.ts';
 
@@ -152,6 +154,19 @@ describe('events', () => {
       },
     };
   }
+
+  it('tell whole numbers that JavaScript cannot hold by their digits', async () => {
+    const parsed = step((event) => {
+      event.fields = parseExactJson(event.message) as Fields;
+      return 'keep';
+    });
+    const options = { steps: [parsed], names: undefined, askedPaths: ['id', 'user.id', 'n'] };
+    const lines = ['{"id":12345678901234567890,"user":{"id":-99999999999999999},"n":5}'];
+    const { batch } = await new Transformer(options).run(fetched([{ baseOffset: 0, lines }], 0), Infinity);
+    const found: unknown[] = [];
+    batch.forEach((delivery) => found.push(...options.askedPaths.map((path) => delivery.field(path))));
+    expect(found).toEqual(['12345678901234567890', '-99999999999999999', 5]);
+  });
 
   it('know the file a line was read from, looked up once', async () => {
     const fileNames = names({ '0102030405ff': { path: '/var/log/a.log', host: 'web1' } });
