@@ -176,7 +176,7 @@ export class Broker implements RequestHandler {
     this.maintenance?.cancel();
     const drained = Promise.all(this.listeners.map((listener) => listener.drain()));
     waiting.close();
-    transactions.close();
+    await transactions.close();
     groups.close();
     const idle = new Promise<void>((resolve) => {
       if (this.underWay === 0) resolve();

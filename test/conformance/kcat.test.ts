@@ -7,10 +7,7 @@ import { isInstalled, run } from '../support/programs.ts';
 import { RawClient } from '../support/raw-client.ts';
 import { startTestBroker, type TestBroker } from '../support/test-broker.ts';
 
-const lines = Array.from(
-  { length: 500 },
-  (_, index) => `line ${index} of a text${' that compresses well'.repeat(3)}`,
-);
+const lines = Array.from({ length: 500 }, (_, index) => `line ${index} of a text${' that compresses well'.repeat(3)}`);
 
 describe.skipIf(!isInstalled('kcat', ['-V']))('kcat', () => {
   let server: TestBroker;
