@@ -2,32 +2,22 @@
 // gives files that are appended to, at decided lengths. Compressed by file name (.gz, .zst) unless `compression` says otherwise.
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { messageOf, TailraceError } from '../../base/errors.ts';
-import { defineSink, durationSetting, sizeSetting } from '../definition.ts';
+import { TailraceError } from '../../base/errors.ts';
+import { defineSink } from '../definition.ts';
+import { type Compression, compressionOf } from '../rolled/compression.ts';
+import { PathTemplate } from '../rolled/path-template.ts';
+import { compressionSetting, pathSetting, type RollLimits, rollLimits, rollSetting } from '../rolled/settings.ts';
+import { isLeftOver, readTemporaryName, scopeTag } from '../rolled/temporary-names.ts';
 import { type Manifest, type SinkContext, type TwoPhaseSink, type TwoPhaseWriter, type WriterScope } from '../sink.ts';
-import { type Compression, compressionOf } from './compression.ts';
-import { PathTemplate } from './path-template.ts';
 import { Publisher, readManifest } from './publication.ts';
-import { isLeftOver, readTemporaryName, scopeTag } from './temporary-names.ts';
-import { FileWriter, type RollLimits } from './writer.ts';
+import { FileWriter } from './writer.ts';
 
 const settings = z.strictObject({
-  path: z.string().superRefine((text, context) => {
-    try {
-      new PathTemplate(text);
-    } catch (error) {
-      context.addIssue({ code: 'custom', message: messageOf(error) });
-    }
-  }),
-  /** When to publish what was written, whichever comes first. `size` is that of the file, after compression. */
-  roll: z
-    .strictObject({
-      size: sizeSetting().optional(),
-      age: durationSetting().optional(),
-      idle: durationSetting().optional(),
-    })
-    .prefault({}),
-  compression: z.enum(['none', 'gzip', 'zstd']).optional(),
+  path: pathSetting((text) => new PathTemplate(text)).describe(
+    'File path with places to fill in; with {offset} files are rolled, without it they are appended to',
+  ),
+  roll: rollSetting(),
+  compression: compressionSetting(),
 });
 type FileSettings = z.infer<typeof settings>;
 
@@ -56,9 +46,7 @@ export class FileSink implements TwoPhaseSink {
     this.scope = this.template.hasPartition ? 'partition' : 'edge';
     this.compression = options.compression ?? compressionOf(options.path);
     const appended = this.compression === 'none' ? appendedLimits : compressedLimits;
-    const { sizeBytes, ageMs, idleMs } = this.template.hasOffset ? rolledLimits : appended;
-    const { size = sizeBytes, age = ageMs, idle = idleMs } = options.roll;
-    this.limits = { sizeBytes: size, ageMs: age, idleMs: idle };
+    this.limits = rollLimits(options.roll, this.template.hasOffset ? rolledLimits : appended);
     this.publisher = new Publisher(context.files, context.logger, resolve(this.template.baseDirectory));
   }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { PathTemplate, safeValue } from '../../../sinks/file/path-template.ts';
+import { PathTemplate, safeValue } from '../../../sinks/rolled/path-template.ts';
 import { deliveryBatch, testPartition } from '../../support/deliveries.ts';
 
 function pathOf(template: string, fields: Record<string, unknown> = {}, timestampMs = 0, offset = 42): string {

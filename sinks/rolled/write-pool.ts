@@ -14,6 +14,7 @@ const keptChunkBytes = 1024 * 1024;
 
 export class BoundedWritePool implements WritePool {
   readonly files: Files;
+  readonly durable: boolean;
   private active = 0;
   private open = 0;
   private bytes = 0;
@@ -21,8 +22,9 @@ export class BoundedWritePool implements WritePool {
   private waiting: (() => void)[] = [];
   private readonly chunks: Buffer[] = [];
 
-  constructor(files: Files) {
+  constructor(files: Files, { durable }: { durable: boolean }) {
     this.files = files;
+    this.durable = durable;
   }
 
   get crowded(): boolean {

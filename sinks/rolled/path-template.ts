@@ -28,14 +28,15 @@ const offsetMark = '\u0000';
 const maxValueBytes = 120;
 const latestMs = 8.64e15;
 
-/** Makes a value harmless as part of a file name. */
-export function safeValue(value: unknown): string {
+/** Makes a value harmless as part of a file name; what `forbidden` matches is not to be in it either. */
+export function safeValue(value: unknown, forbidden?: RegExp): string {
   if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean' && typeof value !== 'bigint')
     return 'unknown';
   let text = String(value)
     .replace(/[/\\\u0000-\u001f\u007f]/g, '_')
     .replace(/\.\.+/g, '_')
     .replace(/^\./, '_');
+  if (forbidden !== undefined) text = text.replace(forbidden, '_');
   while (Buffer.byteLength(text) > maxValueBytes) text = text.slice(0, -1);
   return text.isWellFormed() ? text || 'unknown' : text.toWellFormed();
 }
@@ -76,10 +77,15 @@ export class PathTemplate {
   /** The folder before the first place to fill in. Temporary files stand here, where recovery can find them all. */
   readonly baseDirectory: string;
   private readonly parts: readonly Part[];
+  private readonly forbidden: RegExp | undefined;
 
-  /** Throws TailraceError TLR_CONFIG with what is wrong. */
-  constructor(text: string) {
+  /**
+   * `forbidden` (with flag g) matches characters that the store does not take in names; in values each becomes '_'.
+   * Throws TailraceError TLR_CONFIG with what is wrong.
+   */
+  constructor(text: string, forbidden?: RegExp) {
     this.text = text;
+    this.forbidden = forbidden;
     this.parts = parse(text);
     const has = (kind: Part['kind']) => this.parts.some((part) => part.kind === kind);
     this.hasOffset = has('offset');
@@ -100,10 +106,10 @@ export class PathTemplate {
     for (const part of this.parts) {
       if (part.kind === 'text') key += part.text;
       else if (part.kind === 'time') key += timePart(part.letter, delivery.timestampMs);
-      else if (part.kind === 'topic') key += safeValue(coordinates.topic);
+      else if (part.kind === 'topic') key += safeValue(coordinates.topic, this.forbidden);
       else if (part.kind === 'partition') key += String(coordinates.partition);
       else if (part.kind === 'offset') key += offsetMark;
-      else key += safeValue(delivery.field(part.path));
+      else key += safeValue(delivery.field(part.path), this.forbidden);
     }
     return key;
   }

@@ -1,6 +1,6 @@
 // One temporary file being written: lines are copied into a chunk at once (append never waits), full chunks are compressed and written in
-// order behind the caller's back, and seal() makes the whole durable and says what it holds. It stands under a name that begins
-// with a dot until the decision that names it has been made; whoever finds one that no decision names may remove it.
+// order behind the caller's back, and seal() completes the whole (durable where the pool says so) and says what it holds. It stands under a
+// name that begins with a dot until the decision that names it has been made; whoever finds one that no decision names may remove it.
 import { crc32c } from '@node-rs/crc32';
 import { type Files, type OpenFile } from '../../base/files.ts';
 import { type Compression, type Compressor, createCompressor } from './compression.ts';
@@ -12,6 +12,8 @@ const largestChunkBytes = 1024 * 1024;
 /** What the files of one writer share: bounds on open handles and on bytes under way, and buffers to use again. */
 export interface WritePool {
   readonly files: Files;
+  /** Whether seal() syncs: not where the files are only on their way to another store. */
+  readonly durable: boolean;
   /** Waits for a turn: only so many files are written at the same time. */
   enter(): Promise<void>;
   leave(): void;
@@ -102,7 +104,7 @@ export class AttemptFile {
     this.pumping ??= this.pump();
   }
 
-  /** Writes what is left, ends the frame, syncs and closes. The folder is for the caller to sync. */
+  /** Writes what is left, ends the frame, syncs (in a durable pool) and closes. The folder is for the caller to sync. */
   async seal(): Promise<SealedFile> {
     this.handOver();
     await this.settle();
@@ -110,7 +112,7 @@ export class AttemptFile {
     try {
       await this.endFrame();
       const file = await this.open();
-      await file.sync();
+      if (this.pool.durable) await file.sync();
       await this.close();
     } finally {
       this.pool.leave();
