@@ -1,11 +1,12 @@
-// Kafka's two checkpoint files at the root of a data directory: `recovery-point-offset-checkpoint` (below it everything is known to be on disk) and
-// `log-start-offset-checkpoint`. Text: version "0", the number of lines, then "topic partition offset" each. Replaced as a whole.
+// Kafka's checkpoint files at the root of a data directory: `recovery-point-offset-checkpoint` (below it everything is known to be on disk),
+// `log-start-offset-checkpoint`, and `cleaner-offset-checkpoint` (below it compaction has been). Text: version "0", the number of lines, then "topic partition offset" each. Replaced as a whole.
 import { join } from 'node:path';
 import { replaceFile } from '../../base/atomic-file.ts';
 import { TailraceError } from '../../base/errors.ts';
 import { type Files } from '../../base/files.ts';
 
-export type CheckpointName = 'recovery-point-offset-checkpoint' | 'log-start-offset-checkpoint';
+export type CheckpointName =
+  'recovery-point-offset-checkpoint' | 'log-start-offset-checkpoint' | 'cleaner-offset-checkpoint';
 
 /** Offsets by "topic-partition". */
 export type OffsetCheckpoint = ReadonlyMap<string, number>;

@@ -55,6 +55,8 @@ export class EntryFile {
   unload(): void {
     if (this.isDirty) return;
     this.entries = Buffer.alloc(0);
+    this.entryCount = 0;
+    this.flushedCount = 0;
     this.loaded = false;
   }
 

@@ -27,6 +27,7 @@ import { type RecoveredLog } from './recovery.ts';
 import { Segment } from './segment.ts';
 import { type TopicSettings } from './settings.ts';
 import { Tail, type TailBudget } from './tail.ts';
+import { type AbortedEntry } from './transaction-index.ts';
 import { acceptClientBatch, acceptInternalBatch } from './validator.ts';
 
 export interface PartitionOptions {
@@ -293,6 +294,18 @@ export class Partition implements PartitionLog, Committable {
     if (dropped.length > 0) this.reader.forget();
     this.epochs.truncateToStart(this.start);
     return dropped;
+  }
+
+  /** Puts a compacted segment in the place of neighbours. */
+  replaceSegments(old: readonly Segment[], segment: Segment): void {
+    const first = this.segmentList.indexOf(old[0]!);
+    this.segmentList = this.segmentList.toSpliced(first, old.length, segment);
+    this.reader.forget();
+  }
+
+  /** Aborted transactions that overlap [from, to). */
+  abortedBetween(from: number, to: number): Promise<AbortedEntry[]> {
+    return this.reader.abortedBetween(from, to);
   }
 
   /** Begins a new segment unless the last one is empty. */

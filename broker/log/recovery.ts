@@ -11,6 +11,7 @@ import { type Files } from '../../base/files.ts';
 import { readControlRecord } from '../wire/control-batch.ts';
 import { type BatchHeader, RecordCursor } from '../wire/record-batch.ts';
 import { BatchScanner } from './batch-scanner.ts';
+import { completeSwaps } from './compaction.ts';
 import { type LeaderEpochs } from './leader-epochs.ts';
 import { loadSnapshot, pruneSnapshots } from './producer-snapshot.ts';
 import { type ProducerState } from './producer-state.ts';
@@ -44,6 +45,7 @@ const indexEndings = ['.index', '.timeindex', '.txnindex'];
 
 /** Throws TailraceError TLR_CORRUPT when what was durable is damaged. */
 export async function recoverPartition(input: RecoveryInput): Promise<RecoveredLog> {
+  await completeSwaps(input.files, input.directory);
   const segments = await findSegments(input);
   if (segments.length === 0) return startEmpty(input);
   if (input.clean && input.recoveryPoint !== undefined && (await segments.at(-1)!.loadIndexes())) {
@@ -249,7 +251,9 @@ export function replayBatch(
   { buffer, header }: { buffer: Buffer; header: BatchHeader },
 ): AbortedEntry | undefined {
   if (!header.isControl) {
-    producers.append(header, header.baseOffset, header.lastOffset);
+    // A batch that Kafka's compaction has emptied belongs to no transaction any more: its marker may be gone.
+    const isTransactional = header.isTransactional && header.recordCount > 0;
+    producers.append({ ...header, isTransactional }, header.baseOffset, header.lastOffset);
     return undefined;
   }
   cursor.open(buffer, header.position, header);

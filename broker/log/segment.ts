@@ -65,8 +65,9 @@ export class Segment {
     return [this.offsetIndex, this.timeIndex, this.transactionIndex];
   }
 
-  /** The log file, open for reading and writing. */
-  open(): Promise<OpenFile> {
+  /** The log file, open for reading and writing. Rejects with code EBADF when the segment was removed: another one may have its name. */
+  async open(): Promise<OpenFile> {
+    if (this.removed) throw Object.assign(new Error(`${this.path} was removed`), { code: 'EBADF' });
     this.file ??= this.files.open(this.path, 'write');
     return this.file;
   }
@@ -167,7 +168,9 @@ export class Segment {
     return sound;
   }
 
+  /** Only when the files say all that memory does. */
   unloadIndexes(): void {
+    if (this.isDirty) return;
     for (const index of this.indexes) index.unload();
   }
 
@@ -183,13 +186,21 @@ export class Segment {
   }
 
   get isDirty(): boolean {
-    return this.indexes.some((index) => index.isDirty);
+    if (this.indexes.some((index) => index.isDirty)) return true;
+    return this.timeIndex.isLoaded && this.maxTimestampMs > (this.timeIndex.last?.timestampMs ?? -1);
   }
 
   /** Writes and syncs the indexes, complete with the greatest timestamp, as Kafka does when a segment is closed. */
   async flushIndexes(): Promise<void> {
-    this.timeIndex.maybeAppend(this.maxTimestampMs, this.maxTimestampOffset);
+    if (this.timeIndex.isLoaded) this.timeIndex.maybeAppend(this.maxTimestampMs, this.maxTimestampOffset);
     for (const index of this.indexes) if (index.isDirty) await index.flush();
+  }
+
+  /** Writes the index files of a segment that compaction made. */
+  async createIndexes(): Promise<void> {
+    this.timeIndex.maybeAppend(this.maxTimestampMs, this.maxTimestampOffset);
+    for (const index of this.indexes) await index.flush();
+    await this.files.syncDirectory(this.directory);
   }
 
   async close(): Promise<void> {
@@ -198,11 +209,18 @@ export class Segment {
     if (file !== undefined) await (await file).close();
   }
 
-  /** Closes and deletes the files; the directory must be synced for it to last. */
-  async remove(): Promise<void> {
+  /** Takes the open file of a segment that compaction wrote; all of it is on disk. */
+  adopt(file: OpenFile): void {
+    this.file = Promise.resolve(file);
+    this.created = true;
+    this.durableBytes = this.sizeBytes;
+  }
+
+  /** Closes and deletes the files; the directory must be synced for it to last. `keepLog`: a new log file takes the name. */
+  async remove({ keepLog = false }: { keepLog?: boolean } = {}): Promise<void> {
     this.removed = true;
     await this.close();
-    await this.files.remove(this.path);
+    if (!keepLog) await this.files.remove(this.path);
     for (const index of this.indexes) await this.files.remove(index.path);
   }
 }

@@ -1,5 +1,5 @@
-// The work beside appends and reads, one piece at a time: checkpoints, removal of old segments, closing of segments by time, the limit on disk use.
-// Owns Kafka's two checkpoint files, `recovery-point-offset-checkpoint` and `log-start-offset-checkpoint`.
+// The work beside appends and reads, one piece at a time: checkpoints, compaction, removal of old segments, closing of segments by time, the limit on disk use.
+// Owns Kafka's checkpoint files: `recovery-point-offset-checkpoint`, `log-start-offset-checkpoint`, `cleaner-offset-checkpoint`.
 import { type Clock } from '../../base/clock.ts';
 import { messageOf, TailraceError } from '../../base/errors.ts';
 import { type Files } from '../../base/files.ts';
@@ -7,6 +7,7 @@ import { type Logger } from '../../base/logger.ts';
 import { formatBytes } from '../../base/units.ts';
 import { checkpointPartition } from './checkpoint-round.ts';
 import { readCheckpoint, writeCheckpoint } from './checkpoints.ts';
+import { compactPartition } from './compaction.ts';
 import { type Partition } from './partition.ts';
 import { type DeletableUntil, oldestDelivered, retainedStart } from './retention.ts';
 
@@ -30,6 +31,7 @@ export class Upkeep {
   private readonly options: UpkeepOptions;
   private recoveryPoints = new Map<string, number>();
   private startOffsets = new Map<string, number>();
+  private cleanedOffsets = new Map<string, number>();
   private last: Promise<unknown> = Promise.resolve();
   private enforcing = false;
 
@@ -41,6 +43,7 @@ export class Upkeep {
     const { files, directory } = this.options;
     this.recoveryPoints = await readCheckpoint(files, directory, 'recovery-point-offset-checkpoint');
     this.startOffsets = await readCheckpoint(files, directory, 'log-start-offset-checkpoint');
+    this.cleanedOffsets = await readCheckpoint(files, directory, 'cleaner-offset-checkpoint');
   }
 
   recoveryPoint(topic: string, partition: number): number | undefined {
@@ -56,6 +59,7 @@ export class Upkeep {
     for (const partition of partitions) {
       this.recoveryPoints.delete(keyOf(partition));
       this.startOffsets.delete(keyOf(partition));
+      this.cleanedOffsets.delete(keyOf(partition));
     }
   }
 
@@ -84,6 +88,7 @@ export class Upkeep {
       }
       await this.enforceLimit();
       await this.checkpoint(this.options.partitions());
+      await this.compact(nowMs);
     });
   }
 
@@ -123,6 +128,20 @@ export class Upkeep {
     await writeCheckpoint(files, directory, 'log-start-offset-checkpoint', this.startOffsets);
     for (const segment of dropped) await segment.remove();
     if (dropped.length > 0) await files.syncDirectory(partition.directory);
+  }
+
+  private async compact(nowMs: number): Promise<void> {
+    const { files, directory, logger } = this.options;
+    for (const partition of this.options.partitions()) {
+      if (!partition.settings.compacts) continue;
+      const key = keyOf(partition);
+      const before = Math.max(this.cleanedOffsets.get(key) ?? 0, partition.logStartOffset);
+      const after = await compactPartition(files, partition, before, nowMs);
+      if (after === before) continue;
+      this.cleanedOffsets.set(key, after);
+      await writeCheckpoint(files, directory, 'cleaner-offset-checkpoint', this.cleanedOffsets);
+      logger.debug('a partition was compacted', { topic: partition.topic, partition: partition.partition, after });
+    }
   }
 
   private async retain(partition: Partition, nowMs: number): Promise<void> {

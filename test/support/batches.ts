@@ -103,7 +103,7 @@ export async function expectedCommitted(partition: PartitionLog): Promise<number
     if (kind !== undefined) {
       if (kind === 'commit') offsets.push(...(open.get(header.producerId) ?? []));
       open.delete(header.producerId);
-    } else if (header.isTransactional) {
+    } else if (header.isTransactional && own.length > 0) {
       open.set(header.producerId, [...(open.get(header.producerId) ?? []), ...own]);
     } else offsets.push(...own);
   }

@@ -1,10 +1,13 @@
 // A log in memory for tests: a CrashFiles, a clock that stands still unless it is moved, seeded randomness.
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { silentLogger } from '../../base/logger.ts';
-import { seededRandom } from '../../base/random.ts';
+import { type Random, seededRandom } from '../../base/random.ts';
 import { type LogDirectory } from '../../broker/log/contract.ts';
 import { type LogDirectoryOptions, openLogDirectory } from '../../broker/log/log-directory.ts';
 import { CrashFiles } from './crash-files.ts';
+
+/** Draws the state in which every step has reached the disk. */
+const everything: Random = { next: () => 0.2, bytes: (length) => Buffer.alloc(length) };
 
 export class MemoryLog {
   files = new CrashFiles();
@@ -26,6 +29,7 @@ export class MemoryLog {
 
   async open(options: Partial<LogDirectoryOptions> = {}): Promise<LogDirectory> {
     await this.files.makeDirectory('/data');
+    await this.files.syncDirectory('/');
     return openLogDirectory({
       directory: '/data',
       ...{ files: this.files, clock: this.clock, random: this.random, logger: silentLogger },
@@ -40,18 +44,7 @@ export class MemoryLog {
   }
 
   /** The process is killed: all that was written is there. The open log must not be used any more. */
-  async kill(): Promise<void> {
-    const copy = new CrashFiles();
-    await copyTree(this.files, copy, '/data');
-    this.files = copy;
-  }
-}
-
-async function copyTree(from: CrashFiles, to: CrashFiles, path: string): Promise<void> {
-  await to.makeDirectory(path);
-  for (const name of await from.list(path)) {
-    const child = `${path}/${name}`;
-    if ((await from.stat(child))!.kind === 'directory') await copyTree(from, to, child);
-    else await (await to.open(child, 'create')).write([await from.readFile(child)], 0);
+  kill(): void {
+    this.files = this.files.crash(this.files.steps, everything);
   }
 }

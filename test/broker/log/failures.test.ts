@@ -72,7 +72,7 @@ describe('a full disk', () => {
     memory.files.inject = undefined;
     await log.maintain();
     await appendValues(app(), ['c'.repeat(1500)]);
-    await memory.kill();
+    memory.kill();
     log = await memory.open();
     expect(await readValues(app())).toEqual(['a'.repeat(1500), 'c'.repeat(1500)]);
   });
@@ -123,7 +123,7 @@ describe('damage', () => {
     await appendValues(app(), ['c']);
     const size = (await memory.files.stat(first))!.sizeBytes;
     await overwrite(first, size - 1, Buffer.from([0xff]));
-    await memory.kill();
+    memory.kill();
     log = await memory.open();
     expect(log.recoveryCuts).toMatchObject([{ topic: 'app', partition: 0, fromOffset: 2 }]);
     expect(log.recoveryCuts[0]!.cutBytes).toBeGreaterThan(61);
@@ -140,7 +140,7 @@ describe('damage', () => {
   ])('%s behind the end are cut', async (_, garbage) => {
     await appendValues(app(), ['a']);
     await overwrite(first, (await memory.files.stat(first))!.sizeBytes, garbage);
-    await memory.kill();
+    memory.kill();
     log = await memory.open();
     expect(log.recoveryCuts).toMatchObject([{ fromOffset: 1, cutBytes: garbage.length }]);
     expect(await appendValues(app(), ['b'])).toBe(1);
@@ -155,7 +155,7 @@ describe('damage', () => {
     const before = (await memory.files.stat(first))!.sizeBytes;
     await overwrite(first, 300, Buffer.from([0xff, 0xff]));
     await memory.files.remove('/data/app-0/00000000000000000000.index');
-    await memory.kill();
+    memory.kill();
     log = await memory.open();
     expect(() => log.partition('app', 0)).toThrow(/checksum.*KAFKA_STORAGE_ERROR/);
     expect((await memory.files.stat(first))!.sizeBytes).toBe(before);
@@ -172,7 +172,7 @@ describe('damage', () => {
     for (let count = 0; count < 30; count++) await appendValues(app(), ['a'.repeat(100)]);
     await log.maintain();
     await memory.files.remove((await segmentPaths()).at(-1)!);
-    await memory.kill();
+    memory.kill();
     log = await memory.open();
     expect(() => log.partition('app', 0)).toThrow(/KAFKA_STORAGE_ERROR/);
   });
@@ -197,7 +197,7 @@ describe('damage', () => {
     const state = app().producers();
     for (const isClean of [true, false]) {
       if (isClean) await log.close();
-      else await memory.kill();
+      else memory.kill();
       for (const name of await memory.files.list('/data/app-0')) {
         if (/index$|snapshot$/.test(name)) await damage(`/data/app-0/${name}`);
       }

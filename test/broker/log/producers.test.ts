@@ -71,7 +71,7 @@ describe('an idempotent producer', () => {
 
   it('is recognised after a kill, whose recovery reads the batches again', async () => {
     for (let sequence = 0; sequence < 3; sequence++) await send(sequence).durable;
-    await memory.kill();
+    memory.kill();
     log = await memory.open();
     expect(send(1)).toMatchObject({ baseOffset: 1, duplicate: true });
     expect(send(3)).toMatchObject({ baseOffset: 3, duplicate: false });
@@ -149,7 +149,7 @@ describe('a transaction', () => {
         await app().append(batchOf(['end']), { origin: 'client' }).durable;
         expect(await readCommitted(app(), maxBytes)).toEqual(await expectedCommitted(app()));
         const states = app().producers();
-        await memory.kill();
+        memory.kill();
         log = await memory.open({ tailBytes: 0 });
         expect(app().producers()).toEqual(states);
         expect(await readCommitted(app(), maxBytes)).toEqual(await expectedCommitted(app()));

@@ -50,7 +50,7 @@ describe('retention', () => {
     await expect(app().read(0, 100, 'read_uncommitted')).rejects.toMatchObject({
       errorCode: ErrorCode.OFFSET_OUT_OF_RANGE,
     });
-    await memory.kill();
+    memory.kill();
     log = await memory.open();
     expect([app().logStartOffset, app().logEndOffset]).toEqual([6, 10]);
     memory.advance(20000);
@@ -146,7 +146,7 @@ describe('time', () => {
         expect(await app().offsetForTime(at, 'read_uncommitted')).toEqual(expected);
       }
       expect(await app().maxTimestamp()).toEqual({ offset: times.indexOf(latest), timestampMs: latest });
-      await memory.kill();
+      memory.kill();
       log = await memory.open();
     }
   });
