@@ -31,6 +31,10 @@ export interface BrokerOptions {
   listen?: readonly ListenAddress[];
   /** Broker settings under Kafka's names (broker/config.ts). */
   settings?: Readonly<Record<string, SettingValue>>;
+  /** The most that all records may take on disk; 80 % of the file system when left out. */
+  maxDiskBytes?: number;
+  /** By topic: the groups that must have committed a record before `maxDiskBytes` may take it away. Nobody waits for other topics. */
+  readers?: ReadonlyMap<string, readonly string[]>;
   files: Files;
   clock: Clock;
   random: Random;
@@ -69,15 +73,18 @@ export class Broker implements RequestHandler {
   static async open(options: BrokerOptions): Promise<Broker> {
     const settings = new BrokerSettings(options.settings);
     const { files, clock, random, logger } = options;
+    let groups: GroupCoordinator | undefined;
     const log = await openLogDirectory({
       directory: options.dataDirectory,
       ...{ files, clock, random, logger },
       topicDefaults: settings.topicDefaults(),
+      ...(options.maxDiskBytes === undefined ? {} : { maxDiskBytes: options.maxDiskBytes }),
+      deletableUntil: (topic, partition) => deliveredUntil(options.readers?.get(topic), groups, topic, partition),
     });
     const opened: { close(): Promise<void> | void }[] = [log];
     try {
       const dependencies = { log, clock, random, logger, setting: (name: string) => settings.number(name) };
-      const groups = await GroupCoordinator.open(dependencies);
+      groups = await GroupCoordinator.open(dependencies);
       opened.unshift(groups);
       const transactions = await TransactionCoordinator.open({ ...dependencies, groups });
       opened.unshift(transactions);
@@ -206,6 +213,17 @@ export class Broker implements RequestHandler {
         });
     });
   }
+}
+
+/** How far all `readers` have committed a partition; undefined when it has none. While groups are being loaded nothing counts as delivered. */
+function deliveredUntil(
+  readers: readonly string[] | undefined,
+  groups: GroupCoordinator | undefined,
+  topic: string,
+  partition: number,
+): number | undefined {
+  if (readers === undefined || readers.length === 0) return undefined;
+  return Math.min(...readers.map((group) => groups?.committedOffset(group, topic, partition) ?? 0));
 }
 
 /**

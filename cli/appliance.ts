@@ -53,6 +53,8 @@ async function openHouse({ plan, dataDirectory, logger }: ApplianceOptions): Pro
     dataDirectory,
     listen: plan.broker.listen,
     settings: plan.broker.settings,
+    ...(plan.maxDiskBytes === undefined ? {} : { maxDiskBytes: plan.maxDiskBytes }),
+    readers: readersOf(plan),
     files,
     clock,
     random: systemRandom,
@@ -74,6 +76,16 @@ async function openHouse({ plan, dataDirectory, logger }: ApplianceOptions): Pro
     client: createClient({ ...dependencies, transport: new InProcessTransport(broker, clientId) }),
     instance,
   };
+}
+
+/** By topic, the groups of the edges that read it and are no jobs: what they have not delivered is not deleted for room. */
+function readersOf(plan: Plan): Map<string, string[]> {
+  const readers = new Map<string, string[]>();
+  for (const { from, edges, until } of plan.pipelines) {
+    if (until !== undefined) continue;
+    for (const topic of from) readers.set(topic, [...(readers.get(topic) ?? []), ...edges.map((edge) => edge.group)]);
+  }
+  return readers;
 }
 
 /** Makes missing topics, and brings the settings of declared ones to what the configuration says. */

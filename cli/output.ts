@@ -36,8 +36,7 @@ export type Cell = string | number | undefined;
 
 /** Columns as wide as their widest cell; numbers to the right; a header in bold. */
 export function renderTable(header: readonly string[], rows: readonly (readonly Cell[])[]): string {
-  const text = (cell: Cell) =>
-    cell === undefined ? '-' : typeof cell === 'number' ? formatCount(cell) : cell;
+  const text = (cell: Cell) => (cell === undefined ? '-' : typeof cell === 'number' ? formatCount(cell) : cell);
   const widths = header.map((name, column) => Math.max(name.length, ...rows.map((row) => text(row[column]).length)));
   const line = (cells: readonly Cell[], isHeader: boolean) =>
     cells

@@ -9,10 +9,11 @@ type Raw = Record<string, unknown>;
 
 /** YAML that means the same as `raw`, of which `plan` was made. */
 export function expandConfig(raw: Raw, plan: Plan, definitions: Definitions): string {
-  const { data, instance, broker, topics, agents, pipelines, sinks, ...others } = raw;
+  const { data, instance, max_disk: maxDisk, broker, topics, agents, pipelines, sinks, ...others } = raw;
   const expanded: Raw = {
     data: data ?? defaultDataDirectory,
     ...(instance === undefined ? {} : { instance }),
+    ...(maxDisk === undefined ? {} : { max_disk: maxDisk }),
     broker: expandBroker(broker, plan),
     topics: expandTopics(record(topics), plan),
     ...(agents === undefined

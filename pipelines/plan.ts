@@ -11,6 +11,8 @@ export interface Plan {
   dataDirectory: string;
   /** Fixed identity, where the disk does not last. */
   instance: string | undefined;
+  /** The most that the log may take on disk, in bytes; the broker's default when undefined. */
+  maxDiskBytes: number | undefined;
   broker: BrokerPlan;
   topics: readonly TopicPlan[];
   agents: readonly AgentPlan[];

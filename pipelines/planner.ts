@@ -51,6 +51,7 @@ export function planConfig(
     files,
     dataDirectory: config.data ?? defaultDataDirectory,
     instance: config.instance,
+    maxDiskBytes: config.max_disk,
     broker,
     topics: planTopics(config, agents, pipelines),
     agents,

@@ -26,6 +26,15 @@ function unit(parse: (text: string) => number | undefined, unlimited: string, ex
   });
 }
 
+function size(example: string) {
+  return z.string().transform((text, context) => {
+    const bytes = parseSizeBytes(text);
+    if (bytes !== undefined && bytes > 0) return bytes;
+    context.addIssue({ code: 'custom', message: `write a size with a unit, such as ${example}` });
+    return z.NEVER;
+  });
+}
+
 const kafkaSettings = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
 
 const topic = z.strictObject({
@@ -80,6 +89,8 @@ export const configSchema = z.strictObject({
   data: z.string().min(1).optional(),
   /** Fixes the identity where the disk does not last. */
   instance: plainName.optional(),
+  /** The most that the log may take on disk: then the oldest delivered segments go, and when there are none, intake stops. */
+  max_disk: size('50GB').optional(),
   broker: z.union([z.string(), embeddedBroker], 'a map of listen and settings, or kafka://host:port,…').optional(),
   topics: z.record(topicName, z.union([nothingYet, topic])).optional(),
   agents: z.record(plainName, component('agent')).optional(),

@@ -160,6 +160,11 @@ export class GroupCoordinator {
     return offsetCommitResponse.create({ topics: await this.commits.commit(request) });
   }
 
+  /** The offset that a group has committed; undefined when it has none there. */
+  committedOffset(groupId: string, topic: string, partition: number): number | undefined {
+    return this.offsets.get(groupId, topic, partition)?.offset;
+  }
+
   /** TxnOffsetCommit (KIP-447): the offsets hold when the transaction is committed. */
   async txnOffsetCommit(
     request: RequestOf<'TxnOffsetCommit'>,

@@ -117,7 +117,10 @@ export async function runPlan(plan: Plan, options: RunOptions): Promise<void> {
   const signal = untilSignal();
   for (const warning of plan.warnings) logger.warn(warning);
   const dataDirectory = options.data ?? plan.dataDirectory;
-  const appliance = await Appliance.start({ plan, dataDirectory, once: options.once === true, logger });
+  const starting = Appliance.start({ plan, dataDirectory, once: options.once === true, logger });
+  const appliance = await Promise.race([starting, signal]);
+  // Nothing has to be undone: what was begun is recovered by the next start, as after kill -9.
+  if (typeof appliance === 'string') process.exit(ExitCode.refused);
   if (options.json !== true)
     print(describePlan(plan, dataDirectory, appliance.brokerAddresses, options.once === true) + '\n');
   if (options.once === true) await runOnce(appliance, signal, options);
