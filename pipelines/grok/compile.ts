@@ -2,6 +2,7 @@
 // and the user's own; everything else is a regular expression, whose named groups are fields too. A field that stands several times takes the
 // first that matched.
 import { suggest } from '../diagnostics.ts';
+import { converter, typeNames } from '../parsers/typed-name.ts';
 import { compilePattern, type Pattern } from '../regex.ts';
 import { define, getField, setField } from '../steps/fields.ts';
 import { type Fields } from '../steps/step.ts';
@@ -32,7 +33,7 @@ interface Capture {
   type: string | undefined;
 }
 
-const types = ['int', 'float', 'string'];
+const types: readonly string[] = typeNames;
 const expansionMax = 50_000;
 
 /** `own` are the user's patterns by name. Throws GrokError, or TailraceError when what comes out is no regular expression. */
@@ -102,13 +103,4 @@ function expand(source: string, own: Readonly<Record<string, string>>, captures:
 /** "[user][name]", as Logstash writes it, is user.name. */
 function fieldPath(field: string): string {
   return field.startsWith('[') && field.endsWith(']') ? field.slice(1, -1).replaceAll('][', '.') : field;
-}
-
-/** A number that cannot be one stays the text it is. */
-function converter(type: string | undefined): (text: string) => unknown {
-  if (type !== 'int' && type !== 'float') return (text) => text;
-  return (text) => {
-    const number = Number(text);
-    return Number.isFinite(number) ? (type === 'int' ? Math.trunc(number) : number) : text;
-  };
 }

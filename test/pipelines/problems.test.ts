@@ -140,7 +140,7 @@ describe('problems', () => {
     ],
     ['{ drop: a, on_error: ignore }', '8:30: error: on_error: must be dlq, drop, keep or stop'],
     ['{ drop: a, when: "(" }', '8:28: error: unexpected end of the expression'],
-    ['parse: jsn', '8:16: error: parse: must be json, logfmt, nginx_combined, { regex: … } or { grok: … }'],
+    ['parse: jsn', '8:16: error: parse: must be json, logfmt, kv, nginx_combined, apache_combined, apache_common, syslog, cri, docker, { regex: … }, { grok: … }, { dissect: … }, { csv: … } or { kv: … } (did you mean "json"?)'],
     ['parse: { regx: "(?<a>.)" }', '8:18: error: unknown key "regx" (did you mean "regex"?)'],
     [
       'parse: { regex: "(?<a>.", from: x }',
@@ -148,7 +148,7 @@ describe('problems', () => {
     ],
     ['parse: { regex: "\\\\d+" }', '8:25: error: the pattern names no field; name its groups: (?<status>\\d+)'],
     ['parse: { grok: "x %{IPV5:a}" }', '8:27: error: there is no grok pattern IPV5 (did you mean "IPV4"?)'],
-    ['parse: { from: x }', '8:16: error: name one of format, regex and grok'],
+    ['parse: { from: x }', '8:16: error: name one of format, regex, grok, dissect, csv and kv'],
     [
       'set: { env: prod }',
       '8:21: error: a text is an expression here: write \'"prod"\' for the text, or fields.prod to copy the field',

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { parseAccessLog } from '../../pipelines/access-log.ts';
+import { parseAccessLog } from '../../../pipelines/parsers/access-log.ts';
+import { through } from '../../support/planning.ts';
 
 const time = '[22/Nov/2026:10:00:00 +0000]';
 
@@ -86,5 +87,26 @@ describe('combined access log', () => {
     ])
       parseAccessLog(line);
     expect(performance.now() - start).toBeLessThan(2000);
+  });
+});
+
+describe("Apache's two formats", () => {
+  const common = `10.0.0.1 ident bob ${time} "GET / HTTP/1.1" 200 5`;
+  const combined = `${common} "https://from/" "curl/8"`;
+
+  it('are parsed to the same names as nginx’s', async () => {
+    const shared = '"remote_addr":"10.0.0.1","remote_logname":"ident","remote_user":"bob"';
+    const rest = '"method":"GET","path":"/","protocol":"HTTP/1.1","status":200,"body_bytes_sent":5';
+    expect(await through('- parse: apache_common\n- remove: time_local', common)).toBe(`{${shared},${rest}}`);
+    expect(await through('- parse: apache_combined\n- remove: time_local', combined)).toBe(
+      `{${shared},${rest},"http_referer":"https://from/","http_user_agent":"curl/8"}`,
+    );
+  });
+
+  it('are told apart', async () => {
+    await expect(through('- parse: apache_common', combined)).rejects.toThrow('is not a line of the common access log');
+    await expect(through('- parse: apache_combined', common)).rejects.toThrow(
+      'is not a line of the combined access log',
+    );
   });
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseLogfmt } from '../../pipelines/logfmt.ts';
+import { parseLogfmt } from '../../../pipelines/parsers/logfmt.ts';
 
 /** Writes what parseLogfmt reads. */
 function write(fields: Record<string, string | true>): string {

@@ -1,8 +1,8 @@
 // logfmt: `level=info msg="with \"blanks\"" done` as Heroku and Go's loggers write it. Pairs are apart by blanks; a value with blanks, quotes
 // or = stands in double quotes, with JSON's escapes; a name alone is true. All other values stay texts. A name that stands twice keeps
 // its last value.
-import { define } from './steps/fields.ts';
-import { type Fields } from './steps/step.ts';
+import { define } from '../steps/fields.ts';
+import { type Fields } from '../steps/step.ts';
 
 /** The pairs of a line; undefined when it is not logfmt: no pair at all, an open quote, or a value after a quote without a blank. */
 export function parseLogfmt(line: string): Fields | undefined {
