@@ -69,16 +69,17 @@ export class CopyJudge {
     const candidate = this.candidate(found, nowMs);
     let waits = false;
     for (const original of originals.live) {
-      if (original.position === 0) continue;
-      const ended = originals.replaced.has(original) || originals.vanished.has(original);
-      if (ended) {
+      if (originals.replaced.has(original) || originals.vanished.has(original)) {
         const copy = await this.claim(found, handle, original, candidate, originals);
         if (copy !== undefined) return copy;
+      } else if (waits || original.isMissing) {
+        // What is missing for longer was not copied before it went.
       } else if (original.unverified !== undefined) {
         // It could not be looked at yet, for some passing reason.
-        waits ||= (await verify(handle, original.position, original.unverified)) !== undefined;
-      } else if (!waits && this.startsLike(original, head))
+        waits = (await verify(handle, original.position, original.unverified)) !== undefined;
+      } else if (original.position === 0 ? original.sizeBytes > 0 : this.startsLike(original, head)) {
         waits = await this.isUnderWay(handle, original, candidate, nowMs);
+      }
     }
     if (waits) return { kind: 'wait' };
     return { kind: 'new' };
@@ -120,13 +121,11 @@ export class CopyJudge {
     if (sinceMs > copyWaitMs || (!grows && nowMs - candidate.firstSeenMs > copyWaitMs * 2)) return false;
     try {
       const whole = await this.open(original);
-      if ((await verify(whole, original.position, original.fingerprint)) === undefined) {
-        // Truncated this moment: the next sweep decides, and sees every copy that was made before.
-        original.replaced = true;
-        return true;
-      }
       const [size, originalSize] = await Promise.all([handle.size(), whole.size()]);
-      return size <= originalSize && (await beginAlike(handle, whole, size));
+      if (size <= originalSize && (await beginAlike(handle, whole, size))) return true;
+      // They differ: because it was truncated this moment? Then the next sweep decides, and sees every copy that was made before.
+      original.replaced = (await verify(whole, original.position, original.fingerprint)) === undefined;
+      return original.replaced;
     } catch {
       // The original went away this moment: the next sweep knows better.
       return true;
@@ -141,6 +140,7 @@ export class CopyJudge {
     candidate: Candidate,
     { vanished, recovering }: Originals,
   ): Promise<Verdict | undefined> {
+    if (original.position === 0) return undefined;
     const size = await handle.size();
     if (size >= original.position) {
       if (vanished.has(original) && found.path === original.path) {

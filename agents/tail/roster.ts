@@ -142,6 +142,12 @@ export class Roster {
         if (!this.skipped.has(entry.stat.identity)) newcomers.push(entry);
         continue;
       }
+      if (file.position === 0 && file.handle === undefined && file.path !== entry.path) {
+        // Nothing was read of it, and nothing proves that this is it: its inode may have been given to another.
+        this.end(file, 'gone');
+        newcomers.push(entry);
+        continue;
+      }
       files.add(file);
       this.observe(file, entry.path, entry.stat, nowMs);
       if (file.unverified === undefined && !file.replaced && file.sizeBytes < file.position) {
@@ -281,11 +287,14 @@ export class Roster {
 
   private async openNewcomer(found: FoundFile): Promise<OpenFile | undefined> {
     try {
-      return await this.options.files.open(found.path, 'read');
+      const handle = await this.options.files.open(found.path, 'read');
+      // The name may lead to another file by now; then the next sweep knows.
+      if ((await handle.stat()).identity === found.stat.identity) return handle;
+      await handle.close();
     } catch (error) {
       this.cannotRead(found.path, error);
-      return undefined;
     }
+    return undefined;
   }
 
   /** Says once that a file cannot be read; one that has just gone or been replaced needs no word. */

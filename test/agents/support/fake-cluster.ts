@@ -59,11 +59,12 @@ export class FakeCluster {
     return lines;
   }
 
-  client(): KafkaClient {
+  /** `isDead`: from then on nobody gets an answer, as when the process has been killed. */
+  client(isDead: () => boolean = () => false): KafkaClient {
     return {
       inProcess: true,
       admin: () => this.admin(),
-      producer: (options) => this.producer(options?.transactionalId ?? ''),
+      producer: (options) => this.producer(options?.transactionalId ?? '', isDead),
       consumer: () => this.consumer(),
       close: () => Promise.resolve(),
     };
@@ -98,7 +99,7 @@ export class FakeCluster {
     } satisfies Partial<Admin>;
   }
 
-  private producer(transactionalId: string): Producer {
+  private producer(transactionalId: string, isDead: () => boolean): Producer {
     let epoch = -1;
     const checkFence = () => {
       if (this.epochs.get(transactionalId) !== epoch)
@@ -106,6 +107,7 @@ export class FakeCluster {
     };
     return {
       init: () => {
+        if (isDead()) return new Promise(() => undefined);
         epoch = (this.epochs.get(transactionalId) ?? 0) + 1;
         this.epochs.set(transactionalId, epoch);
         return Promise.resolve();

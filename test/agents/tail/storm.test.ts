@@ -18,6 +18,7 @@ class Storm {
   private readonly paths: string[];
   private readonly files = new Map<string, { partial: string }>();
   private agent: Agent | undefined;
+  private life = 0;
   private serial = 0;
   private rotations = 0;
 
@@ -166,7 +167,9 @@ class Storm {
   /** Another agent takes over while the old one is in the middle of something; what that one had not committed is void. */
   private async restart(): Promise<void> {
     const old = this.agent;
-    this.agent = await this.bench.start(this.cluster.client(), { paths: this.paths, flush: { wait: '20ms' } });
+    const life = ++this.life;
+    const client = this.cluster.client(() => life !== this.life);
+    this.agent = await this.bench.start(client, { paths: this.paths, flush: { wait: '20ms' } });
     await old?.stop(0);
   }
 
