@@ -1,28 +1,39 @@
 // Refusing clients before the disk is full, so that transaction markers, group offsets and checkpoints still fit. The room is asked for now and then:
-// after some megabytes were written and, while writes are refused, at most once a second; so intake goes on by itself when space returns.
+// after some megabytes were written and, while writes are refused, at most once a second; so intake goes on by itself when space returns. It is said
+// once when it begins, rarely while it lasts, and once when it ends.
 import { type Clock } from '../../base/clock.ts';
 import { TailraceError } from '../../base/errors.ts';
 import { type Files } from '../../base/files.ts';
-import { formatBytes } from '../../base/units.ts';
+import { type Logger } from '../../base/logger.ts';
+import { formatBytes, formatDuration } from '../../base/units.ts';
 import { ErrorCode, KafkaError } from '../wire/errors.ts';
 
 const recheckMs = 1000;
+const reminderMs = 600_000;
+/** On a small file system the reserve is this share of it. */
+const reserveShare = 0.1;
 
 export class DiskGuard {
   private readonly files: Files;
   private readonly directory: string;
   private readonly clock: Clock;
-  private readonly reserveBytes: number;
+  private readonly logger: Logger;
+  private readonly wantedReserveBytes: number;
+  private reserveBytes: number;
   private reason: TailraceError | undefined;
   private overLimit: TailraceError | undefined;
   private writtenBytes = 0;
   private checkedMs = 0;
   private checking: Promise<void> | undefined;
+  /** When refusing began and when it was last told; undefined while writes are taken. */
+  private told: { sinceMs: number; lastMs: number } | undefined;
 
-  constructor(files: Files, directory: string, clock: Clock, reserveBytes: number) {
+  constructor(files: Files, directory: string, clock: Clock, logger: Logger, reserveBytes: number) {
     this.files = files;
     this.directory = directory;
     this.clock = clock;
+    this.logger = logger;
+    this.wantedReserveBytes = reserveBytes;
     this.reserveBytes = reserveBytes;
   }
 
@@ -44,11 +55,13 @@ export class DiskGuard {
   full(reason: TailraceError): void {
     this.reason = reason;
     this.checkedMs = this.clock.monotonicMs();
+    this.tell();
   }
 
   /** Refuses because of `max_disk`; undefined when that is over. */
   limit(reason: TailraceError | undefined): void {
     this.overLimit = reason;
+    this.tell();
   }
 
   /** Asks for the room now. */
@@ -60,7 +73,8 @@ export class DiskGuard {
   private async ask(): Promise<void> {
     this.writtenBytes = 0;
     this.checkedMs = this.clock.monotonicMs();
-    const { freeBytes } = await this.files.space(this.directory);
+    const { freeBytes, totalBytes } = await this.files.space(this.directory);
+    this.reserveBytes = Math.min(this.wantedReserveBytes, Math.floor(totalBytes * reserveShare));
     this.reason =
       freeBytes >= this.reserveBytes
         ? undefined
@@ -69,5 +83,19 @@ export class DiskGuard {
             `${formatBytes(freeBytes)} are left for ${this.directory}; the last ${formatBytes(this.reserveBytes)} are kept for bookkeeping`,
             { retriable: true },
           );
+    this.tell();
+  }
+
+  private tell(): void {
+    const nowMs = this.clock.monotonicMs();
+    const reason = this.overLimit ?? this.reason;
+    if (reason === undefined) {
+      if (this.told === undefined) return;
+      this.logger.info('there is room again: intake goes on', { after: formatDuration(nowMs - this.told.sinceMs) });
+      this.told = undefined;
+    } else if (this.told === undefined || nowMs - this.told.lastMs >= reminderMs) {
+      this.told = { sinceMs: this.told?.sinceMs ?? nowMs, lastMs: nowMs };
+      this.logger.warn('intake waits: the disk is full', { reason: reason.message });
+    }
   }
 }

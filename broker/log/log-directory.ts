@@ -88,9 +88,10 @@ class DiskLogDirectory implements LogDirectory {
   private wasClean = false;
   private producerIds = { next: 0, end: 0 };
   private administration: Promise<unknown> = Promise.resolve();
-  private producerIdWork: Promise<unknown> = Promise.resolve();
   private readonly upkeep: Upkeep;
   private failure: Error | undefined;
+  /** Stops everything for good. */
+  private readonly fail: (error: Error) => void;
   private closing = false;
 
   constructor(options: LogDirectoryOptions & { maxDiskBytes: number }, lock: Lock, metadata: MetadataLog) {
@@ -104,6 +105,7 @@ class DiskLogDirectory implements LogDirectory {
       options.files,
       options.directory,
       options.clock,
+      options.logger,
       options.reserveBytes ?? 64 * 1024 * 1024,
     );
     const { directory, files, clock, logger, maxDiskBytes } = options;
@@ -121,16 +123,14 @@ class DiskLogDirectory implements LogDirectory {
         this.guard.wrote(bytes);
         this.upkeep.watchLimit();
       },
-      onFull: (error) => {
-        this.guard.full(error);
-        this.options.logger.error(error.message, { code: error.code });
-      },
-      onFailed: (error) => {
-        this.failure = error;
-        for (const partition of this.openPartitions()) partition.failed(error);
-        resolve(error);
-      },
+      onFull: (error) => this.guard.full(error),
+      onFailed: (error) => this.fail(error),
     });
+    this.fail = (error) => {
+      this.failure ??= error;
+      for (const partition of this.openPartitions()) partition.failed(error);
+      resolve(error);
+    };
   }
 
   get clusterId(): string {
@@ -245,8 +245,7 @@ class DiskLogDirectory implements LogDirectory {
   }
 
   allocateProducerId(): Promise<number> {
-    const work = this.producerIdWork.then(async () => {
-      this.checkOpen();
+    return this.administer(async () => {
       if (this.producerIds.next === this.producerIds.end) {
         const next = this.metadata.state.nextProducerId;
         await this.metadata.append({ kind: 'producer-ids', next: next + producerIdBlock });
@@ -254,8 +253,6 @@ class DiskLogDirectory implements LogDirectory {
       }
       return this.producerIds.next++;
     });
-    this.producerIdWork = work.catch(() => undefined);
-    return work;
   }
 
   async maintain(): Promise<void> {
@@ -297,13 +294,15 @@ class DiskLogDirectory implements LogDirectory {
     if (this.closing) throw new TailraceError('TLR_CLOSED', 'the log is closed');
   }
 
-  /** Changes of topics happen one after the other. */
+  /** Changes of the metadata happen one after the other. */
   private administer<T>(work: () => Promise<T>): Promise<T> {
     const result = this.administration.then(() => {
       this.checkOpen();
       return work();
     });
-    this.administration = result.catch(() => undefined);
+    this.administration = result.catch((error: unknown) => {
+      if (error instanceof TailraceError && error.code === 'TLR_DISK_FAILED') this.fail(error);
+    });
     return result;
   }
 
