@@ -3,8 +3,11 @@
 
 /** What a client's append must satisfy and where the batch comes from. */
 export interface AppendOptions {
-  /** 'client' batches are validated fully; 'internal' ones (coordinators) skip the size limits and the disk reserve. */
-  origin: 'client' | 'internal';
+  /**
+   * 'client' batches are validated fully; of 'in-process' ones (agents and pipelines of this process, which built the bytes a moment ago) checksum and
+   * records are not looked at again; 'internal' ones (coordinators) skip the size limits and the disk reserve.
+   */
+  origin: 'client' | 'in-process' | 'internal';
   /** Refuse when this is not the partition's leader epoch (KIP-320); -1 to skip. */
   currentLeaderEpoch?: number;
 }

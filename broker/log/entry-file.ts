@@ -74,7 +74,6 @@ export class EntryFile {
     if (!this.loaded) return;
     const first = this.flushedCount;
     const last = this.entryCount;
-    this.stale = false;
     const file = await this.files.open(this.path, 'create');
     try {
       if ((await file.size()) > first * this.entryBytes) await file.truncate(first * this.entryBytes);
@@ -86,6 +85,7 @@ export class EntryFile {
     } finally {
       await file.close();
     }
+    this.stale = false;
     this.flushedCount = Math.max(this.flushedCount, Math.min(last, this.entryCount));
   }
 

@@ -28,7 +28,7 @@ import { Segment } from './segment.ts';
 import { type TopicSettings } from './settings.ts';
 import { Tail, type TailBudget } from './tail.ts';
 import { type AbortedEntry } from './transaction-index.ts';
-import { acceptClientBatch, acceptInternalBatch } from './validator.ts';
+import { acceptClientBatch, acceptInternalBatch, acceptOwnBatch } from './validator.ts';
 
 export interface PartitionOptions {
   files: Files;
@@ -75,6 +75,7 @@ export class Partition implements PartitionLog, Committable {
   private end: number;
   private visibleEnd: number;
   private blocked: KafkaError | undefined;
+  private compactions = 0;
 
   constructor(options: PartitionOptions, recovered: RecoveredLog) {
     this.options = options;
@@ -134,8 +135,8 @@ export class Partition implements PartitionLog, Committable {
   append(batch: Buffer, options: AppendOptions): Appended {
     this.checkWritable(options);
     const nowMs = this.options.clock.now();
-    const accept = options.origin === 'client' ? acceptClientBatch : acceptInternalBatch;
-    const accepted = accept(batch, this.settings, nowMs, this.where);
+    const accept = { client: acceptClientBatch, 'in-process': acceptOwnBatch, internal: acceptInternalBatch };
+    const accepted = accept[options.origin](batch, this.settings, nowMs, this.where);
     const { header } = accepted;
     if (header.producerId >= 0) {
       const known = this.producerState.findDuplicate(header);
@@ -173,11 +174,14 @@ export class Partition implements PartitionLog, Committable {
   async read(offset: number, maxBytes: number, isolation: Isolation): Promise<ReadResult> {
     this.checkRange(offset);
     const limit = this.limitOf(isolation);
+    const compactions = this.compactions;
     const slice = await this.readSlice(offset, limit, maxBytes);
     const aborted =
       isolation === 'read_committed' && slice.sizeBytes > 0
         ? await this.reader.abortedBetween(offset, slice.nextOffset)
         : [];
+    // Records from before a compaction and the index from after it do not fit together.
+    if (compactions !== this.compactions) return this.read(offset, maxBytes, isolation);
     return {
       records: slice.records,
       sizeBytes: slice.sizeBytes,
@@ -299,7 +303,10 @@ export class Partition implements PartitionLog, Committable {
   /** Puts a compacted segment in the place of neighbours. */
   replaceSegments(old: readonly Segment[], segment: Segment): void {
     const first = this.segmentList.indexOf(old[0]!);
+    const end = this.segmentList[first + old.length]!.baseOffset;
     this.segmentList = this.segmentList.toSpliced(first, old.length, segment);
+    this.tail.dropBelow(end);
+    this.compactions++;
     this.reader.forget();
   }
 
@@ -352,7 +359,7 @@ export class Partition implements PartitionLog, Committable {
         `${this.where}: leader epoch ${currentLeaderEpoch} where it is ${this.leaderEpoch}`,
       );
     }
-    const refusal = origin === 'client' ? this.options.refusal() : undefined;
+    const refusal = origin === 'internal' ? undefined : this.options.refusal();
     if (refusal !== undefined) throw refusal;
   }
 

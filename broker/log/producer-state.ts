@@ -37,6 +37,8 @@ export interface ProducerEntry {
   lastTimestampMs: number;
   /** -1 when no transaction is open. */
   transactionStartOffset: number;
+  /** Since when expire() has seen no batch of it; not stored. Records' own times say nothing about that. */
+  idleSinceMs?: number;
 }
 
 export interface Marker {
@@ -201,10 +203,13 @@ export class ProducerState {
     if (this.ended.length > 0) this.ended = this.ended.filter(({ lastOffset }) => lastOffset >= highWatermark);
   }
 
-  /** Forgets producers without an open transaction that wrote nothing since `beforeMs`. */
-  expire(beforeMs: number): void {
+  /** Forgets producers without an open transaction that wrote nothing for `expiryMs`, as far as calls of this method have seen. */
+  expire(nowMs: number, expiryMs: number): void {
     for (const entry of this.entries.values()) {
-      if (entry.transactionStartOffset < 0 && entry.lastTimestampMs < beforeMs) this.entries.delete(entry.producerId);
+      entry.idleSinceMs ??= nowMs;
+      if (entry.transactionStartOffset < 0 && nowMs - entry.idleSinceMs > expiryMs) {
+        this.entries.delete(entry.producerId);
+      }
     }
   }
 
@@ -237,6 +242,7 @@ export class ProducerState {
       };
       this.entries.set(producerId, entry);
     }
+    delete entry.idleSinceMs;
     return entry;
   }
 }

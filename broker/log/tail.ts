@@ -35,10 +35,11 @@ export class TailBudget {
     }
   }
 
-  /** Forgets a tail whose batches were dropped otherwise. */
-  removed(tail: Tail, bytes: number): void {
+  /** Forgets the `count` oldest batches of a tail, which dropped them by itself. */
+  removed(tail: Tail, count: number, bytes: number): void {
     this.usedBytes -= bytes;
-    this.order = this.order.slice(this.head).filter((other) => other !== tail);
+    let left = count;
+    this.order = this.order.slice(this.head).filter((other) => other !== tail || left-- <= 0);
     this.head = 0;
   }
 }
@@ -47,7 +48,6 @@ export class Tail {
   private readonly budget: TailBudget;
   private batches: TailBatch[] = [];
   private head = 0;
-  private heldBytes = 0;
   private durableOffset = 0;
   private endBytes = 0;
 
@@ -58,7 +58,6 @@ export class Tail {
   add(batch: Buffer, baseOffset: number, lastOffset: number): void {
     this.batches.push({ batch, baseOffset, lastOffset, bytesBefore: this.endBytes });
     this.endBytes += batch.length;
-    this.heldBytes += batch.length;
     this.budget.added(this, batch.length);
   }
 
@@ -72,7 +71,6 @@ export class Tail {
     const oldest = this.batches[this.head];
     if (oldest === undefined || oldest.lastOffset >= this.durableOffset) return undefined;
     this.head++;
-    this.heldBytes -= oldest.batch.length;
     if (this.head > 256 && this.head * 2 > this.batches.length) {
       this.batches = this.batches.slice(this.head);
       this.head = 0;
@@ -82,10 +80,17 @@ export class Tail {
 
   /** Drops everything. */
   clear(): void {
-    this.budget.removed(this, this.heldBytes);
-    this.batches = [];
+    this.dropBelow(Infinity);
+  }
+
+  /** Drops batches that end below `offset`: the log has something else there now. */
+  dropBelow(offset: number): void {
+    const kept = this.find(offset);
+    const dropped = this.batches.slice(this.head, kept);
+    const bytes = dropped.reduce((sum, { batch }) => sum + batch.length, 0);
+    this.batches = this.batches.slice(kept);
     this.head = 0;
-    this.heldBytes = 0;
+    this.budget.removed(this, dropped.length, bytes);
   }
 
   /** Whether the batch that holds `offset` is here. */

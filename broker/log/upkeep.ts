@@ -82,7 +82,7 @@ export class Upkeep {
     return this.exclusively(async () => {
       const nowMs = this.options.clock.now();
       for (const partition of this.options.partitions()) {
-        partition.producerStates.expire(nowMs - this.options.producerExpiryMs);
+        partition.producerStates.expire(nowMs, this.options.producerExpiryMs);
         await partition.rollByTime(nowMs);
         await this.retain(partition, nowMs);
       }
