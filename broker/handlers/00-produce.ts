@@ -134,7 +134,7 @@ function appendBatch(
     );
     if (problem !== undefined) throw problem;
   }
-  const appended = partition.append(records, { origin: 'client' });
+  const appended = partition.append(records, { origin: context.inProcess ? 'in-process' : 'client' });
   if (header.isTransactional && context.inProcess) {
     const { producerId, producerEpoch } = header;
     context.broker.transactions.noteAppend(

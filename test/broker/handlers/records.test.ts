@@ -32,7 +32,7 @@ async function produce(
       partitionData: [{ index, records }],
     },
   ];
-  const answer = await ask(server.broker, 'Produce', { acks, transactionalId, topicData }, version);
+  const answer = await ask(server.broker, 'Produce', { acks, transactionalId, topicData }, version, false);
   return answer.responses[0]!.partitionResponses[0]!;
 }
 
