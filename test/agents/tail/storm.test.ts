@@ -218,8 +218,8 @@ class Storm {
 }
 
 describe('a storm', () => {
-  const seeds = process.env['STORM_SEED'] === undefined ? [1, 2, 3] : [Number(process.env['STORM_SEED'])];
+  const seeds = process.env['STORM_SEED'] === undefined ? [1, 2] : [Number(process.env['STORM_SEED'])];
   it.each(seeds)('of rotations and restarts loses nothing and doubles nothing (seed %i)', async (seed) => {
-    await new Storm(seed, ['*.log*']).run(150);
+    await new Storm(seed, ['*.log*']).run(120);
   });
 });
