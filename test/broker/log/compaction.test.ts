@@ -4,7 +4,15 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../base/random.ts';
 import { type LogDirectory, type PartitionLog } from '../../../broker/log/contract.ts';
 import { type Compression } from '../../../broker/wire/compression.ts';
-import { batchOf, expectedCommitted, readCommitted, readRecords, type TestRecord } from '../../support/batches.ts';
+import { validateBatch } from '../../../broker/wire/record-batch.ts';
+import {
+  batchOf,
+  expectedCommitted,
+  readCommitted,
+  readRecords,
+  recordsOf,
+  type TestRecord,
+} from '../../support/batches.ts';
 import { MemoryLog } from '../../support/memory-log.ts';
 
 let memory: MemoryLog;
@@ -92,6 +100,30 @@ describe('compaction', () => {
     for (const key of ['d', 'e']) await put([[key, 'x'.repeat(1000)]]);
     await log.maintain();
     expect((await all()).map(({ key }) => key)).toEqual(['b', 'c', 'd', 'e']);
+  });
+
+  it('leaves batches whose header says what is in them', async () => {
+    const times = [5000, 1000, 3000, 2000];
+    for (let round = 0; round < 30; round++) {
+      for (const [index, time] of times.entries()) {
+        const entries: Entry[] = [[`k${index}`, 'x'.repeat(200)]];
+        if (round < 2) entries.push([`only${round}-${index}`, 'y']);
+        const batch = batchOf(entries, { timestampMs: memory.nowMs + time + round });
+        await state().append(batch, { origin: 'client' }).durable;
+      }
+    }
+    await log.maintain();
+    for (let next = 0; next < state().highWatermark;) {
+      const { records } = await state().read(next, 1, 'read_uncommitted');
+      const header = validateBatch(records[0]!);
+      const own = recordsOf(records);
+      expect([own.length, Math.max(-1, ...own.map((one) => one.timestampMs))]).toEqual([
+        header.recordCount,
+        header.maxTimestampMs,
+      ]);
+      next = header.lastOffset + 1;
+    }
+    expect(await state().maxTimestamp()).toMatchObject({ timestampMs: memory.nowMs + 5000 + 29 });
   });
 
   it('waits for enough new records, and for min.compaction.lag.ms', async () => {
