@@ -14,6 +14,8 @@ import { Wake } from './wake.ts';
 import { FolderWatch } from './watch.ts';
 
 const largestBatchBytes = 4 * 1024 * 1024;
+/** Below the broker's limit, so that a batch of 1 MiB fits into a buffer of that size. */
+const batchMarginBytes = 1024;
 const kafkaDefaultMessageBytes = 1_048_588;
 /** A sweep that was asked for comes this much after the last one at the earliest, and sweeps take at most a tenth of the time. */
 const sweepGapMs = 20;
@@ -99,7 +101,7 @@ export class Session {
     const messageBytes = Number(configs['max.message.bytes']?.value ?? kafkaDefaultMessageBytes);
     return {
       partitions: Math.max(found?.partitions.length ?? 1, 1),
-      batchBytes: Math.min(messageBytes, largestBatchBytes),
+      batchBytes: Math.min(messageBytes, largestBatchBytes) - batchMarginBytes,
       compression: codecs.find((codec) => codec === configs['compression.type']?.value) ?? ('none' as const),
     };
   }

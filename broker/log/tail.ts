@@ -1,5 +1,7 @@
 // The end of a partition in memory: the buffers that were appended last. Readers that have caught up are served from here without touching the disk, and
-// what is not durable yet is here and nowhere else. Durable batches are dropped, oldest first, when the budget of all partitions is used up.
+// what is not durable yet is here and nowhere else. Durable batches are dropped, oldest first, when the budget of all partitions is used up; the memory of
+// those that no reader has seen is used again.
+import { giveBatchBuffer } from '../wire/batch-buffers.ts';
 
 interface TailBatch {
   batch: Buffer;
@@ -7,6 +9,8 @@ interface TailBatch {
   lastOffset: number;
   /** Bytes of the partition before this batch, counted from an arbitrary origin that stays the same. */
   bytesBefore: number;
+  /** A reader has the buffer, for as long as it likes. */
+  wasRead: boolean;
 }
 
 /** One limit for the tails of all partitions: the oldest batch anywhere goes first. */
@@ -56,7 +60,7 @@ export class Tail {
   }
 
   add(batch: Buffer, baseOffset: number, lastOffset: number): void {
-    this.batches.push({ batch, baseOffset, lastOffset, bytesBefore: this.endBytes });
+    this.batches.push({ batch, baseOffset, lastOffset, bytesBefore: this.endBytes, wasRead: false });
     this.endBytes += batch.length;
     this.budget.added(this, batch.length);
   }
@@ -75,7 +79,9 @@ export class Tail {
       this.batches = this.batches.slice(this.head);
       this.head = 0;
     }
-    return oldest.batch.length;
+    const { length } = oldest.batch;
+    if (!oldest.wasRead) giveBatchBuffer(oldest.batch);
+    return length;
   }
 
   /** Drops everything. */
@@ -108,8 +114,10 @@ export class Tail {
     let sizeBytes = 0;
     let nextOffset = offset;
     for (let index = this.find(offset); index < this.batches.length; index++) {
-      const { batch, lastOffset } = this.batches[index]!;
+      const entry = this.batches[index]!;
+      const { batch, lastOffset } = entry;
       if (lastOffset >= limit || (records.length > 0 && sizeBytes + batch.length > maxBytes)) break;
+      entry.wasRead = true;
       records.push(batch);
       sizeBytes += batch.length;
       nextOffset = lastOffset + 1;

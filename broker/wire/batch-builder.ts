@@ -1,5 +1,6 @@
 // Builds record batches (format: record-batch.ts) in one growing buffer. This is the hottest loop of the product: a line goes straight
 // from the read buffer into the batch, without an object, a view or a varint table for it, and the checksum is one native call at the end.
+import { giveBatchBuffer, takeBatchBuffer } from './batch-buffers.ts';
 import { compress, compressionNames, type Compression } from './compression.ts';
 import { writeInt64 } from './int64.ts';
 import { attributeBits, batchHeaderBytes, batchOverheadBytes, sealBatch } from './record-batch.ts';
@@ -200,7 +201,7 @@ export class BatchBuilder {
   private takeBuffer(): Buffer {
     const filled = this.buffer.subarray(0, this.position);
     if (this.position < this.buffer.length / 2) return Buffer.from(filled);
-    this.buffer = Buffer.allocUnsafeSlow(this.buffer.length);
+    this.buffer = takeBatchBuffer(this.buffer.length);
     return filled;
   }
 
@@ -212,8 +213,9 @@ export class BatchBuilder {
   }
 
   private grow(neededBytes: number): void {
-    const larger = Buffer.allocUnsafeSlow(Math.max(this.buffer.length * 2, this.position + neededBytes));
+    const larger = takeBatchBuffer(Math.max(this.buffer.length * 2, this.position + neededBytes));
     this.buffer.copy(larger, 0, 0, this.position);
+    giveBatchBuffer(this.buffer);
     this.buffer = larger;
   }
 }

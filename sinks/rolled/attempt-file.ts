@@ -8,6 +8,8 @@ import { type Compression, type Compressor, createCompressor } from './compressi
 const newline = 0x0a;
 const smallestChunkBytes = 4 * 1024;
 const largestChunkBytes = 1024 * 1024;
+/** Large files are synced behind the writes each time they have grown by so much: the seal has little left to wait for. */
+const syncBehindBytes = 16 * 1024 * 1024;
 
 /** What the files of one writer share: bounds on open handles and on bytes under way, and buffers to use again. */
 export interface WritePool {
@@ -51,6 +53,8 @@ export class AttemptFile {
   private created = false;
   private compressor: Compressor | undefined;
   private checksum = 0;
+  private syncing: Promise<void> | undefined;
+  private syncedBytes = 0;
 
   constructor(names: { temporary: string; final: string }, compression: Compression, pool: WritePool) {
     this.temporary = names.temporary;
@@ -112,6 +116,8 @@ export class AttemptFile {
     try {
       await this.endFrame();
       const file = await this.open();
+      await this.syncing;
+      this.check();
       if (this.pool.durable) await file.sync();
       await this.close();
     } finally {
@@ -210,6 +216,17 @@ export class AttemptFile {
     }
     await file.write(chunks, this.writtenBytes);
     this.writtenBytes += lengthBytes;
+    if (this.writtenBytes - this.syncedBytes >= syncBehindBytes) this.syncBehind(file);
+  }
+
+  /** A sync that fails here fails the file: the next one would lie. */
+  private syncBehind(file: OpenFile): void {
+    if (!this.pool.durable || this.syncing !== undefined) return;
+    this.syncedBytes = this.writtenBytes;
+    this.syncing = file
+      .sync()
+      .catch((error: unknown) => (this.failure ??= error instanceof Error ? error : new Error(String(error))))
+      .then(() => (this.syncing = undefined));
   }
 
   private async open(): Promise<OpenFile> {
@@ -225,6 +242,7 @@ export class AttemptFile {
     if (file === undefined) return;
     this.file = undefined;
     this.pool.opened(-1);
+    await this.syncing;
     await file.close();
   }
 }
