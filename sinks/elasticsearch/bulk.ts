@@ -1,0 +1,327 @@
+// Bodies of bulk requests (NDJSON): per record an action line and a document line.
+//
+//   {"create":{"_index":"nginx-2026.01.31","_id":"AAECAwQFBgcAAAB3ZWI"}}      "index" with on_conflict: replace
+//   {"@timestamp":"2026-01-31T10:00:00.000Z","message":"GET / 200"}
+//
+// A record that is a JSON object goes as its own bytes, which are looked at (json-object.ts) but never parsed; line breaks between its tokens become
+// spaces. Anything else becomes `message`, with U+FFFD where it is not UTF-8. `@timestamp` and, when asked for, host and file (ECS names) are spliced
+// in at the front unless the line has a field of that name itself. A bulk knows where its items are, so that some of them can be sent again.
+import { isUtf8 } from 'node:buffer';
+import { type Coordinates, type Delivery, type DeliveryBatch } from '../sink.ts';
+import { DocumentIds } from './document-id.ts';
+import { clampTimeMs, type IndexTemplate } from './index-name.ts';
+import { jsonObject, notAnObject, scanJsonObject } from './json-object.ts';
+
+/** `create` refuses an id that is there, `index` overwrites it. */
+export type BulkOperation = 'create' | 'index';
+
+/** Items that are sent in one request. */
+export interface Bulk {
+  readonly body: Buffer;
+  /** Where each item ends in `body`; it begins where the one before ends. */
+  readonly ends: readonly number[];
+  /** Each item's place among the records of the batch. */
+  readonly places: readonly number[];
+}
+
+export interface BulkLimits {
+  /** A bulk is closed before it gets longer, unless it would be empty. */
+  bytes: number;
+  count: number;
+}
+
+export interface BulkWriterOptions {
+  index: IndexTemplate;
+  operation: BulkOperation;
+  pipeline: string;
+  /** Splice in where the record was read, from meta.path, meta.host, meta.position. */
+  ecs: boolean;
+}
+
+/** The field paths that ECS metadata is made of. */
+export const ecsFieldPaths: readonly string[] = ['meta.path', 'meta.host', 'meta.position'];
+
+const newline = 0x0a;
+const quote = 0x22;
+const openBrace = 0x7b;
+const closeBrace = 0x7d;
+const idEnd = Buffer.from('"}}\n');
+const messageName = Buffer.from('"message":"');
+/** `"@timestamp":"2026-01-31T10:00:00.000Z"` */
+const timestampBytes = 40;
+const timestampName = Buffer.from('"@timestamp":"');
+const maxCachedNames = 1000;
+
+/** Of each byte of a text: 0 is copied, else how it is written: the letter behind a backslash, 1 as \u00XX, 2 for bytes above ASCII (copied, once checked). */
+const escapes = new Uint8Array(256).map((_, byte) => {
+  const short = { 8: 'b', 9: 't', 10: 'n', 12: 'f', 13: 'r', 34: '"', 92: '\\' }[byte];
+  return short === undefined ? (byte < 0x20 ? 1 : byte >= 0x80 ? 2 : 0) : short.charCodeAt(0);
+});
+const hexDigits = Buffer.from('0123456789abcdef');
+
+export class BulkWriter {
+  private readonly options: BulkWriterOptions;
+  private readonly ids: DocumentIds;
+  private body: Buffer = Buffer.alloc(0);
+  private used = 0;
+  private coordinates: Coordinates | undefined;
+  /** The action line up to the id, for the period that `actionPeriod` numbers. */
+  private action: Buffer = Buffer.alloc(0);
+  private actionPeriod = NaN;
+  private readonly actions = new Map<string, Buffer>();
+  private names: string[] = [];
+  private readonly timestamp = Buffer.alloc(timestampBytes);
+  private timestampMs = NaN;
+  private readonly metadata = new Map<string, Buffer>();
+
+  constructor(options: BulkWriterOptions) {
+    this.options = options;
+    this.ids = new DocumentIds(options.pipeline);
+  }
+
+  /** The bulks of the batch's records from the `from`th on, until they take about `limitBytes`; `next` is where to go on. `names`: indices not met before. */
+  write(
+    batch: DeliveryBatch,
+    from: number,
+    limits: BulkLimits,
+    limitBytes: number,
+  ): { bulks: Bulk[]; next: number; names: string[] } {
+    this.coordinates = batch.coordinates;
+    this.ids.open(batch.coordinates);
+    this.actionPeriod = NaN;
+    this.names = [];
+    const bulks: Bulk[] = [];
+    let place = -1;
+    let next = from;
+    let writtenBytes = 0;
+    let ends: number[] = [];
+    let places: number[] = [];
+    this.begin(Math.min(limits.bytes, batch.sizeBytes + batch.count * 160));
+    const close = (bytes: number) => {
+      bulks.push({ body: this.body.subarray(0, bytes), ends, places });
+      writtenBytes += bytes;
+      ends = [];
+      places = [];
+    };
+    batch.forEach((delivery) => {
+      place++;
+      if (place < from || writtenBytes >= limitBytes) return;
+      const start = this.used;
+      this.writeItem(delivery);
+      if (places.length > 0 && (this.used > limits.bytes || places.length >= limits.count)) {
+        const item = this.body.subarray(start, this.used);
+        close(start);
+        if (writtenBytes >= limitBytes) return;
+        this.begin(Math.max(limits.bytes, item.length));
+        item.copy(this.body);
+        this.used = item.length;
+      }
+      ends.push(this.used);
+      places.push(place);
+      next = place + 1;
+    });
+    if (places.length > 0) close(this.used);
+    this.body = Buffer.alloc(0);
+    return { bulks, next, names: this.names };
+  }
+
+  private begin(bytes: number): void {
+    this.body = Buffer.allocUnsafe(bytes + 4096);
+    this.used = 0;
+  }
+
+  /** Makes room for `bytes` more. */
+  private reserve(bytes: number): void {
+    const needed = this.used + bytes;
+    if (needed <= this.body.length) return;
+    const grown = Buffer.allocUnsafe(Math.max(needed, this.body.length * 2));
+    this.body.copy(grown, 0, 0, this.used);
+    this.body = grown;
+  }
+
+  private put(bytes: Buffer): void {
+    bytes.copy(this.body, this.used);
+    this.used += bytes.length;
+  }
+
+  private writeItem(delivery: Delivery): void {
+    const action = this.actionFor(delivery);
+    const { buffer, start, end } = delivery;
+    this.reserve(action.length + this.ids.maxLength + end - start + 200);
+    this.put(action);
+    this.used = this.ids.write(this.body, this.used, delivery.offset, delivery.ordinal);
+    this.put(idEnd);
+    const found = scanJsonObject(buffer, start, end);
+    if (found === notAnObject) {
+      this.body[this.used++] = openBrace;
+      this.writeAdded(delivery, 0, true);
+      this.writeMessage(buffer, start, end);
+      this.body[this.used++] = closeBrace;
+    } else this.writeObject(delivery, found);
+    this.body[this.used++] = newline;
+  }
+
+  private writeObject(delivery: Delivery, found: number): void {
+    const { buffer, start, end } = delivery;
+    const open = buffer.indexOf(openBrace, start);
+    this.body[this.used++] = openBrace;
+    this.writeAdded(delivery, found, (found & jsonObject.isEmpty) === 0);
+    this.reserve(end - open + 2);
+    const from = this.used;
+    buffer.copy(this.body, from, open + 1, end);
+    this.used += end - open - 1;
+    if ((found & jsonObject.hasLineBreak) === 0) return;
+    for (let at = from; at < this.used; at++) if (this.body[at] === newline) this.body[at] = 0x20;
+  }
+
+  /** The fields that are spliced in, with a comma behind each, the last one's only when `more` follows. */
+  private writeAdded(delivery: Delivery, found: number, more: boolean): void {
+    const from = this.used;
+    if ((found & jsonObject.hasTimestamp) === 0) {
+      this.setTimestamp(clampTimeMs(delivery.timestampMs));
+      this.put(this.timestamp);
+    }
+    if (this.options.ecs) this.writeEcs(delivery, found);
+    if (!more && this.used > from) this.used--;
+  }
+
+  private writeEcs(delivery: Delivery, found: number): void {
+    const host = delivery.field('meta.host');
+    if (typeof host === 'string' && (found & jsonObject.hasHost) === 0)
+      this.putReserved(this.metadataFor(`h${host}`, () => `"host":{"name":${JSON.stringify(host)}},`));
+    const path = delivery.field('meta.path');
+    if (typeof path !== 'string' || (found & jsonObject.hasLog) !== 0) return;
+    const position = delivery.field('meta.position');
+    const tail = typeof position === 'number' ? `,"offset":${position}},` : '},';
+    this.putReserved(this.metadataFor(`p${path}`, () => `"log":{"file":{"path":${JSON.stringify(path)}}`));
+    this.reserve(delivery.end - delivery.start + 200);
+    this.used += this.body.write(tail, this.used, 'latin1');
+  }
+
+  private putReserved(bytes: Buffer): void {
+    this.reserve(bytes.length + 200);
+    this.put(bytes);
+  }
+
+  private metadataFor(key: string, make: () => string): Buffer {
+    let bytes = this.metadata.get(key);
+    if (bytes !== undefined) return bytes;
+    if (this.metadata.size >= maxCachedNames) this.metadata.clear();
+    this.metadata.set(key, (bytes = Buffer.from(make())));
+    return bytes;
+  }
+
+  private writeMessage(buffer: Buffer, start: number, end: number): void {
+    this.reserve(messageName.length + end - start + 16);
+    this.put(messageName);
+    const from = this.used;
+    if (!this.writeEscaped(buffer, start, end)) {
+      const text = Buffer.from(buffer.toString('utf8', start, end));
+      this.used = from;
+      this.reserve(text.length + 16);
+      this.writeEscaped(text, 0, text.length);
+    }
+    this.body[this.used++] = quote;
+  }
+
+  /** Writes text as the inside of a JSON string; false, half done, when it is not UTF-8. Room for it unescaped, and 16 bytes, is there. */
+  private writeEscaped(source: Buffer, start: number, end: number): boolean {
+    let { body, used } = this;
+    let checked = false;
+    for (let at = start; at < end; at++) {
+      const byte = source[at]!;
+      const escape = escapes[byte]!;
+      if (escape === 0) body[used++] = byte;
+      else if (escape === 2) {
+        if (!checked && !isUtf8(source.subarray(at, end))) return false;
+        checked = true;
+        body[used++] = byte;
+      } else {
+        this.used = used;
+        this.reserve(end - at + 5 + 16);
+        body = this.body;
+        body[used++] = 0x5c;
+        if (escape !== 1) body[used++] = escape;
+        else {
+          used += body.write('u00', used, 'latin1');
+          body[used++] = hexDigits[byte >> 4]!;
+          body[used++] = hexDigits[byte & 15]!;
+        }
+      }
+    }
+    this.used = used;
+    return true;
+  }
+
+  private setTimestamp(timestampMs: number): void {
+    if (timestampMs === this.timestampMs) return;
+    this.timestampMs = timestampMs;
+    timestampName.copy(this.timestamp);
+    this.timestamp.write(`${new Date(timestampMs).toISOString()}",`, timestampName.length, 'latin1');
+  }
+
+  private actionFor(delivery: Delivery): Buffer {
+    const { periodMs } = this.options.index;
+    if (periodMs === undefined) return this.actionNamed(delivery);
+    const period = periodMs === Infinity ? 0 : Math.floor(clampTimeMs(delivery.timestampMs) / periodMs);
+    if (period !== this.actionPeriod) {
+      this.action = this.actionNamed(delivery);
+      this.actionPeriod = period;
+    }
+    return this.action;
+  }
+
+  private actionNamed(delivery: Delivery): Buffer {
+    const name = this.options.index.name(this.coordinates!, delivery);
+    let action = this.actions.get(name);
+    if (action !== undefined) return action;
+    if (this.actions.size >= maxCachedNames) this.actions.clear();
+    action = Buffer.from(`{"${this.options.operation}":{"_index":${JSON.stringify(name)},"_id":"`);
+    this.actions.set(name, action);
+    this.names.push(name);
+    return action;
+  }
+}
+
+/** The items of a bulk for which `chosen` holds, copied: undefined when there are none. `chosen` is asked by number within the bulk. */
+export function someOf(bulk: Bulk, chosen: (item: number) => boolean): Bulk | undefined {
+  const pieces: Buffer[] = [];
+  const ends: number[] = [];
+  const places: number[] = [];
+  let bytes = 0;
+  for (let item = 0; item < bulk.places.length; item++) {
+    if (!chosen(item)) continue;
+    const piece = bulk.body.subarray(item === 0 ? 0 : bulk.ends[item - 1]!, bulk.ends[item]);
+    pieces.push(piece);
+    ends.push((bytes += piece.length));
+    places.push(bulk.places[item]!);
+  }
+  return places.length === 0 ? undefined : { body: Buffer.concat(pieces, bytes), ends, places };
+}
+
+/** The bulk in pieces that keep the limits, without copying. */
+export function splitBulk(bulk: Bulk, limits: BulkLimits): Bulk[] {
+  const pieces: Bulk[] = [];
+  let first = 0;
+  for (let item = 1; item <= bulk.places.length; item++) {
+    const start = first === 0 ? 0 : bulk.ends[first - 1]!;
+    const isFull =
+      item < bulk.places.length && (bulk.ends[item]! - start > limits.bytes || item - first >= limits.count);
+    if (!isFull && item < bulk.places.length) continue;
+    pieces.push({
+      body: bulk.body.subarray(start, bulk.ends[item - 1]),
+      ends: bulk.ends.slice(first, item).map((end) => end - start),
+      places: bulk.places.slice(first, item),
+    });
+    first = item;
+  }
+  return pieces;
+}
+
+/** The name of the index that an item goes to. */
+export function indexOf(bulk: Bulk, item: number): string {
+  const start = item === 0 ? 0 : bulk.ends[item - 1]!;
+  const line = bulk.body.toString('utf8', start, bulk.body.indexOf(newline, start));
+  const action = JSON.parse(line) as Partial<Record<BulkOperation, { _index: string }>>;
+  return (action.create ?? action.index)?._index ?? '';
+}

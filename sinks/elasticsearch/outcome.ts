@@ -1,0 +1,118 @@
+// What an answer to a bulk request means: pure functions from status and body to a verdict. The HTTP status alone is never trusted: a bulk of which
+// every item failed is answered with 200. A verdict is about one item or the whole request:
+//
+//   stored, already-there   done
+//   refused    for good: mapping conflicts, documents that cannot be; to the dead letters with the store's reason
+//   retry      passing: 429, 5xx, no room in a queue; sent again, later and less at a time
+//   blocked    nothing is wrong with the record: somebody must change a permission, a block, a template; the edge pauses and tries again
+//   misfit     the target cannot be used as it is (a data stream); the edge pauses until the configuration is changed
+//   split      the request is too large
+import { type BulkOperation } from './bulk.ts';
+
+export type Verdict =
+  | { kind: 'stored' }
+  | { kind: 'already-there' }
+  | { kind: 'refused'; reason: string }
+  | { kind: 'retry'; reason: string }
+  | { kind: 'blocked'; reason: string }
+  | { kind: 'misfit'; reason: string };
+
+export type RequestVerdict =
+  | { kind: 'items'; items: readonly Verdict[] }
+  | { kind: 'all-stored' }
+  | { kind: 'split'; reason: string }
+  | Exclude<Verdict, { kind: 'stored' | 'already-there' | 'refused' }>;
+
+const stored: Verdict = { kind: 'stored' };
+const alreadyThere: Verdict = { kind: 'already-there' };
+const maxReasonCharacters = 600;
+
+/** 400-class types that say something about the index or the cluster, not about the document. */
+const blockedTypes = new Set([
+  'cluster_block_exception',
+  'index_closed_exception',
+  'index_not_found_exception',
+  'no_shard_available_action_exception',
+  'security_exception',
+  'unavailable_shards_exception',
+  'process_cluster_event_timeout_exception',
+]);
+/** The same, where the store gives only a general type: full clusters, missing pipelines, aliases without a write index. */
+const blockedReasons =
+  /maximum (normal |frozen )?shards|pipeline with id \[.*\] does not exist|no write index is defined|has more than one ind(ex|ices)|index_template \[.*\]|is not a valid index template/iu;
+const misfitReasons =
+  /only write ops with an op_type of create are allowed in data streams|\[require_data_stream\]|is a data stream|data stream .* (cannot|can't)/iu;
+
+interface StoreError {
+  type: string;
+  reason: string;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Errors are objects with type and reason (and causes), from old servers and proxies also plain texts. */
+function readError(error: unknown): StoreError {
+  if (!isRecord(error)) return { type: '', reason: typeof error === 'string' ? error : '' };
+  const type = typeof error['type'] === 'string' ? error['type'] : '';
+  const reason = typeof error['reason'] === 'string' ? error['reason'] : '';
+  const cause = error['caused_by'] === undefined ? undefined : readError(error['caused_by']);
+  const more = cause === undefined || cause.reason === '' || reason.includes(cause.reason) ? '' : `: ${cause.reason}`;
+  return { type, reason: `${reason}${more}` };
+}
+
+function textOf({ type, reason }: StoreError, status: number): string {
+  const text = [type, reason]
+    .filter((part) => part !== '')
+    .join(': ')
+    .replace(/\s+/g, ' ');
+  const short = text.length > maxReasonCharacters ? `${text.slice(0, maxReasonCharacters).toWellFormed()}…` : text;
+  return short === '' ? `status ${status}` : short;
+}
+
+/** The verdict on one item, from its status and error. */
+export function verdictOfItem(status: number, error: unknown, operation: BulkOperation): Verdict {
+  if (status >= 200 && status < 300 && error === undefined) return stored;
+  if (status === 409 && operation === 'create') return alreadyThere;
+  const read = readError(error);
+  const reason = textOf(read, status);
+  if (misfitReasons.test(reason)) return { kind: 'misfit', reason };
+  if (status === 401 || status === 403 || blockedTypes.has(read.type) || blockedReasons.test(reason))
+    return { kind: 'blocked', reason };
+  if (status === 429 || status === 408 || status >= 500 || status < 400) return { kind: 'retry', reason };
+  return { kind: 'refused', reason };
+}
+
+/** The verdict on an answer to a bulk of `count` items. */
+export function verdictOfAnswer(
+  status: number,
+  body: unknown,
+  count: number,
+  operation: BulkOperation,
+): RequestVerdict {
+  if (status === 200) return verdictOfItems(body, count, operation);
+  const error = isRecord(body) ? readError(body['error']) : { type: '', reason: '' };
+  const reason = textOf(error, status);
+  if (status === 413) return { kind: 'split', reason };
+  if (blockedTypes.has(error.type)) return { kind: 'blocked', reason };
+  if (status === 408 || status === 429 || status >= 500 || status < 400) return { kind: 'retry', reason };
+  return { kind: 'blocked', reason };
+}
+
+function verdictOfItems(body: unknown, count: number, operation: BulkOperation): RequestVerdict {
+  const items = isRecord(body) ? body['items'] : undefined;
+  if (!isRecord(body) || !Array.isArray(items) || items.length !== count) {
+    const had = Array.isArray(items) ? `${items.length} of ${count} items` : 'no items';
+    return { kind: 'retry', reason: `the answer to a bulk had ${had}` };
+  }
+  if (body['errors'] === false) return { kind: 'all-stored' };
+  return { kind: 'items', items: items.map((item: unknown) => verdictOfEntry(item, operation)) };
+}
+
+function verdictOfEntry(entry: unknown, operation: BulkOperation): Verdict {
+  const result = isRecord(entry) ? Object.values(entry)[0] : undefined;
+  if (!isRecord(result) || typeof result['status'] !== 'number')
+    return { kind: 'retry', reason: 'the answer to a bulk had an item without status' };
+  return verdictOfItem(result['status'], result['error'], operation);
+}

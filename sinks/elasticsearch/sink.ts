@@ -1,0 +1,170 @@
+// The sink `elasticsearch`: documents into Elasticsearch (8, 9) or OpenSearch (2, 3), exactly once by ids that are made of the records' coordinates
+// (document-id.ts). bulk.ts writes the requests, sender.ts brings each record to its outcome, cluster.ts finds a node that answers.
+import { z } from 'zod';
+import { messageOf } from '../../base/errors.ts';
+import { defineSink, durationSetting, sizeSetting } from '../definition.ts';
+import { type DeliveryBatch, type Outcome, type SendingSink, type SinkContext } from '../sink.ts';
+import { BulkWriter, ecsFieldPaths } from './bulk.ts';
+import { Cluster } from './cluster.ts';
+import { IndexTemplate } from './index-name.ts';
+import { Pace } from './pace.ts';
+import { Sender } from './sender.ts';
+import { IndexTargets } from './target.ts';
+import { settingsOfUrl, storeUrlProblem } from './url.ts';
+
+const storeUrl = z.string().superRefine((text, context) => {
+  const problem = storeUrlProblem(text);
+  if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+});
+
+const settings = z.strictObject({
+  urls: z
+    .array(storeUrl)
+    .min(1)
+    .describe('Nodes of one cluster, http(s)://host:port; those that do not answer are passed over.'),
+  index: z
+    .string()
+    .superRefine((text, context) => {
+      try {
+        new IndexTemplate(text);
+      } catch (error) {
+        context.addIssue({ code: 'custom', message: messageOf(error) });
+      }
+    })
+    .describe("Name of the index, with %Y %m %d %H %M of the record's time in UTC, {topic} and {field.path}."),
+  on_conflict: z
+    .enum(['keep', 'replace'])
+    .default('keep')
+    .describe(
+      'What to do with a record that is there already: keep it (default), or replace it, as for a replay with corrected steps.',
+    ),
+  auth: z
+    .strictObject({
+      api_key: z.string().min(1).optional().describe('As the store gave it: encoded, or id:key.'),
+      basic: z.strictObject({ user: z.string().min(1), password: z.string() }).optional(),
+    })
+    .refine(({ api_key, basic }) => (api_key === undefined) !== (basic === undefined), 'one of api_key and basic')
+    .optional()
+    .describe('Credentials: an API key, or user and password.'),
+  tls: z
+    .strictObject({
+      ca: z.string().min(1).describe('Certificates that are trusted: a PEM file, or the PEM text itself.'),
+    })
+    .optional(),
+  metadata: z
+    .enum(['ecs'])
+    .optional()
+    .describe('Adds host.name, log.file.path and log.offset, where a line does not have `host` or `log` itself.'),
+  setup: z
+    .boolean()
+    .default(false)
+    .describe('Installs an index template at the start: @timestamp a date, message a text, other texts keywords.'),
+  batch: z
+    .strictObject({
+      bytes: sizeSetting().optional().describe('Greatest size of a bulk request. Default 4MB.'),
+      count: z.number().int().min(1).max(100_000).optional().describe('Most records in a bulk request. Default 10000.'),
+    })
+    .prefault({}),
+  parallel: z.number().int().min(1).max(32).default(4).describe('Most bulk requests on their way at once.'),
+  timeout: durationSetting().optional().describe('How long to wait for an answer. Default 60s.'),
+});
+type ElasticsearchSettings = z.infer<typeof settings>;
+
+const defaults = { bytes: 4e6, count: 10_000, timeoutMs: 60_000 };
+/** How long a store may let nothing through before the edge is said to pause. */
+const patienceMs = 10_000;
+
+export class ElasticsearchSink implements SendingSink {
+  readonly guarantee = 'idempotent';
+  readonly fieldPaths: readonly string[];
+  private readonly options: ElasticsearchSettings;
+  private readonly context: SinkContext;
+  private readonly cluster: Cluster;
+  private readonly writer: BulkWriter;
+  private readonly targets: IndexTargets;
+  private readonly pace: Pace;
+
+  constructor(options: ElasticsearchSettings, context: SinkContext, ca: string | undefined) {
+    const index = new IndexTemplate(options.index);
+    const ecs = options.metadata === 'ecs';
+    this.options = options;
+    this.context = context;
+    this.fieldPaths = [...index.fieldPaths, ...(ecs ? ecsFieldPaths : [])];
+    this.cluster = new Cluster({
+      ...{ urls: options.urls.map((url) => url.replace(/\/+$/, '')), authorization: authorizationOf(options.auth), ca },
+      ...{ timeoutMs: options.timeout ?? defaults.timeoutMs, clock: context.clock },
+    });
+    this.writer = new BulkWriter({ index, operation: this.operation, pipeline: context.pipeline, ecs });
+    this.targets = new IndexTargets(this.cluster, index);
+    this.pace = new Pace({ bytes: options.batch.bytes ?? defaults.bytes, parallel: options.parallel });
+  }
+
+  /** Finds out what the store is and prepares it. Throws TailraceError TLR_SINK. */
+  async start(): Promise<void> {
+    const store = await this.cluster.connect();
+    if (this.options.setup) await this.targets.setUp(AbortSignal.timeout(this.options.timeout ?? defaults.timeoutMs));
+    this.context.logger.debug('connected', { edge: this.context.edge, store, url: this.cluster.name });
+  }
+
+  deliver(batch: DeliveryBatch, signal: AbortSignal): Promise<readonly Outcome[] | undefined> {
+    const { clock, random } = this.context;
+    const sender = new Sender(batch, signal, {
+      ...{
+        store: this.cluster,
+        writer: this.writer,
+        pace: this.pace,
+        targets: this.targets,
+        clock,
+        random,
+        patienceMs,
+      },
+      ...{ operation: this.operation, bulkCount: this.options.batch.count ?? defaults.count },
+    });
+    return sender.run();
+  }
+
+  close(): Promise<void> {
+    return this.cluster.close();
+  }
+
+  private get operation(): 'create' | 'index' {
+    return this.options.on_conflict === 'keep' ? 'create' : 'index';
+  }
+}
+
+function authorizationOf(auth: ElasticsearchSettings['auth']): string | undefined {
+  if (auth?.api_key !== undefined) {
+    const key = auth.api_key.includes(':') ? Buffer.from(auth.api_key).toString('base64') : auth.api_key;
+    return `ApiKey ${key}`;
+  }
+  if (auth?.basic === undefined) return undefined;
+  return `Basic ${Buffer.from(`${auth.basic.user}:${auth.basic.password}`).toString('base64')}`;
+}
+
+/** The PEM text itself, or what is in the file. */
+async function readCertificates(ca: string | undefined, context: SinkContext): Promise<string | undefined> {
+  if (ca === undefined || ca.includes('-----BEGIN')) return ca;
+  return (await context.files.readFile(ca)).toString('utf8');
+}
+
+export const elasticsearchSink = defineSink({
+  type: 'elasticsearch',
+  summary: 'documents in Elasticsearch or OpenSearch',
+  settings,
+  describe: ({ urls, index }) => `${urls[0]!.replace(/\/+$/, '')}/${index}`,
+  describeGuarantee: ({ on_conflict: onConflict }) =>
+    onConflict === 'keep'
+      ? 'exactly once: each document has an id made of its record, and is created once'
+      : 'exactly once: each document has an id made of its record, and is replaced when it is sent again',
+  fromUrl: settingsOfUrl,
+  open: async (options, context) => {
+    const sink = new ElasticsearchSink(options, context, await readCertificates(options.tls?.ca, context));
+    try {
+      await sink.start();
+      return sink;
+    } catch (error) {
+      await sink.close();
+      throw error;
+    }
+  },
+});
