@@ -1,7 +1,7 @@
 // The appliance: what one configuration starts in one process, in the order broker, pipelines, agents, and stops in the order of the data:
 // agents, pipelines, broker. The composition of `up` and `pipe`.
 import { hostname } from 'node:os';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { type Agent } from '../agents/agent.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { messageOf, TailraceError } from '../base/errors.ts';
@@ -145,7 +145,12 @@ export class Appliance {
       const { plan, logger, once } = options;
       await ensureTopics(house.client, plan.topics, logger);
       const common = { client: house.client, instance: house.instance, files, clock, random: systemRandom };
-      const runner = new PipelineRunner({ ...common, pipelines: plan.pipelines, logger });
+      const runner = new PipelineRunner({
+        ...common,
+        scratch: join(dataDirectory, 'scratch'),
+        pipelines: plan.pipelines,
+        logger,
+      });
       await runner.start();
       const agents = new Map<string, Agent>();
       for (const { name, definition, settings, topic } of plan.agents) {

@@ -34,6 +34,8 @@ export interface EdgeOptions {
   fileNames: FileNames | undefined;
   client: KafkaClient;
   files: Files;
+  /** Local folder for what sinks need only while they run. */
+  scratch?: string | undefined;
   clock: Clock;
   random: Random;
   logger: Logger;
@@ -188,7 +190,7 @@ export class Edge {
 
   /** Two-phase sinks and topics fence earlier sessions before anything is read back. */
   private async openTarget(decider: Decider, generation: () => number): Promise<Target> {
-    const { target, clock, client, files, random, logger, instance, pipeline } = this.options;
+    const { target, clock, client, files, scratch, random, logger, instance, pipeline } = this.options;
     const monotonicMs = () => clock.monotonicMs();
     if (target.kind === 'topic') {
       await decider.init();
@@ -197,7 +199,7 @@ export class Edge {
       return new TopicTarget({ topic: target.topic, partitions, transaction: () => decider.current(), monotonicMs });
     }
     const context: SinkContext = {
-      ...{ edge: this.group, pipeline, instance, files, clock, random, logger },
+      ...{ edge: this.group, pipeline, instance, files, scratch, clock, random, logger },
       get generation() {
         return generation();
       },

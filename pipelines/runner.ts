@@ -18,6 +18,8 @@ export interface RunnerOptions {
   /** Identity of this instance: in transactional ids and temporary names. */
   instance: string;
   files: Files;
+  /** Local folder for what sinks need only while they run. */
+  scratch?: string | undefined;
   clock: Clock;
   random: Random;
   logger: Logger;
@@ -124,10 +126,18 @@ export class PipelineRunner {
   }
 
   private createEdge(pipeline: PipelinePlan, plan: EdgePlan): Edge {
-    const { client, instance, files, clock, random } = this.options;
+    const { client, instance, files, scratch, clock, random } = this.options;
     const { target } = plan;
     return new Edge({
-      ...{ client, instance, files, clock, random, logger: this.options.logger.child({ pipeline: pipeline.name }) },
+      ...{
+        client,
+        instance,
+        files,
+        scratch,
+        clock,
+        random,
+        logger: this.options.logger.child({ pipeline: pipeline.name }),
+      },
       ...{ manifests: this.manifests, fileNames: this.fileNames },
       ...{
         group: plan.group,

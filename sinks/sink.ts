@@ -55,6 +55,8 @@ export interface SinkContext {
   instance: string;
   /** Group generation of this writer; part of temporary names, so that a zombie cannot collide. */
   generation: number;
+  /** A local folder (which need not be there yet) for files that only this process needs; the sink's own choice when undefined. */
+  scratch?: string | undefined;
   files: Files;
   clock: Clock;
   random: Random;

@@ -2,10 +2,9 @@
 // gives files that are appended to, at decided lengths. Compressed by file name (.gz, .zst) unless `compression` says otherwise.
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { TailraceError } from '../../base/errors.ts';
 import { defineSink } from '../definition.ts';
 import { type Compression, compressionOf } from '../rolled/compression.ts';
-import { PathTemplate } from '../rolled/path-template.ts';
+import { PathTemplate, TopicCheck } from '../rolled/path-template.ts';
 import { compressionSetting, pathSetting, type RollLimits, rollLimits, rollSetting } from '../rolled/settings.ts';
 import { isLeftOver, readTemporaryName, scopeTag } from '../rolled/temporary-names.ts';
 import { type Manifest, type SinkContext, type TwoPhaseSink, type TwoPhaseWriter, type WriterScope } from '../sink.ts';
@@ -33,16 +32,17 @@ export class FileSink implements TwoPhaseSink {
   readonly scope: 'partition' | 'edge';
   private readonly context: SinkContext;
   private readonly template: PathTemplate;
+  private readonly topics: TopicCheck;
   private readonly compression: Compression;
   private readonly limits: RollLimits;
   private readonly publisher: Publisher;
   private readonly writers: FileWriter[] = [];
-  private topic: string | undefined;
 
   constructor(options: FileSettings, context: SinkContext) {
     this.context = context;
     this.template = new PathTemplate(options.path);
     this.fieldPaths = this.template.fieldPaths;
+    this.topics = new TopicCheck(this.template);
     this.scope = this.template.hasPartition ? 'partition' : 'edge';
     this.compression = options.compression ?? compressionOf(options.path);
     const appended = this.compression === 'none' ? appendedLimits : compressedLimits;
@@ -51,7 +51,7 @@ export class FileSink implements TwoPhaseSink {
   }
 
   async recover(scope: WriterScope, lastDecided: Manifest | undefined): Promise<void> {
-    this.checkTopic(scope);
+    this.topics.check(scope);
     if (lastDecided !== undefined) await this.publisher.publish(readManifest(lastDecided), true);
     const folder = resolve(this.template.baseDirectory);
     if ((await this.context.files.stat(folder)) === undefined) return;
@@ -78,16 +78,6 @@ export class FileSink implements TwoPhaseSink {
 
   async close(): Promise<void> {
     for (const writer of this.writers.splice(0)) await writer.abandon();
-  }
-
-  private checkTopic(scope: WriterScope): void {
-    if (scope.kind === 'edge' || this.template.hasTopic) return;
-    this.topic ??= scope.coordinates.topic;
-    if (this.topic === scope.coordinates.topic) return;
-    throw new TailraceError(
-      'TLR_CONFIG',
-      `path "${this.template.text}": {topic} is missing; ${this.topic} and ${scope.coordinates.topic} would take each other's file names`,
-    );
   }
 }
 

@@ -3,7 +3,7 @@
 // {field.path} of the record. What is filled in never leaves its folder: no '/', no '..', no leading dot, no control characters; empty or
 // missing values are "unknown".
 import { TailraceError } from '../../base/errors.ts';
-import { type Coordinates, type Delivery } from '../sink.ts';
+import { type Coordinates, type Delivery, type WriterScope } from '../sink.ts';
 
 type Part =
   | { kind: 'text'; text: string }
@@ -129,6 +129,27 @@ export class PathTemplate {
     if (first?.kind === 'text' && first.text.slice(first.text.lastIndexOf('/') + 1).startsWith('.')) {
       fail(this.text, 'names that begin with a dot are those of unpublished files');
     }
+  }
+}
+
+/** Offsets are counted in each topic: files of two topics need {topic} in their path. */
+export class TopicCheck {
+  private readonly template: PathTemplate;
+  private topic: string | undefined;
+
+  constructor(template: PathTemplate) {
+    this.template = template;
+  }
+
+  /** Throws TailraceError TLR_CONFIG at the second topic when the path does not tell them apart. */
+  check(scope: WriterScope): void {
+    if (scope.kind === 'edge' || this.template.hasTopic) return;
+    this.topic ??= scope.coordinates.topic;
+    if (this.topic === scope.coordinates.topic) return;
+    fail(
+      this.template.text,
+      `{topic} is missing; ${this.topic} and ${scope.coordinates.topic} would take each other's file names`,
+    );
   }
 }
 
