@@ -1,5 +1,5 @@
 // The account of one partition on one edge: what became of every record read. It is committed as the metadata text of the group's offset, in the same
-// commit, so it is exact across kills. The form, short because Kafka allows 4096 bytes: {"v":1,"in":5,"out":3,"dropped":1,"dead":1,"there":0}
+// commit, so it is exact across kills. The form, short because Kafka allows 4096 bytes: {"v":1,"in":5,"out":3,"dropped":1,"dead":1,"there":0,"split":0}
 
 export interface Account {
   /** Records read. */
@@ -12,15 +12,17 @@ export interface Account {
   dead: number;
   /** Delivered, but the store had them already. */
   alreadyThere: number;
+  /** Records more than were read: the step `split` made them. */
+  split: number;
 }
 
 export function emptyAccount(): Account {
-  return { in: 0, out: 0, dropped: 0, dead: 0, alreadyThere: 0 };
+  return { in: 0, out: 0, dropped: 0, dead: 0, alreadyThere: 0, split: 0 };
 }
 
 export function encodeAccount(account: Account): string {
-  const { in: read, out, dropped, dead, alreadyThere } = account;
-  return JSON.stringify({ v: 1, in: read, out, dropped, dead, there: alreadyThere });
+  const { in: read, out, dropped, dead, alreadyThere, split } = account;
+  return JSON.stringify({ v: 1, in: read, out, dropped, dead, there: alreadyThere, split });
 }
 
 /** Undefined when the text is not an account: offsets that something else has committed. */
@@ -33,10 +35,17 @@ export function decodeAccount(metadata: string): Account | undefined {
     return undefined;
   }
   const values = parsed as Record<string, unknown>;
-  const numbers = [values['in'], values['out'], values['dropped'], values['dead'], values['there']];
+  const numbers = [
+    values['in'],
+    values['out'],
+    values['dropped'],
+    values['dead'],
+    values['there'],
+    values['split'] ?? 0,
+  ];
   if (!numbers.every((value): value is number => typeof value === 'number')) return undefined;
-  const [read, out, dropped, dead, alreadyThere] = numbers as [number, number, number, number, number];
-  return { in: read, out, dropped, dead, alreadyThere };
+  const [read, out, dropped, dead, alreadyThere, split] = numbers as [number, number, number, number, number, number];
+  return { in: read, out, dropped, dead, alreadyThere, split };
 }
 
 /** Adds `more` to `sum`. */
@@ -46,9 +55,10 @@ export function addAccount(sum: Account, more: Account): void {
   sum.dropped += more.dropped;
   sum.dead += more.dead;
   sum.alreadyThere += more.alreadyThere;
+  sum.split += more.split;
 }
 
-/** Whether every record read has exactly one end. */
+/** Whether every record read, or made of one by splitting, has exactly one end. */
 export function isBalanced(account: Account): boolean {
-  return account.in === account.out + account.dropped + account.dead + account.alreadyThere;
+  return account.in + account.split === account.out + account.dropped + account.dead + account.alreadyThere;
 }

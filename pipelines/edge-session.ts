@@ -72,7 +72,8 @@ export class EdgeSession {
     const { steps, fileNames: names } = options;
     const askedPaths = this.target.fieldPaths;
     const asks = askedPaths.some((path) => path.startsWith('meta.'));
-    this.transformer = steps.length > 0 || asks ? new Transformer({ steps, names, askedPaths }) : undefined;
+    this.transformer =
+      steps.length > 0 || asks ? new Transformer({ steps, names, askedPaths, target: this.target.name }) : undefined;
     this.consumer = options.client.consumer({
       ...{ groupId: options.group, topics: options.topics, isolation: 'read_committed', start: options.start },
       ...{ maxBytes: fetchBytesAt(options.bytesPerSecond), minBytes: 1, maxWaitMs: pollMs },

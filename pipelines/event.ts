@@ -44,6 +44,8 @@ class RecordMeta implements EventMeta {
 
 export class RecordEvent implements Event {
   timestampMs = -1;
+  ordinal = 0;
+  readonly target: string | undefined;
   readonly meta: RecordMeta;
   /** Set when a path or host was asked for that is not known yet: resolve it and handle the record again. */
   unresolvedFile: string | undefined;
@@ -57,8 +59,9 @@ export class RecordEvent implements Event {
   private lineFields: Fields | undefined;
   private isChanged = false;
 
-  constructor(cursor: RecordCursor, names: FileNames | undefined) {
+  constructor(cursor: RecordCursor, names: FileNames | undefined, target?: string) {
     this.cursor = cursor;
+    this.target = target;
     this.names = names;
     this.meta = new RecordMeta(this);
   }
@@ -66,6 +69,7 @@ export class RecordEvent implements Event {
   /** Begins with the record the cursor stands on. */
   reset(coordinates: Coordinates): void {
     this.timestampMs = this.cursor.timestampMs;
+    this.ordinal = 0;
     this.meta.topic = coordinates.topic;
     this.meta.partition = coordinates.partition;
     this.meta.offset = this.cursor.offset;
@@ -74,6 +78,13 @@ export class RecordEvent implements Event {
     this.text = undefined;
     this.currentFields = this.lineFields = undefined;
     this.isChanged = false;
+  }
+
+  /** Becomes a piece of the record. */
+  becomePiece(fields: Fields, ordinal: number, timestampMs: number): void {
+    this.fields = fields;
+    this.ordinal = ordinal;
+    this.timestampMs = timestampMs;
   }
 
   get raw(): Buffer {

@@ -1,5 +1,5 @@
 // The ledger: where every line went. What agents committed is set against what each edge read of it, and what an edge read against what became of it:
-// read = delivered + dropped by a rule + dead letters (+ already there). Accounts are committed with the offsets, lines with the positions, so the
+// read (+ made by splitting) = delivered + dropped by a rule + dead letters (+ already there). Accounts are committed with the offsets, lines with the positions, so the
 // ledger is exact across kills; it speaks of everything since the data directory was new.
 import { formatBytes, formatCount } from '../base/units.ts';
 import { type Account, isBalanced } from './account.ts';
@@ -105,7 +105,8 @@ export function renderLedger(ledger: Ledger): string {
   }
   const notes: string[] = [];
   for (const { agent, warnings } of ledger.agents) for (const warning of warnings) notes.push(`${agent}: ${warning}`);
-  for (const { edge, problem, missing, deadLetterTopic, dead } of ledger.edges) {
+  for (const { edge, problem, missing, deadLetterTopic, dead, split } of ledger.edges) {
+    if (split > 0) notes.push(`${edge}: splitting made ${formatCount(split)} records more`);
     if (problem !== undefined) notes.push(`${edge}: ${problem}`);
     if (missing !== undefined && missing > 0) notes.push(`${edge}: ${formatCount(missing)} lines were not read`);
     if (deadLetterTopic !== undefined)

@@ -8,6 +8,7 @@ import { type Plan } from './plan.ts';
 import { type Definitions, namesOf, planConfig } from './planner.ts';
 import { Reporter } from './reporter.ts';
 import { configSchema } from './schema.ts';
+import { StepFiles } from './step-files.ts';
 import { type Locator, parseSource, type Source, type SourceOptions } from './source.ts';
 
 /** What loading may use: nothing is taken from the process itself. */
@@ -33,19 +34,26 @@ export async function loadPlan(files: readonly string[], options: LoadOptions): 
   }
   if (sources.length < files.length || sources.length === 0) return refused(problems, files);
   const merged = mergeSources(sources, problems);
-  return build(merged.value, merged.raw, merged, files, options, problems);
+  const stepFiles = new StepFiles(merged);
+  await stepFiles.readAll(merged.value, (path) => options.readFile(path));
+  return build(merged, { files, stepFiles, locator: merged }, options, problems);
 }
 
 /** The same for a configuration made by the command (`tailrace pipe`, ad-hoc sinks): an object of the YAML's shape, without variables. */
 export function planFromObject(config: Record<string, unknown>, definitions: Definitions): LoadResult {
-  return build(config, config, undefined, [], definitions, []);
+  const stepFiles = new StepFiles(undefined);
+  return build({ value: config, raw: config }, { files: [], stepFiles, locator: undefined }, definitions, []);
+}
+
+interface Origins {
+  files: readonly string[];
+  stepFiles: StepFiles;
+  locator: Locator | undefined;
 }
 
 function build(
-  value: Record<string, unknown>,
-  raw: Record<string, unknown>,
-  locator: Locator | undefined,
-  files: readonly string[],
+  { value, raw }: { value: Record<string, unknown>; raw: Record<string, unknown> },
+  { files, stepFiles, locator }: Origins,
   definitions: Definitions,
   problems: Diagnostic[],
 ): LoadResult {
@@ -54,10 +62,10 @@ function build(
   if (!parsed.success) {
     const issues = issuesOf(parsed.error, configSchema, value) ?? [];
     reporter.issues([], issues);
-    checkRest(value, issues, definitions, reporter);
+    checkRest(value, issues, definitions, stepFiles, reporter);
     return refused(problems, files);
   }
-  const plan = planConfig(parsed.data, namesOf(value), files, definitions, reporter);
+  const plan = planConfig(parsed.data, namesOf(value), files, definitions, stepFiles, reporter);
   if (plan === undefined) return refused(problems, files);
   const sorted = sortDiagnostics(problems, files);
   const complete = { ...plan, warnings: sorted.map((problem) => renderDiagnostics([problem])) };
@@ -69,6 +77,7 @@ function checkRest(
   value: Record<string, unknown>,
   issues: readonly Issue[],
   definitions: Definitions,
+  stepFiles: StepFiles,
   reporter: Reporter,
 ): void {
   const pruned = structuredClone(value);
@@ -80,7 +89,7 @@ function checkRest(
   }
   if (!parsed.success) return;
   const rest = new Reporter(reporter.locator);
-  planConfig(parsed.data, namesOf(value), [], definitions, rest);
+  planConfig(parsed.data, namesOf(value), [], definitions, stepFiles, rest);
   for (const problem of rest.problems) if (problem.severity === 'error') reporter.add(problem);
 }
 

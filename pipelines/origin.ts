@@ -23,6 +23,29 @@ export function encodeOrigin(origin: Origin): Buffer {
   return bytes.subarray(0, position);
 }
 
+/** Pieces that one split may make of a record. */
+export const piecesMax = 0xffff;
+
+/**
+ * The ordinal of the `number`th piece (from 1) of a record that is itself piece `ordinal`, or 0 when it is none: digits to the base 65536, so that pieces
+ * of pieces never share one. Throws RangeError when they do not fit
+ * any more: three splittings one after the other always do.
+ */
+export function pieceOrdinal(ordinal: number, number: number): number {
+  const result = ordinal * (piecesMax + 1) + number;
+  if (result > Number.MAX_SAFE_INTEGER) throw new RangeError('it was split too often');
+  return result;
+}
+
+/** The ordinal, below an origin's own, of what a pipeline made of the record: 0 when it did not split it. */
+export function ordinalBelow(originOrdinal: number, ordinal: number): number {
+  let factor = 1;
+  while (factor <= ordinal) factor *= piecesMax + 1;
+  const result = originOrdinal * factor + ordinal;
+  if (result > Number.MAX_SAFE_INTEGER) throw new RangeError('it was split too often');
+  return result;
+}
+
 /** Undefined when the bytes are not an origin. */
 export function decodeOrigin(bytes: Uint8Array): Origin | undefined {
   const values: number[] = [];
@@ -41,4 +64,17 @@ export function decodeOrigin(bytes: Uint8Array): Origin | undefined {
   if (partition === undefined || offset === undefined || ordinal === undefined || values.length !== 3 || factor !== 1)
     return undefined;
   return { topicId: Buffer.from(bytes.subarray(0, 16)), partition, offset, ordinal };
+}
+
+/** Adds the header to those of a record; where it came with one, that stays, and says which piece of it this is. */
+export function addOrigin(headers: { key: string; value: Buffer | null }[], here: Origin): void {
+  const index = headers.findIndex(({ key }) => key === originHeader);
+  if (index < 0) {
+    headers.push({ key: originHeader, value: encodeOrigin(here) });
+    return;
+  }
+  const first = here.ordinal === 0 ? undefined : decodeOrigin(headers[index]!.value ?? Buffer.alloc(0));
+  if (first === undefined) return;
+  const ordinal = ordinalBelow(first.ordinal, here.ordinal);
+  headers[index] = { key: originHeader, value: encodeOrigin({ ...first, ordinal }) };
 }

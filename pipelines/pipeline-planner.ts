@@ -5,6 +5,7 @@ import { type Names } from './planner.ts';
 import { type Reporter } from './reporter.ts';
 import { type Config, type PipelineConfig, topicName } from './schema.ts';
 import { type Path } from './source.ts';
+import { type StepFiles } from './step-files.ts';
 import { compileSteps, fingerprintSteps } from './step-planner.ts';
 
 export interface Known {
@@ -20,8 +21,10 @@ export class PipelinePlanner {
   private readonly config: Config;
   private readonly known: Known;
   private readonly reporter: Reporter;
+  private readonly files: StepFiles;
 
-  constructor(config: Config, known: Known, reporter: Reporter) {
+  constructor(config: Config, known: Known, files: StepFiles, reporter: Reporter) {
+    this.files = files;
     this.config = config;
     this.known = known;
     this.reporter = reporter;
@@ -41,13 +44,15 @@ export class PipelinePlanner {
         'a job from latest to its end has nothing to read; leave one of them out',
       );
     const steps = this.findSteps(name, []);
+    const { reporter, files } = this;
+    const targets = [this.pipelines[String(steps?.path[1])]?.to ?? []].flat();
     return {
       name,
       from: this.planFrom(pipeline.from, [...path, 'from']),
       start,
       until,
-      steps: steps === undefined ? [] : compileSteps(steps.list, steps.path, this.reporter),
-      stepsFingerprint: fingerprintSteps(steps?.list ?? []),
+      steps: steps === undefined ? [] : compileSteps(steps.list, steps.path, { targets, files, reporter }),
+      stepsFingerprint: fingerprintSteps(steps?.list ?? [], steps?.path ?? [], files),
       edges: this.planTargets(name, pipeline.to, [...path, 'to']),
       deadLetterTopic: `${name}.dlq`,
     };

@@ -16,6 +16,7 @@ import {
 } from './plan.ts';
 import { type Reporter } from './reporter.ts';
 import { type Config, type TopicConfig, topicName } from './schema.ts';
+import { type StepFiles } from './step-files.ts';
 import { findCycles } from './topic-graph.ts';
 
 export interface Definitions {
@@ -32,6 +33,7 @@ export function planConfig(
   names: Names,
   files: readonly string[],
   definitions: Definitions,
+  stepFiles: StepFiles,
   reporter: Reporter,
 ): Plan | undefined {
   const broker = planBroker(config.broker, reporter);
@@ -42,7 +44,7 @@ export function planConfig(
     names,
     external: broker?.kind === 'external' || (config.broker === undefined && names.broker),
   };
-  const pipelines = new PipelinePlanner(config, known, reporter).planAll();
+  const pipelines = new PipelinePlanner(config, known, stepFiles, reporter).planAll();
   for (const { pipeline, description } of findCycles(pipelines))
     reporter.error(['pipelines', pipeline, 'to'], `records would go round without end: ${description}`);
   warnUnused(config, sinks, reporter);

@@ -57,6 +57,7 @@ export class PartitionProgress {
   addTransformed(result: Transformed): void {
     this.account.in += result.readCount;
     this.account.dropped += result.droppedCount;
+    this.account.split += result.splitCount;
     this.addDeadLetters(result.deadLetters);
   }
 

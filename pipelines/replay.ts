@@ -10,6 +10,7 @@ import { type Random } from '../base/random.ts';
 import { FileRegistry } from '../broker/client/file-registry.ts';
 import { type KafkaClient } from '../broker/client/contract.ts';
 import { type SinkContext } from '../sinks/sink.ts';
+import { emptyAccount } from './account.ts';
 import { Edge } from './edge.ts';
 import { type EdgeAccount } from './ledger.ts';
 import { type JobRecord, ManifestStore } from './manifests.ts';
@@ -198,7 +199,7 @@ class Replay {
   private async count(): Promise<ReplayResult> {
     const group = replayGroup(this.request, 1);
     const totalRecords = await this.total(undefined);
-    const account = { in: 0, out: 0, dropped: 0, dead: 0, alreadyThere: 0 };
+    const account = emptyAccount();
     return {
       outcome: 'dry-run',
       group,

@@ -9,30 +9,44 @@ import { compilePattern } from './regex.ts';
 import { type Reporter } from './reporter.ts';
 import { stepExtras } from './schema.ts';
 import { type Path } from './source.ts';
+import { type StepFiles } from './step-files.ts';
 import { type AnyStepDefinition, type StepContext } from './steps/definition.ts';
 import { steps as definitions } from './steps/index.ts';
 
 const extras = Object.keys(stepExtras.shape);
 
+/** What steps may know of where they stand. */
+export interface StepSurroundings {
+  /** Of the pipeline they stand in. */
+  targets: readonly string[];
+  files: StepFiles;
+  reporter: Reporter;
+}
+
 /** Compiles a list of steps that stands at `path`. Steps with problems are left out, after the problems were reported. */
-export function compileSteps(list: readonly Record<string, unknown>[], path: Path, reporter: Reporter): CompiledStep[] {
-  return list.flatMap((item, index) => compileStep(item, [...path, index], reporter) ?? []);
+export function compileSteps(
+  list: readonly Record<string, unknown>[],
+  path: Path,
+  around: StepSurroundings,
+): CompiledStep[] {
+  return list.flatMap((item, index) => compileStep(item, [...path, index], around) ?? []);
 }
 
-/** Changes when the steps do, and only then; part of a replay's identity. */
-export function fingerprintSteps(list: readonly Record<string, unknown>[]): string {
-  return createHash('sha256').update(JSON.stringify(list)).digest('hex').slice(0, 16);
+/** Changes when the steps or the files they name do, and only then; part of a replay's identity. */
+export function fingerprintSteps(list: readonly Record<string, unknown>[], path: Path, files: StepFiles): string {
+  const text = JSON.stringify(list) + files.fingerprint(list, path);
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
 
-function compileStep(item: Record<string, unknown>, path: Path, reporter: Reporter): CompiledStep | undefined {
+function compileStep(item: Record<string, unknown>, path: Path, around: StepSurroundings): CompiledStep | undefined {
+  const { reporter } = around;
   const definition = findDefinition(item, path, reporter);
   const beside = parseExtras(item, path, reporter);
   if (definition === undefined || beside === undefined) return undefined;
   const { name } = definition;
   const at = [...path, name];
-  const context = contextFor(at, reporter);
-  const when =
-    beside.when === undefined ? undefined : contextFor([...path, 'when'], reporter).condition([], beside.when);
+  const context = contextFor(at, around);
+  const when = beside.when === undefined ? undefined : contextFor([...path, 'when'], around).condition([], beside.when);
   let settings: unknown;
   try {
     settings = definition.settings.parse(item[name]);
@@ -83,7 +97,7 @@ function parseExtras(item: Record<string, unknown>, path: Path, reporter: Report
   return parsed.data;
 }
 
-function contextFor(at: Path, reporter: Reporter): StepContext {
+function contextFor(at: Path, { reporter, targets, files }: StepSurroundings): StepContext {
   function attempt<Result>(path: Path, compile: () => Result): Result | undefined {
     try {
       return compile();
@@ -98,6 +112,13 @@ function contextFor(at: Path, reporter: Reporter): StepContext {
     expression: (path, source) => attempt(path, () => compileExpression(source)),
     condition: (path, source) => attempt(path, () => compileCondition(source)),
     pattern: (path, source) => attempt(path, () => compilePattern(source)),
+    targets,
+    file(path, name) {
+      const found = files.get(at, name);
+      if (typeof found !== 'string') return found;
+      reporter.error([...at, ...path], found);
+      return undefined;
+    },
     fail(path, message, start, length = 1) {
       if (start === undefined) reporter.error([...at, ...path], message);
       else reporter.errorInside([...at, ...path], message, start, length);

@@ -3,7 +3,7 @@
 import { type ProducerTransaction } from '../broker/client/contract.ts';
 import { BatchBuilder, encodeHeaders } from '../broker/wire/batch-builder.ts';
 import { partitionForKey } from '../broker/wire/murmur2.ts';
-import { encodeOrigin, originHeader } from './origin.ts';
+import { addOrigin } from './origin.ts';
 import { type SourceBatch } from './source-batch.ts';
 import { type Target } from './target.ts';
 
@@ -50,10 +50,7 @@ export class TopicTarget implements Target {
     batch.forEach((delivery) => {
       const key = delivery.key();
       const headers = delivery.headers();
-      if (!headers.some((header) => header.key === originHeader)) {
-        const { offset, ordinal } = delivery;
-        headers.push({ key: originHeader, value: encodeOrigin({ topicId, partition, offset, ordinal }) });
-      }
+      addOrigin(headers, { topicId, partition, offset: delivery.offset, ordinal: delivery.ordinal });
       const to = key === null ? partition % this.partitions : partitionForKey(key, this.partitions);
       const builder = this.builder(to);
       builder.append(delivery.timestampMs, key, delivery.buffer, delivery.start, delivery.end, encodeHeaders(headers));

@@ -6,12 +6,14 @@ import { RecordCursor } from '../broker/wire/record-batch.ts';
 import { type Coordinates } from '../sinks/sink.ts';
 import { type DeadLetter } from './dead-letter.ts';
 import { type FileNames, RecordEvent } from './event.ts';
+import { pieceOrdinal } from './origin.ts';
 import { type CompiledStep } from './plan.ts';
 import { forEachRecord, headersAt, type RecordHeader, type SourceBatch, type SourceDelivery } from './source-batch.ts';
+import { type Fields } from './steps/step.ts';
 
 class KeptRecord implements SourceDelivery {
   readonly offset: number;
-  readonly ordinal = 0;
+  readonly ordinal: number;
   readonly timestampMs: number;
   readonly buffer: Buffer;
   readonly start: number;
@@ -27,6 +29,7 @@ class KeptRecord implements SourceDelivery {
 
   constructor(event: RecordEvent, cursor: RecordCursor, asked: ReadonlyMap<string, unknown> | undefined) {
     this.offset = cursor.offset;
+    this.ordinal = event.ordinal;
     this.timestampMs = event.timestampMs;
     this.fetched = cursor.buffer;
     this.keyBytes = cursor.key();
@@ -82,6 +85,8 @@ export interface Transformed {
   /** Records read: kept, dropped and dead. */
   readCount: number;
   droppedCount: number;
+  /** Records more than were read, made by splitting. */
+  splitCount: number;
   deadLetters: DeadLetter[];
   /** `on_error: stop`: the record at `offset` is where the edge must stop; those before it are in here. */
   stopped: { offset: number; error: TailraceError } | undefined;
@@ -90,6 +95,8 @@ export interface Transformed {
 export interface TransformOptions {
   steps: readonly CompiledStep[];
   names: FileNames | undefined;
+  /** Where the records go, as under `to` in the YAML. */
+  target?: string;
   /** The field paths the sink will ask for, looked up while the record is at hand. */
   askedPaths: readonly string[];
 }
@@ -98,10 +105,13 @@ export class Transformer {
   private readonly options: TransformOptions;
   private readonly cursor = new RecordCursor();
   private readonly event: RecordEvent;
+  /** Of the record at hand: what is kept of it, and what was dropped. */
+  private kept: KeptRecord[] = [];
+  private droppedPieces = 0;
 
   constructor(options: TransformOptions) {
     this.options = options;
-    this.event = new RecordEvent(this.cursor, options.names);
+    this.event = new RecordEvent(this.cursor, options.names, options.target);
   }
 
   /** Handles the records of a fetch below `endOffset`. */
@@ -117,7 +127,14 @@ export class Transformer {
   private attempt(fetched: FetchedBatches, endOffset: number): Transformed | string {
     const { topic, topicId, partition } = fetched;
     const batch = new KeptBatch({ topic, topicId, partition });
-    const result: Transformed = { batch, readCount: 0, droppedCount: 0, deadLetters: [], stopped: undefined };
+    const result: Transformed = {
+      batch,
+      readCount: 0,
+      droppedCount: 0,
+      splitCount: 0,
+      deadLetters: [],
+      stopped: undefined,
+    };
     let unresolved: string | undefined;
     forEachRecord(fetched, endOffset, this.cursor, () => {
       if (result.stopped !== undefined || unresolved !== undefined) return;
@@ -128,27 +145,55 @@ export class Transformer {
   }
 
   private handle(batch: KeptBatch, result: Transformed): void {
-    const { cursor, event } = this;
+    const { event } = this;
     event.reset(batch.coordinates);
-    for (const step of this.options.steps) {
+    this.kept.length = 0;
+    this.droppedPieces = 0;
+    if (!this.advance(0, batch, result)) return;
+    result.readCount++;
+    result.droppedCount += this.droppedPieces;
+    result.splitCount += this.kept.length + this.droppedPieces - 1;
+    for (const record of this.kept) {
+      batch.records.push(record);
+      batch.sizeBytes += record.end - record.start;
+    }
+  }
+
+  /** Takes the event through the steps from `index` on; false when the record was refused as a whole. */
+  private advance(index: number, batch: KeptBatch, result: Transformed): boolean {
+    const { event } = this;
+    const { steps, askedPaths } = this.options;
+    for (let at = index; at < steps.length; at++) {
+      const step = steps[at]!;
       try {
         if (step.when !== undefined && !step.when(event)) continue;
-        if (step.step.apply(event) === 'keep') continue;
-        result.readCount++;
-        result.droppedCount++;
-        return;
+        const outcome = step.step.apply(event);
+        if (outcome === 'keep') continue;
+        if (outcome !== 'drop') return this.advancePieces(outcome, at + 1, batch, result);
       } catch (error) {
         if (step.onError === 'keep' || event.unresolvedFile !== undefined) continue;
-        this.refuse(step, error, batch.coordinates, result);
-        return;
+        if (step.onError !== 'drop') {
+          this.refuse(step, error, batch.coordinates, result);
+          return false;
+        }
       }
+      this.droppedPieces++;
+      return true;
     }
-    result.readCount++;
-    const { askedPaths } = this.options;
     const asked = askedPaths.length === 0 ? undefined : new Map(askedPaths.map((path) => [path, event.get(path)]));
-    const record = new KeptRecord(event, cursor, asked);
-    batch.records.push(record);
-    batch.sizeBytes += record.end - record.start;
+    this.kept.push(new KeptRecord(event, this.cursor, asked));
+    return true;
+  }
+
+  private advancePieces(pieces: readonly Fields[], index: number, batch: KeptBatch, result: Transformed): boolean {
+    const { ordinal, timestampMs } = this.event;
+    if (pieces.length === 0) this.droppedPieces++;
+    pieceOrdinal(ordinal, pieces.length); // Throws before anything of it is kept.
+    for (const [position, fields] of pieces.entries()) {
+      this.event.becomePiece(fields, pieceOrdinal(ordinal, position + 1), timestampMs);
+      if (!this.advance(index, batch, result)) return false;
+    }
+    return true;
   }
 
   private refuse(step: CompiledStep, error: unknown, coordinates: Coordinates, result: Transformed): void {
@@ -162,10 +207,6 @@ export class Transformer {
       return;
     }
     result.readCount++;
-    if (step.onError === 'drop') {
-      result.droppedCount++;
-      return;
-    }
     result.deadLetters.push({
       ...{ reason, refusedBy: { step: where }, coordinates, offset: cursor.offset, timestampMs: cursor.timestampMs },
       ...{

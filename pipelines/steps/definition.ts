@@ -11,6 +11,10 @@ export interface StepContext {
   expression(path: Path, source: string): Expression | undefined;
   condition(path: Path, source: string): ((event: Event) => boolean) | undefined;
   pattern(path: Path, source: string): Pattern | undefined;
+  /** What the pipelines that use these steps have under `to`: "search", "topic:clean". */
+  readonly targets: readonly string[];
+  /** A file that `files` of the definition names, as it was when the configuration was loaded. */
+  file(path: Path, name: string): Buffer | undefined;
   /** Reports a problem of the settings; `start` and `length` point inside a text. */
   fail(path: Path, message: string, start?: number, length?: number): void;
 }
@@ -21,6 +25,8 @@ export interface StepDefinition<Settings> {
   /** One line for people: what it does. */
   readonly summary: string;
   readonly settings: z.ZodType<Settings>;
+  /** The files it needs, relative to the configuration file it stands in. */
+  files?(settings: Settings): readonly string[];
   /** Undefined when something was reported. */
   compile(settings: Settings, context: StepContext): Step | undefined;
 }
@@ -30,6 +36,7 @@ export interface AnyStepDefinition {
   readonly name: string;
   readonly summary: string;
   readonly settings: z.ZodType;
+  files(settings: unknown): readonly string[];
   compile(settings: unknown, context: StepContext): Step | undefined;
 }
 
@@ -39,6 +46,7 @@ export function defineStep<Settings>(definition: StepDefinition<Settings>): AnyS
     name: definition.name,
     summary: definition.summary,
     settings: definition.settings,
+    files: (settings) => definition.files?.(settings as Settings) ?? [],
     compile: (settings, context) => definition.compile(settings as Settings, context),
   };
 }

@@ -3,7 +3,8 @@
 import { ExactInteger } from '../exact-integer.ts';
 import { type Fields } from './step.ts';
 
-function isFields(value: unknown): value is Fields {
+/** A map of fields: no list, and not one of our own kinds of value. */
+export function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof ExactInteger);
 }
 
@@ -47,6 +48,15 @@ export function setField(fields: Fields, path: string, value: unknown): void {
     holder = next;
   }
   define(holder, names.at(-1)!, value);
+}
+
+/** A deep copy, for values that several records share: steps change fields in place. */
+export function copyValue(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(copyValue);
+  if (!isFields(value)) return value;
+  const result: Fields = {};
+  for (const [name, inner] of Object.entries(value)) define(result, name, copyValue(inner));
+  return result;
 }
 
 /** As `target[name] = value`, also for names such as "__proto__" that come from data. */

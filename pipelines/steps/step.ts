@@ -25,6 +25,10 @@ export interface Event {
   /** Record time in milliseconds; steps that know better (timestamp, nginx_combined) set it. */
   timestampMs: number;
   readonly meta: EventMeta;
+  /** 0, or which piece of a split record this is (pipelines/origin.ts). */
+  readonly ordinal: number;
+  /** Where it is on the way to, as under `to` in the YAML ("search", "topic:clean"); undefined where that is not known (replays). */
+  readonly target: string | undefined;
   /** The raw line as text; invalid UTF-8 becomes U+FFFD here, never in what passes through untouched. */
   readonly message: string;
   /** The fields: `{ message }` before a parser ran. Reading does not change the record; assign to it, or call markChanged after changing in place. */
@@ -40,8 +44,11 @@ export interface Event {
   get(path: string): unknown;
 }
 
-/** What a step says: go on with the record, or drop it by rule (counted in the ledger). */
-export type StepResult = 'keep' | 'drop';
+/**
+ * What a step says: go on with the record, drop it by rule (counted in the ledger), or go on with several records instead of it, each with these fields.
+ * One piece that a later step refuses makes the whole record a dead letter; nothing of it goes out.
+ */
+export type StepResult = 'keep' | 'drop' | readonly Fields[];
 
 export interface Step {
   /** Throws StepError when the record cannot be handled (`on_error` decides what becomes of it). */

@@ -38,7 +38,7 @@ describe('problems', () => {
     ['sink: {}', '1:1: error: unknown key "sink" (did you mean "sinks"?)'],
     [
       'colour: red',
-      '1:1: error: unknown key "colour"; there are data, instance, broker, topics, agents, pipelines, sinks',
+      '1:1: error: unknown key "colour"; there are data, instance, max_disk, broker, topics, agents, pipelines, sinks',
     ],
     ['data: 5', '1:7: error: data: must be a text'],
     ['topics: [x]', '1:9: error: topics: must be a map of names'],
@@ -136,11 +136,14 @@ describe('problems', () => {
     ],
     [
       '{ when: a }',
-      '8:9: error: a step is missing here; there are parse, drop, keep, set, rename, remove, timestamp, redact',
+      '8:9: error: a step is missing here; there are parse, drop, keep, set, add, rename, remove, timestamp, redact, sample, split, lookup, route',
     ],
     ['{ drop: a, on_error: ignore }', '8:30: error: on_error: must be dlq, drop, keep or stop'],
     ['{ drop: a, when: "(" }', '8:28: error: unexpected end of the expression'],
-    ['parse: jsn', '8:16: error: parse: must be json, logfmt, kv, nginx_combined, apache_combined, apache_common, syslog, cri, docker, { regex: … }, { grok: … }, { dissect: … }, { csv: … } or { kv: … } (did you mean "json"?)'],
+    [
+      'parse: jsn',
+      '8:16: error: parse: must be json, logfmt, kv, nginx_combined, apache_combined, apache_common, syslog, cri, docker, { regex: … }, { grok: … }, { dissect: … }, { csv: … } or { kv: … } (did you mean "json"?)',
+    ],
     ['parse: { regx: "(?<a>.)" }', '8:18: error: unknown key "regx" (did you mean "regex"?)'],
     [
       'parse: { regex: "(?<a>.", from: x }',

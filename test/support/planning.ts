@@ -51,6 +51,8 @@ export async function compile(steps: string): Promise<readonly CompiledStep[]> {
 export class TestEvent implements Event {
   readonly raw: Buffer;
   timestampMs: number;
+  ordinal = 0;
+  target: string | undefined;
   readonly meta: EventMeta = { topic: 't', partition: 0, offset: 7, path: '/var/log/x', host: 'h', position: 42 };
   private current: Fields | undefined;
   private line: Fields | undefined;

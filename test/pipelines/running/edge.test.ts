@@ -65,7 +65,7 @@ describe('sinks that send', () => {
       pipeline('app', { ...sink, name: 'send' }, { steps: [step(() => 'keep'), { ...upper, when: () => false }] }),
     );
     await runner.drain();
-    expect(runner.accounts()[0]!.account).toEqual({ in: 30, out: 24, dropped: 0, dead: 3, alreadyThere: 3 });
+    expect(runner.accounts()[0]!.account).toEqual({ in: 30, out: 24, dropped: 0, dead: 3, alreadyThere: 3, split: 0 });
     const letters = await world.values('web.dlq');
     expect(letters.map(({ value }) => value)).toEqual(['line 3', 'line 13', 'line 23']);
     expect(letters[1]!.headers.get('sink')?.toString()).toBe('send');

@@ -77,7 +77,7 @@ describe('accounts', () => {
     const number = fc.nat({ max: Number.MAX_SAFE_INTEGER });
     fc.assert(
       fc.property(
-        fc.record({ in: number, out: number, dropped: number, dead: number, alreadyThere: number }),
+        fc.record({ in: number, out: number, dropped: number, dead: number, alreadyThere: number, split: number }),
         (account) => {
           expect(decodeAccount(encodeAccount(account))).toEqual(account);
         },
@@ -88,7 +88,8 @@ describe('accounts', () => {
   });
 
   it('balance when every record has one end', () => {
-    expect(isBalanced({ in: 10, out: 4, dropped: 3, dead: 2, alreadyThere: 1 })).toBe(true);
+    expect(isBalanced({ in: 10, out: 4, dropped: 3, dead: 2, alreadyThere: 1, split: 0 })).toBe(true);
+    expect(isBalanced({ in: 10, out: 14, dropped: 3, dead: 2, alreadyThere: 1, split: 10 })).toBe(true);
     expect(isBalanced({ ...emptyAccount(), in: 1 })).toBe(false);
   });
 });
@@ -229,7 +230,7 @@ describe('the ledger', () => {
       readsAll: true,
       problem: undefined,
     },
-    account: { in: 100, out: 90, dropped: 7, dead: 3, alreadyThere: 0 },
+    account: { in: 100, out: 90, dropped: 7, dead: 3, alreadyThere: 0, split: 0 },
   };
 
   it('balances, and shows it', () => {
@@ -252,8 +253,8 @@ describe('the ledger', () => {
   });
 
   it.each([
-    ['lines were not read', { account: { in: 99, out: 89, dropped: 7, dead: 3, alreadyThere: 0 } }],
-    ['a record has no end', { account: { in: 100, out: 89, dropped: 7, dead: 3, alreadyThere: 0 } }],
+    ['lines were not read', { account: { in: 99, out: 89, dropped: 7, dead: 3, alreadyThere: 0, split: 0 } }],
+    ['a record has no end', { account: { in: 100, out: 89, dropped: 7, dead: 3, alreadyThere: 0, split: 0 } }],
     ['an edge is stuck', { problem: 'connection refused' }],
   ])('does not when %s', (_, change) => {
     const ledger = buildLedger([agent], [{ ...edge, ...change }]);
@@ -262,8 +263,12 @@ describe('the ledger', () => {
   });
 
   it('does not mind other producers, nor edges that need not read everything', () => {
-    const more = { ...edge, account: { in: 150, out: 150, dropped: 0, dead: 0, alreadyThere: 0 } };
-    const job = { ...edge, readsAll: false, account: { in: 10, out: 10, dropped: 0, dead: 0, alreadyThere: 0 } };
+    const more = { ...edge, account: { in: 150, out: 150, dropped: 0, dead: 0, alreadyThere: 0, split: 0 } };
+    const job = {
+      ...edge,
+      readsAll: false,
+      account: { in: 10, out: 10, dropped: 0, dead: 0, alreadyThere: 0, split: 0 },
+    };
     expect(buildLedger([agent], [more, job]).balanced).toBe(true);
   });
 

@@ -87,7 +87,14 @@ describe('steps', () => {
     await runner.drain();
     const kept = Array.from({ length: 50 }, (_, index) => index * 2).filter((number) => number % 10 !== 0);
     expect(await world.lines()).toEqual(kept.map((number) => JSON.stringify({ number })));
-    expect(runner.accounts()[0]!.account).toEqual({ in: 100, out: 40, dropped: 10, dead: 50, alreadyThere: 0 });
+    expect(runner.accounts()[0]!.account).toEqual({
+      in: 100,
+      out: 40,
+      dropped: 10,
+      dead: 50,
+      alreadyThere: 0,
+      split: 0,
+    });
     const letters = await world.values('web.dlq');
     expect(letters.map(({ value }) => value)).toEqual(numbered(100).filter((_, index) => index % 2 === 1));
     const { headers } = letters[0]!;
