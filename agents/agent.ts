@@ -1,10 +1,10 @@
 // The agent contract: lines in. An agent reads from the outside and writes to topics through broker/client alone; what it has
 // read counts only when a transaction of the broker says so.
-import { type Clock } from '../base/clock.ts';
-import { type Files } from '../base/files.ts';
-import { type Logger } from '../base/logger.ts';
-import { type Random } from '../base/random.ts';
-import { type KafkaClient } from '../broker/client/contract.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Files } from '../base/files.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Random } from '../base/random.ts';
+import type { KafkaClient } from '../broker/client/contract.ts';
 
 export interface AgentContext {
   /** The agent's name in the YAML. */

@@ -1,5 +1,5 @@
 // Every kind of agent: one line each. The next one is a file, a line here and a test.
-import { type AgentDefinition } from './agent.ts';
+import type { AgentDefinition } from './agent.ts';
 import { tailAgent } from './tail/agent.ts';
 
 export const agentDefinitions: readonly AgentDefinition<unknown>[] = [tailAgent];

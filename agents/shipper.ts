@@ -2,12 +2,12 @@
 // all of them together with the position records through one transaction. While a flight is in the air the next one is filled.
 //
 // Crash-only: when a flight fails the shipper is of no use any more. What it held was not committed; the agent starts anew with another one.
-import {
-  type KafkaClient,
-  type OutgoingRecord,
-  type Producer,
-  type ProducerOptions,
-  type ProducerTransaction,
+import type {
+  KafkaClient,
+  OutgoingRecord,
+  Producer,
+  ProducerOptions,
+  ProducerTransaction,
 } from '../broker/client/contract.ts';
 import { BatchBuilder } from '../broker/wire/batch-builder.ts';
 

@@ -1,6 +1,6 @@
 // Replacing a small file as a whole: after a crash at any moment it has its old content or its new one, never a mixture, never nothing.
 import { dirname } from 'node:path';
-import { type Files } from './files.ts';
+import type { Files } from './files.ts';
 
 /**
  * Writes `content` to `path` through `path.tmp`; durable when it resolves. One writer for each path at a time.

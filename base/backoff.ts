@@ -1,5 +1,5 @@
 // Exponential back-off with jitter (the delay is drawn from the upper half of the cap) and a limit.
-import { type Random } from './random.ts';
+import type { Random } from './random.ts';
 
 export interface BackoffOptions {
   firstMs: number;

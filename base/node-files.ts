@@ -2,7 +2,7 @@
 // the calls under way (a descriptor number is never reused under a reader), and an error keeps Node's `code`.
 import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
-import { type Files, type FileStat, type OpenFile, type OpenMode } from './files.ts';
+import type { Files, FileStat, OpenFile, OpenMode } from './files.ts';
 
 const openFlags: Record<OpenMode, string | number> = {
   read: 'r',

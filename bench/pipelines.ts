@@ -4,10 +4,10 @@
 import { Session } from 'node:inspector/promises';
 import { agentDefinitions } from '../agents/index.ts';
 import { formatCount } from '../base/units.ts';
-import { type FetchedBatches } from '../broker/client/contract.ts';
+import type { FetchedBatches } from '../broker/client/contract.ts';
 import { BatchBuilder } from '../broker/wire/batch-builder.ts';
 import { planFromObject } from '../pipelines/load.ts';
-import { type CompiledStep } from '../pipelines/plan.ts';
+import type { CompiledStep } from '../pipelines/plan.ts';
 import { Transformer } from '../pipelines/transform.ts';
 import { sinkDefinitions } from '../sinks/index.ts';
 

@@ -3,24 +3,24 @@
 //
 // Order of opening: settings are checked, the log recovers (and holds the lock of the data directory), coordinators load their state, listeners
 // open. Closing goes the other way: what waits is let go, what is under way is answered, the log is closed cleanly.
-import { type Clock, type Timer } from '../base/clock.ts';
+import type { Clock, Timer } from '../base/clock.ts';
 import { messageOf, TailraceError } from '../base/errors.ts';
-import { type Files } from '../base/files.ts';
-import { type Logger } from '../base/logger.ts';
-import { type Random } from '../base/random.ts';
-import { type RequestHandler, type RequestSender } from './client/contract.ts';
+import type { Files } from '../base/files.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Random } from '../base/random.ts';
+import type { RequestHandler, RequestSender } from './client/contract.ts';
 import { BrokerSettings, type SettingValue } from './config.ts';
 import { GroupCoordinator } from './coordinator/group-coordinator.ts';
 import { TransactionCoordinator } from './coordinator/transaction-coordinator.ts';
 import { dispatch } from './handlers/dispatch.ts';
-import { type BrokerParts, type Endpoint } from './handlers/handler.ts';
+import type { BrokerParts, Endpoint } from './handlers/handler.ts';
 import { advertisedApis, finalizedFeatures, handlers, servedVersions } from './handlers/table.ts';
 import { WaitingRequests } from './handlers/waiting.ts';
-import { type LogDirectory, type RecoveryCut } from './log/contract.ts';
+import type { LogDirectory, RecoveryCut } from './log/contract.ts';
 import { openLogDirectory } from './log/log-directory.ts';
 import { type ListenAddress, Listener } from './server/listener.ts';
 import { RequestBudget } from './server/request-budget.ts';
-import { type ApiName, type RequestOf, type ResponseOf } from './wire/apis.ts';
+import type { ApiName, RequestOf, ResponseOf } from './wire/apis.ts';
 import { offsetFetchRequest } from './wire/messages/09-offset-fetch.ts';
 import { listGroupsRequest } from './wire/messages/16-list-groups.ts';
 

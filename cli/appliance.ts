@@ -2,21 +2,21 @@
 // agents, pipelines, broker. The composition of `up` and `pipe`.
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
-import { type Agent } from '../agents/agent.ts';
+import type { Agent } from '../agents/agent.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { messageOf, TailraceError } from '../base/errors.ts';
-import { type Files } from '../base/files.ts';
+import type { Files } from '../base/files.ts';
 import { acquireLock, type Lock } from '../base/lock.ts';
-import { type Logger } from '../base/logger.ts';
+import type { Logger } from '../base/logger.ts';
 import { nodeFiles } from '../base/node-files.ts';
 import { systemRandom } from '../base/random.ts';
 import { Broker } from '../broker/broker.ts';
 import { createClient } from '../broker/client/client.ts';
-import { type KafkaClient } from '../broker/client/contract.ts';
+import type { KafkaClient } from '../broker/client/contract.ts';
 import { InProcessTransport } from '../broker/client/in-process-transport.ts';
 import { SocketTransport } from '../broker/client/socket-transport.ts';
 import { buildLedger, type Ledger } from '../pipelines/ledger.ts';
-import { type Plan, type TopicPlan } from '../pipelines/plan.ts';
+import type { Plan, TopicPlan } from '../pipelines/plan.ts';
 import { PipelineRunner } from '../pipelines/runner.ts';
 import { instanceOf } from './identity.ts';
 

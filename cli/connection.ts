@@ -3,7 +3,7 @@ import { systemClock } from '../base/clock.ts';
 import { silentLogger } from '../base/logger.ts';
 import { systemRandom } from '../base/random.ts';
 import { createClient } from '../broker/client/client.ts';
-import { type KafkaClient } from '../broker/client/contract.ts';
+import type { KafkaClient } from '../broker/client/contract.ts';
 import { parseBootstrap, SocketTransport } from '../broker/client/socket-transport.ts';
 
 /** Runs `work` with a client for `broker` and closes it, whatever happens. */

@@ -3,8 +3,8 @@
 import { join } from 'node:path';
 import { replaceFile } from '../base/atomic-file.ts';
 import { TailraceError } from '../base/errors.ts';
-import { type Files } from '../base/files.ts';
-import { type Random } from '../base/random.ts';
+import type { Files } from '../base/files.ts';
+import type { Random } from '../base/random.ts';
 
 const nameBytes = 9;
 

@@ -1,7 +1,7 @@
 // Loading a configuration for a verb: problems go to standard error with their places, and the verb ends.
 import { renderDiagnostics } from '../pipelines/diagnostics.ts';
 import { loadPlan, planFromObject, type LoadResult } from '../pipelines/load.ts';
-import { type Plan } from '../pipelines/plan.ts';
+import type { Plan } from '../pipelines/plan.ts';
 import { note } from './output.ts';
 import { loadOptions } from './registries.ts';
 

@@ -1,6 +1,6 @@
 // The command's logger: short lines for people on a terminal, pino's JSON for machines. Both go to standard error.
 import { type LogFields, type Logger } from '../base/logger.ts';
-import { type Logger as PinoLogger } from 'pino';
+import type { Logger as PinoLogger } from 'pino';
 import { note, paint } from './output.ts';
 
 const levels = { debug: 20, info: 30, warn: 40, error: 50 } as const;

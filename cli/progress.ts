@@ -1,5 +1,5 @@
 // Progress of a bounded job: a bar with rate and ETA on a terminal, a plain line every few seconds elsewhere.
-import { type Clock } from '../base/clock.ts';
+import type { Clock } from '../base/clock.ts';
 import { formatBytes, formatCount, formatDuration } from '../base/units.ts';
 
 export interface Progress {

@@ -1,12 +1,12 @@
 // Agents and sinks of a configuration: a URL or a map with a type, to the definition that understands it and its parsed settings. The
 // definitions are arguments, for pipelines know no agent.
-import { type AgentDefinition } from '../agents/agent.ts';
+import type { AgentDefinition } from '../agents/agent.ts';
 import { messageOf } from '../base/errors.ts';
-import { type SinkDefinition } from '../sinks/sink.ts';
+import type { SinkDefinition } from '../sinks/sink.ts';
 import { suggest } from './diagnostics.ts';
 import { issuesOf } from './issues.ts';
-import { type Reporter } from './reporter.ts';
-import { type Path } from './source.ts';
+import type { Reporter } from './reporter.ts';
+import type { Path } from './source.ts';
 
 type Definition = AgentDefinition<unknown> | SinkDefinition<unknown>;
 

@@ -2,10 +2,10 @@
 // headers stay, and these are added:
 //   reason  why, in words          step or sink  who refused it ("parse at web.yaml:7:9", "sink search")
 //   time    the record's own time (ISO 8601)     origin  topic/partition/offset for people      o  the same for machines (origin.ts)
-import { type OutgoingRecord } from '../broker/client/contract.ts';
-import { type Coordinates } from '../sinks/sink.ts';
+import type { OutgoingRecord } from '../broker/client/contract.ts';
+import type { Coordinates } from '../sinks/sink.ts';
 import { encodeOrigin, originHeader } from './origin.ts';
-import { type RecordHeader } from './source-batch.ts';
+import type { RecordHeader } from './source-batch.ts';
 
 export interface DeadLetter {
   reason: string;

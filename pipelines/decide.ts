@@ -2,15 +2,15 @@
 // in ONE transaction of the producer `tailrace-<instance>-<edge>`. What it says has happened; everything else is prepared before or redone after. The
 // offsets carry member and generation, so a member that was replaced cannot decide. Offsets alone (nothing to publish, no dead letters) are an
 // ordinary commit, which is as atomic and costs less.
-import {
-  type Consumer,
-  type KafkaClient,
-  type OutgoingRecord,
-  type Producer,
-  type ProducerTransaction,
-  type TopicPartitionOffset,
+import type {
+  Consumer,
+  KafkaClient,
+  OutgoingRecord,
+  Producer,
+  ProducerTransaction,
+  TopicPartitionOffset,
 } from '../broker/client/contract.ts';
-import { type Manifest } from '../sinks/sink.ts';
+import type { Manifest } from '../sinks/sink.ts';
 import { type JobRecord, jobRecord, manifestRecord } from './manifests.ts';
 
 export interface Decision {

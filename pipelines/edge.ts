@@ -3,17 +3,17 @@
 import { Backoff } from '../base/backoff.ts';
 import { type Clock, sleep } from '../base/clock.ts';
 import { messageOf, TailraceError } from '../base/errors.ts';
-import { type Files } from '../base/files.ts';
-import { type Logger } from '../base/logger.ts';
-import { type Random } from '../base/random.ts';
-import { type KafkaClient } from '../broker/client/contract.ts';
-import { type Sink, type SinkContext } from '../sinks/sink.ts';
+import type { Files } from '../base/files.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Random } from '../base/random.ts';
+import type { KafkaClient } from '../broker/client/contract.ts';
+import type { Sink, SinkContext } from '../sinks/sink.ts';
 import { type Account, addAccount, decodeAccount, emptyAccount } from './account.ts';
 import { Decider } from './decide.ts';
 import { EdgeSession, type Ends } from './edge-session.ts';
-import { type FileNames } from './event.ts';
-import { type JobRecord, type ManifestStore } from './manifests.ts';
-import { type CompiledStep, type PipelinePlan, type StartPosition } from './plan.ts';
+import type { FileNames } from './event.ts';
+import type { JobRecord, ManifestStore } from './manifests.ts';
+import type { CompiledStep, PipelinePlan, StartPosition } from './plan.ts';
 import { SendingTarget, type Target, TwoPhaseTarget } from './target.ts';
 import { TopicTarget } from './topic-target.ts';
 

@@ -2,7 +2,7 @@
 // named. It is made from the values as written: variables stay variables, so that no secret shows.
 import { stringify } from 'yaml';
 import { fromUrl } from './components.ts';
-import { type Plan } from './plan.ts';
+import type { Plan } from './plan.ts';
 import { defaultDataDirectory, type Definitions } from './planner.ts';
 
 type Raw = Record<string, unknown>;

@@ -1,7 +1,7 @@
 // zod's findings in the words of the product: what is wrong, where, and what was probably meant.
 import { z } from 'zod';
 import { suggest } from './diagnostics.ts';
-import { type Path } from './source.ts';
+import type { Path } from './source.ts';
 
 /** One finding; `part` says whether the key or the value is to be pointed at. Values are never quoted: they may be secrets. */
 export interface Issue {

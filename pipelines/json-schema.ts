@@ -1,7 +1,7 @@
 // The JSON Schema of the configuration, for editors: made of the same zod schemas that validate it, those of all agents, sinks and steps included.
 // Written to docs/tailrace.schema.json by `npm run docs`; a test fails when it is out of date.
 import { z } from 'zod';
-import { type Definitions } from './planner.ts';
+import type { Definitions } from './planner.ts';
 import { configSchema, stepExtras } from './schema.ts';
 import { steps } from './steps/index.ts';
 

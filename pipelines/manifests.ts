@@ -5,8 +5,8 @@
 // Only the last record of a key counts. Read up to the end E that was taken after the reader's own producer was fenced in: records of
 // other edges' open transactions below E are waited for, they end within seconds.
 import { TailraceError } from '../base/errors.ts';
-import { type Consumer, type KafkaClient, type OutgoingRecord } from '../broker/client/contract.ts';
-import { type Manifest, type WriterScope } from '../sinks/sink.ts';
+import type { Consumer, KafkaClient, OutgoingRecord } from '../broker/client/contract.ts';
+import type { Manifest, WriterScope } from '../sinks/sink.ts';
 import { PassThroughBatch } from './source-batch.ts';
 
 export const manifestsTopic = '__tailrace_sinks';

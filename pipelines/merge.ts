@@ -1,7 +1,7 @@
 // Several files as one configuration: maps of names are put together, everything else may stand in one file only. Places stay those of the
 // file that said it.
-import { type Diagnostic } from './diagnostics.ts';
-import { type Locator, type Path, type Source } from './source.ts';
+import type { Diagnostic } from './diagnostics.ts';
+import type { Locator, Path, Source } from './source.ts';
 
 export interface MergedSource extends Locator {
   value: Record<string, unknown>;

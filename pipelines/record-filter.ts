@@ -1,10 +1,10 @@
 // `consume --where`: a CEL condition on records as they lie in a topic. A value that is a JSON object gives its fields, any other is `message`.
 import { messageOf, TailraceError } from '../base/errors.ts';
-import { type RecordCursor } from '../broker/wire/record-batch.ts';
-import { type Coordinates } from '../sinks/sink.ts';
+import type { RecordCursor } from '../broker/wire/record-batch.ts';
+import type { Coordinates } from '../sinks/sink.ts';
 import { RecordEvent } from './event.ts';
 import { compileCondition, ExpressionError } from './expression.ts';
-import { type Fields } from './steps/step.ts';
+import type { Fields } from './steps/step.ts';
 
 /** Whether the record under the cursor is wanted. */
 export type RecordFilter = (cursor: RecordCursor, coordinates: Coordinates) => boolean;

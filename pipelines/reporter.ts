@@ -1,7 +1,7 @@
 // Collects problems, each with its place: what all parts of the planner report to.
 import { type Diagnostic, formatPlace, type Place } from './diagnostics.ts';
-import { type Issue } from './issues.ts';
-import { type Locator, type Path } from './source.ts';
+import type { Issue } from './issues.ts';
+import type { Locator, Path } from './source.ts';
 
 export class Reporter {
   readonly problems: Diagnostic[];

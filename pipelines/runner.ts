@@ -1,16 +1,16 @@
 // Runs the pipelines of a plan: one edge for each pipeline-to-sink connection, all independent of each other. Also what `--once` needs: draining the edges
 // in the order of the data, from topic to topic.
-import { type Clock } from '../base/clock.ts';
-import { type Files } from '../base/files.ts';
-import { type Logger } from '../base/logger.ts';
-import { type Random } from '../base/random.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Files } from '../base/files.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Random } from '../base/random.ts';
 import { FileRegistry } from '../broker/client/file-registry.ts';
-import { type KafkaClient } from '../broker/client/contract.ts';
+import type { KafkaClient } from '../broker/client/contract.ts';
 import { Edge, type EdgeStatus } from './edge.ts';
-import { type Ends } from './edge-session.ts';
-import { type EdgeAccount } from './ledger.ts';
+import type { Ends } from './edge-session.ts';
+import type { EdgeAccount } from './ledger.ts';
 import { ManifestStore } from './manifests.ts';
-import { type EdgePlan, type PipelinePlan } from './plan.ts';
+import type { EdgePlan, PipelinePlan } from './plan.ts';
 
 export interface RunnerOptions {
   pipelines: readonly PipelinePlan[];

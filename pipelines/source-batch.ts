@@ -1,8 +1,8 @@
 // Fetched records as sinks take them. Without steps no object is made for a record: one delivery moves over the fetched bytes, and the sink copies the
 // slices it is shown. Counts come from the batch headers.
-import { type FetchedBatches } from '../broker/client/contract.ts';
+import type { FetchedBatches } from '../broker/client/contract.ts';
 import { type BatchHeader, readBatchHeader, RecordCursor } from '../broker/wire/record-batch.ts';
-import { type Coordinates, type Delivery, type DeliveryBatch } from '../sinks/sink.ts';
+import type { Coordinates, Delivery, DeliveryBatch } from '../sinks/sink.ts';
 import { RecordEvent } from './event.ts';
 
 export interface RecordHeader {

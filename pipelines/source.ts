@@ -14,7 +14,7 @@ import {
   type Scalar,
 } from 'yaml';
 import { messageOf } from '../base/errors.ts';
-import { type Diagnostic, type Place } from './diagnostics.ts';
+import type { Diagnostic, Place } from './diagnostics.ts';
 
 /** Keys and list positions from the top of the configuration to a value. */
 export type Path = readonly (string | number)[];

@@ -1,17 +1,17 @@
 // The three ways an edge delivers, behind one face for the loop (edge-session.ts): a two-phase sink, a sending sink, a topic of the same cluster.
 // Partitions that are decided together share a scope.
 import { assert } from '../base/errors.ts';
-import {
-  type Coordinates,
-  type Manifest,
-  type Outcome,
-  type SendingSink,
-  type TwoPhaseSink,
-  type TwoPhaseWriter,
-  type WriterScope,
+import type {
+  Coordinates,
+  Manifest,
+  Outcome,
+  SendingSink,
+  TwoPhaseSink,
+  TwoPhaseWriter,
+  WriterScope,
 } from '../sinks/sink.ts';
 import { scopeKey } from './manifests.ts';
-import { type SourceBatch } from './source-batch.ts';
+import type { SourceBatch } from './source-batch.ts';
 
 export interface Target {
   /** In the messages of dead letters. */

@@ -1,5 +1,5 @@
 // The way of records between topics: which pipelines lead from which topic to which. A way that comes round would never end.
-import { type PipelinePlan } from './plan.ts';
+import type { PipelinePlan } from './plan.ts';
 
 interface Hop {
   pipeline: string;

@@ -2,7 +2,7 @@
 // ./index.ts. Also the settings that every sink writes alike: sizes and durations with units.
 import { z } from 'zod';
 import { parseDurationMs, parseSizeBytes } from '../base/units.ts';
-import { type SinkDefinition } from './sink.ts';
+import type { SinkDefinition } from './sink.ts';
 
 /** Checks a definition against its settings and hands it on. */
 export function defineSink<Settings>(definition: SinkDefinition<Settings>): SinkDefinition<Settings> {

@@ -2,10 +2,10 @@
 // nothing of topics beyond coordinates. There are three ways to deliver (design §6): 'two-phase' sinks prepare under temporary
 // names and publish what the broker has decided; 'idempotent' sinks send under an id made of the coordinates; 'at-least-once'
 // sinks can do neither, and `tailrace check` says so. Every sink runs the suite in test/sinks/contract.ts.
-import { type Clock } from '../base/clock.ts';
-import { type Files } from '../base/files.ts';
-import { type Logger } from '../base/logger.ts';
-import { type Random } from '../base/random.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Files } from '../base/files.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Random } from '../base/random.ts';
 
 /** Where a record came from. Topic ids, not names, make ids: a re-created topic reuses offsets. */
 export interface Coordinates {

@@ -1,10 +1,10 @@
 // The sink `stdout`: each record as a line on this process's standard output. At least once: what was written before a crash but not yet
 // committed is written again, because a terminal or a pipe cannot be asked what it has seen.
-import { type Writable } from 'node:stream';
+import type { Writable } from 'node:stream';
 import { z } from 'zod';
 import { messageOf, TailraceError } from '../base/errors.ts';
 import { defineSink } from './definition.ts';
-import { type DeliveryBatch, type SendingSink } from './sink.ts';
+import type { DeliveryBatch, SendingSink } from './sink.ts';
 
 const settings = z.strictObject({});
 

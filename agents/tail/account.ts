@@ -1,8 +1,8 @@
 // What a tail agent tells about itself: lines committed in this run and by all runs, and what people must know.
-import { type Logger } from '../../base/logger.ts';
-import { type AgentLedger } from '../agent.ts';
-import { type Flight } from '../shipper.ts';
-import { type LongLinePolicy } from './lines.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { AgentLedger } from '../agent.ts';
+import type { Flight } from '../shipper.ts';
+import type { LongLinePolicy } from './lines.ts';
 
 /** Messages kept for the ledger; the log has them all. */
 const warningsLimit = 100;

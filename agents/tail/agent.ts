@@ -3,7 +3,7 @@
 import { resolve } from 'node:path';
 import { Backoff } from '../../base/backoff.ts';
 import { messageOf, TailraceError } from '../../base/errors.ts';
-import { type Agent, type AgentContext, type AgentDefinition, type AgentLedger } from '../agent.ts';
+import type { Agent, AgentContext, AgentDefinition, AgentLedger } from '../agent.ts';
 import { Account } from './account.ts';
 import { Session } from './session.ts';
 import { tailSettings, type TailSettings, tailSettingsFromUrl } from './settings.ts';

@@ -6,12 +6,12 @@
 //   anything else                                                                        → a new file
 //
 // Waiting ends when the copy has been complete for a while and the original is still there: then it is a file of its own.
-import { type Files, type OpenFile } from '../../base/files.ts';
-import { type FoundFile } from './discovery.ts';
+import type { Files, OpenFile } from '../../base/files.ts';
+import type { FoundFile } from './discovery.ts';
 import { beginAlike, headLimitBytes, type Imprint, imprintAt, readRange, verify } from './identity.ts';
 import { isCompressed } from './reader.ts';
 import { siblingsOf } from './siblings.ts';
-import { type TailedFile } from './tailed-file.ts';
+import type { TailedFile } from './tailed-file.ts';
 
 /** How long a complete copy waits for its original to be truncated. */
 const copyWaitMs = 3_000;

@@ -2,7 +2,7 @@
 // change time says so (or is too young to be trusted). Watching (watch.ts) merely makes the next sweep come sooner.
 import { join } from 'node:path';
 import { messageOf } from '../../base/errors.ts';
-import { type Files, type FileStat } from '../../base/files.ts';
+import type { Files, FileStat } from '../../base/files.ts';
 import { compileExclude, compileGlob, type Glob, matchesSegment, type Segment } from './glob.ts';
 
 export interface FoundFile {

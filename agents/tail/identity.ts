@@ -2,8 +2,8 @@
 // bytes before the position, up to 256). Both are always bytes that have been read, hence a log file that only grows never changes them; a
 // file whose head and anchor match has, as far as can be told, everything before the position in common with the one that was read.
 import { hash } from 'node:crypto';
-import { type OpenFile } from '../../base/files.ts';
-import { type Fingerprint } from '../../broker/client/positions-record.ts';
+import type { OpenFile } from '../../base/files.ts';
+import type { Fingerprint } from '../../broker/client/positions-record.ts';
 
 export const headLimitBytes = 1024;
 export const anchorLimitBytes = 256;

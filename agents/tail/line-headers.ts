@@ -3,7 +3,7 @@
 // buffer serves all lines of an agent, a line costs the bytes of its position and nothing else.
 import { fileIdBytes, fileReferenceHeader, writeFileReference } from '../../broker/client/positions-record.ts';
 import { encodeHeaders } from '../../broker/wire/batch-builder.ts';
-import { type LongLineMark } from './lines.ts';
+import type { LongLineMark } from './lines.ts';
 
 export const longLineHeader = 'l';
 

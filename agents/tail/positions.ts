@@ -1,7 +1,7 @@
 // The committed positions of one agent: read when it begins, and written with every flight. Files that are gone are forgotten long after, since
 // records in the topics still refer to them; what they had contributed to the account is kept in the agent's own record.
-import { type Clock } from '../../base/clock.ts';
-import { type KafkaClient, type OutgoingRecord } from '../../broker/client/contract.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { KafkaClient, OutgoingRecord } from '../../broker/client/contract.ts';
 import { createPositionsTopic, PositionsLog } from '../../broker/client/positions-log.ts';
 import {
   type AgentRecord,

@@ -1,14 +1,14 @@
 // Reads followed files, chunk by chunk, straight from the read buffer into the shipper. Every read begins with the anchor: the bytes just
 // before the position are read once more and compared, so that a file that was truncated and written anew is never taken for the old one,
 // however fast it grew.
-import { type Clock } from '../../base/clock.ts';
+import type { Clock } from '../../base/clock.ts';
 import { TailraceError } from '../../base/errors.ts';
-import { type Files, type OpenFile } from '../../base/files.ts';
-import { type Shipper } from '../shipper.ts';
+import type { Files, OpenFile } from '../../base/files.ts';
+import type { Shipper } from '../shipper.ts';
 import { anchorLimitBytes } from './identity.ts';
 import { LineHeaders } from './line-headers.ts';
 import { type FramingLimits, LineFramer } from './lines.ts';
-import { type TailedFile } from './tailed-file.ts';
+import type { TailedFile } from './tailed-file.ts';
 
 const leastChunkBytes = 2 * 1024 * 1024;
 

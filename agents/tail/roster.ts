@@ -1,15 +1,15 @@
 // Knows the files that are followed and decides, sweep by sweep, who is who: the same file, perhaps under a new name; a file that was
 // truncated and begins anew; a copy that goes on for one that ended; a new file. What a sweep decides about files that belong together (a
 // truncated one, its copy, its successor) changes at once, so one flight commits all of it.
-import { type Clock } from '../../base/clock.ts';
+import type { Clock } from '../../base/clock.ts';
 import { messageOf } from '../../base/errors.ts';
-import { type Files, type FileStat, type OpenFile } from '../../base/files.ts';
-import { type Random } from '../../base/random.ts';
+import type { Files, FileStat, OpenFile } from '../../base/files.ts';
+import type { Random } from '../../base/random.ts';
 import { fileIdBytes, type PositionRecord } from '../../broker/client/positions-record.ts';
 import { type Copy, CopyJudge, searchCopies } from './copies.ts';
-import { type Discovery, type FoundFile } from './discovery.ts';
+import type { Discovery, FoundFile } from './discovery.ts';
 import { type Imprint, imprintAt, verify } from './identity.ts';
-import { type Reader } from './reader.ts';
+import type { Reader } from './reader.ts';
 import { siblingsOf } from './siblings.ts';
 import { startOfUnfinishedLine } from './start-position.ts';
 import { TailedFile } from './tailed-file.ts';

@@ -1,15 +1,15 @@
 // One life of a tail agent: fence earlier lives, read back what they committed, then sweep, read and commit until something fails or it is
 // to stop. Crash-only (design §6): a session that failed is thrown away with everything it knew, and the next one begins from the topic.
 import { partitionForKey } from '../../broker/wire/murmur2.ts';
-import { type AgentContext } from '../agent.ts';
+import type { AgentContext } from '../agent.ts';
 import { recordOverheadBytes, Shipper } from '../shipper.ts';
-import { type Account } from './account.ts';
+import type { Account } from './account.ts';
 import { Discovery } from './discovery.ts';
 import { Positions } from './positions.ts';
 import { Reader } from './reader.ts';
 import { Roster } from './roster.ts';
-import { type TailSettings } from './settings.ts';
-import { type TailedFile } from './tailed-file.ts';
+import type { TailSettings } from './settings.ts';
+import type { TailedFile } from './tailed-file.ts';
 import { Wake } from './wake.ts';
 import { FolderWatch } from './watch.ts';
 

@@ -1,7 +1,7 @@
 // Files beside a followed one: where rotators put what they rename or copy, whether the patterns match it or not.
 import { basename, dirname, join } from 'node:path';
-import { type Files } from '../../base/files.ts';
-import { type FoundFile } from './discovery.ts';
+import type { Files } from '../../base/files.ts';
+import type { FoundFile } from './discovery.ts';
 
 /** How many names beside a file are looked at. */
 const siblingsLimit = 1_000;

@@ -1,5 +1,5 @@
 // `from: end`: where a file's end is, in lines.
-import { type OpenFile } from '../../base/files.ts';
+import type { OpenFile } from '../../base/files.ts';
 import { readRange } from './identity.ts';
 
 const blockBytes = 64 * 1024;

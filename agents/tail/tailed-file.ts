@@ -1,7 +1,7 @@
 // The state of one followed file: who it is, how far it was read, what is known of its path and size. No file is touched here; the roster
 // tells it what was seen (observe), the reader what was taken (advance).
-import { type FileStat, type OpenFile } from '../../base/files.ts';
-import { type FileState, type Fingerprint, type PositionRecord } from '../../broker/client/positions-record.ts';
+import type { FileStat, OpenFile } from '../../base/files.ts';
+import type { FileState, Fingerprint, PositionRecord } from '../../broker/client/positions-record.ts';
 import { Imprint } from './identity.ts';
 
 /** What does not change while a file is followed. */

@@ -1,5 +1,5 @@
 // A bell: whoever waits is woken by a ring or when the time is up; a ring that nobody waited for is kept.
-import { type Clock, type Timer } from '../../base/clock.ts';
+import type { Clock, Timer } from '../../base/clock.ts';
 
 export class Wake {
   private readonly clock: Clock;

@@ -1,6 +1,6 @@
 // Lets the system tell when something changes in a folder, so that the next sweep comes at once. Nothing depends on it: where watching is not
 // to be had, or for folders beyond the limit, changes are found by looking.
-import { type FSWatcher } from 'chokidar';
+import type { FSWatcher } from 'chokidar';
 
 /** Folders watched at most; each costs a descriptor of the kernel's and a listing in memory. */
 const foldersLimit = 64;

@@ -2,13 +2,13 @@
 import { TailraceError } from '../../base/errors.ts';
 import { apis } from '../wire/apis.ts';
 import { ErrorCode, KafkaError } from '../wire/errors.ts';
-import {
-  type Admin,
-  type CommittedOffset,
-  type GroupDescription,
-  type TopicMetadata,
-  type TopicPartition,
-  type TopicPartitionOffset,
+import type {
+  Admin,
+  CommittedOffset,
+  GroupDescription,
+  TopicMetadata,
+  TopicPartition,
+  TopicPartitionOffset,
 } from './contract.ts';
 import { decodeAssignment } from './group-assignor.ts';
 import { commitGroupOffsets, fetchGroupOffsets } from './group-offsets.ts';

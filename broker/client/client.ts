@@ -1,14 +1,14 @@
 // The one client of the product: what it makes shares connections and metadata.
 import { KafkaAdmin } from './admin.ts';
 import { KafkaConsumer } from './consumer.ts';
-import {
-  type Admin,
-  type ClientDependencies,
-  type Consumer,
-  type ConsumerOptions,
-  type KafkaClient,
-  type Producer,
-  type ProducerOptions,
+import type {
+  Admin,
+  ClientDependencies,
+  Consumer,
+  ConsumerOptions,
+  KafkaClient,
+  Producer,
+  ProducerOptions,
 } from './contract.ts';
 import { Cluster } from './metadata.ts';
 import { KafkaProducer } from './producer.ts';

@@ -1,14 +1,14 @@
 // One socket to one broker: frames out, frames in, answers matched to requests by correlation id. Requests leave in the order of the calls and are
 // pipelined; the broker answers in that order. A request that is not answered in time ends the connection, because nothing behind it
 // would be answered either; everybody who waits then learns TLR_UNREACHABLE, which means "outcome unknown".
-import { type Socket } from 'node:net';
-import { type Clock, type Timer } from '../../base/clock.ts';
+import type { Socket } from 'node:net';
+import type { Clock, Timer } from '../../base/clock.ts';
 import { messageOf, TailraceError } from '../../base/errors.ts';
 import { type ApiName, apiNameOf, apis, type RequestOf, type ResponseOf } from '../wire/apis.ts';
 import { ErrorCode, KafkaError } from '../wire/errors.ts';
 import { correlationIdOf, decodeResponse, encodeRequest } from '../wire/frame.ts';
 import { ApiVersionTable } from './api-versions.ts';
-import { type Connection, type RequestOptions } from './contract.ts';
+import type { Connection, RequestOptions } from './contract.ts';
 import { FrameReader } from './frame-reader.ts';
 
 const defaultTimeoutMs = 30_000;

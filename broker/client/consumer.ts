@@ -2,15 +2,15 @@
 // inside poll() and nowhere else, eagerly: everything is given back, then everything is given anew. So the owner's callbacks never run beside
 // its own work on polled records.
 import { TailraceError } from '../../base/errors.ts';
-import {
-  type Consumer,
-  type ConsumerOptions,
-  type FetchedBatches,
-  type GroupMetadata,
-  type TopicPartition,
-  type TopicPartitionOffset,
+import type {
+  Consumer,
+  ConsumerOptions,
+  FetchedBatches,
+  GroupMetadata,
+  TopicPartition,
+  TopicPartitionOffset,
 } from './contract.ts';
-import { type Assignment } from './group-assignor.ts';
+import type { Assignment } from './group-assignor.ts';
 import { Fetcher } from './fetcher.ts';
 import { GroupMembership } from './group-membership.ts';
 import { commitGroupOffsets, fetchGroupOffsets } from './group-offsets.ts';

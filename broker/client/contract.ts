@@ -1,9 +1,9 @@
 // What agents, pipelines and the command ask of a Kafka cluster, ours or a real one. The one client of the product; the implementation
 // is broker/client/*.ts over a transport that is either this process's broker or sockets.
-import { type Clock } from '../../base/clock.ts';
-import { type Logger } from '../../base/logger.ts';
-import { type Random } from '../../base/random.ts';
-import { type ApiName, type RequestOf, type ResponseOf } from '../wire/apis.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { Random } from '../../base/random.ts';
+import type { ApiName, RequestOf, ResponseOf } from '../wire/apis.ts';
 
 export interface RequestOptions {
   /** How long to wait for the answer; 30 s unless told. */

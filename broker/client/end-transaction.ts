@@ -1,8 +1,8 @@
 // The EndTxn request: the decision on a transaction, in the form the broker's transaction.version asks for.
 import { apis } from '../wire/apis.ts';
 import { KafkaError } from '../wire/errors.ts';
-import { type Cluster } from './metadata.ts';
-import { type RetryOptions } from './retry.ts';
+import type { Cluster } from './metadata.ts';
+import type { RetryOptions } from './retry.ts';
 
 export interface ProducerIdentity {
   readonly producerId: number;

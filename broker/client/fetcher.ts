@@ -6,9 +6,9 @@ import { apis, type ResponseOf } from '../wire/apis.ts';
 import { ErrorCode, KafkaError } from '../wire/errors.ts';
 import { type BatchHeader, isBatchIntact } from '../wire/record-batch.ts';
 import { filterBatches } from './aborted-filter.ts';
-import { type FetchedBatches, type TopicPartition } from './contract.ts';
+import type { FetchedBatches, TopicPartition } from './contract.ts';
 import { groupByLeader, listOffsets, offsetIn } from './list-offsets.ts';
-import { type Cluster } from './metadata.ts';
+import type { Cluster } from './metadata.ts';
 import { isRetriable } from './retry.ts';
 
 export interface FetcherOptions {

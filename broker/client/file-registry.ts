@@ -1,8 +1,8 @@
 // Looks up which file a record came from: the file id of its header "t" → path, host, agent and instance, from the positions topic, which is
 // read when the first question comes and followed from then on. Uncommitted records serve as well as committed ones (a file has its path
 // whether the transaction lived or not), so a lookup never waits for anybody's transaction.
-import { type Clock } from '../../base/clock.ts';
-import { type KafkaClient } from './contract.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { KafkaClient } from './contract.ts';
 import { PositionsLog } from './positions-log.ts';
 import { decodePositionsKey, decodePositionsRecord } from './positions-record.ts';
 

@@ -3,11 +3,11 @@
 //
 // A member has a connection of its own, since a JoinGroup waits at the broker for the others. Heartbeats go on in the background for as long as
 // it belongs to the group, also while a rebalance waits for this member to finish its work.
-import { type Timer } from '../../base/clock.ts';
+import type { Timer } from '../../base/clock.ts';
 import { TailraceError } from '../../base/errors.ts';
 import { apis, type ResponseOf } from '../wire/apis.ts';
 import { ErrorCode, KafkaError } from '../wire/errors.ts';
-import { type Connection, type GroupMetadata } from './contract.ts';
+import type { Connection, GroupMetadata } from './contract.ts';
 import {
   type Assignment,
   assignRange,
@@ -16,7 +16,7 @@ import {
   encodeAssignment,
   encodeSubscription,
 } from './group-assignor.ts';
-import { type Cluster } from './metadata.ts';
+import type { Cluster } from './metadata.ts';
 import { isRetriable } from './retry.ts';
 
 export interface MembershipOptions {

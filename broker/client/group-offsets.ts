@@ -3,13 +3,8 @@
 import { TailraceError } from '../../base/errors.ts';
 import { apis } from '../wire/apis.ts';
 import { ErrorCode, KafkaError } from '../wire/errors.ts';
-import {
-  type CommittedOffset,
-  type GroupMetadata,
-  type TopicPartition,
-  type TopicPartitionOffset,
-} from './contract.ts';
-import { type Cluster } from './metadata.ts';
+import type { CommittedOffset, GroupMetadata, TopicPartition, TopicPartitionOffset } from './contract.ts';
+import type { Cluster } from './metadata.ts';
 
 export type CommittedOffsets = Map<string, Map<number, CommittedOffset>>;
 

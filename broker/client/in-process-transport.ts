@@ -1,9 +1,9 @@
 // The transport to the broker of this very process: a request object is handed to its handler, nothing is encoded, and record bytes are
 // not copied. Requests are handed over in the order of the calls, within the call itself.
 import { TailraceError } from '../../base/errors.ts';
-import { type ApiName, type RequestOf, type ResponseOf } from '../wire/apis.ts';
+import type { ApiName, RequestOf, ResponseOf } from '../wire/apis.ts';
 import { ApiVersionTable } from './api-versions.ts';
-import { type Connection, type RequestHandler, type RequestOptions, type Transport } from './contract.ts';
+import type { Connection, RequestHandler, RequestOptions, Transport } from './contract.ts';
 
 /** Reaches `handler` whatever address is asked for. No timeouts: a broker in the same process answers or has failed. */
 export class InProcessTransport implements Transport {

@@ -3,7 +3,7 @@
 import { TailraceError } from '../../base/errors.ts';
 import { apis } from '../wire/apis.ts';
 import { ErrorCode, KafkaError } from '../wire/errors.ts';
-import { type TopicPartition } from './contract.ts';
+import type { TopicPartition } from './contract.ts';
 import { type Cluster, settleMs } from './metadata.ts';
 import { isRetriable, retry } from './retry.ts';
 

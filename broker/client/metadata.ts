@@ -6,7 +6,7 @@
 import { TailraceError } from '../../base/errors.ts';
 import { apis, type ResponseOf } from '../wire/apis.ts';
 import { ErrorCode, KafkaError } from '../wire/errors.ts';
-import { type ClientDependencies, type Connection, type TopicMetadata } from './contract.ts';
+import type { ClientDependencies, Connection, TopicMetadata } from './contract.ts';
 import { isRetriable, retry, type RetryOptions } from './retry.ts';
 
 export type CoordinatorKind = 'group' | 'transaction';

@@ -1,6 +1,6 @@
 // Which partition a record goes to: as the Java client does it, murmur2 of the key; records without a key stay together, for whole batches,
 // in a partition drawn by lot.
-import { type Random } from '../../base/random.ts';
+import type { Random } from '../../base/random.ts';
 import { partitionForKey } from '../wire/murmur2.ts';
 
 /** Chooses for one lot of records: all keyless ones of a topic get the same partition. */

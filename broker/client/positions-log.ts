@@ -2,7 +2,7 @@
 import { type Clock, sleep } from '../../base/clock.ts';
 import { TailraceError } from '../../base/errors.ts';
 import { RecordCursor } from '../wire/record-batch.ts';
-import { type Admin, type Consumer, type KafkaClient } from './contract.ts';
+import type { Admin, Consumer, KafkaClient } from './contract.ts';
 import { positionsTopic } from './positions-record.ts';
 
 /** How long the reader of committed records waits for transactions of others: they time out well before. */

@@ -9,11 +9,11 @@
 // - An answer that never came (lost connection, timeout) is repeated as well: with the same sequence that is safe.
 import { type Clock, sleep } from '../../base/clock.ts';
 import { Backoff } from '../../base/backoff.ts';
-import { type Random } from '../../base/random.ts';
+import type { Random } from '../../base/random.ts';
 import { apis } from '../wire/apis.ts';
 import { ErrorCode, KafkaError } from '../wire/errors.ts';
-import { type Connection } from './contract.ts';
-import { type Cluster } from './metadata.ts';
+import type { Connection } from './contract.ts';
+import type { Cluster } from './metadata.ts';
 import { isRetriable } from './retry.ts';
 
 /** A built batch and how it is to be sent. */

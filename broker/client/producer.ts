@@ -9,16 +9,16 @@ import { apis } from '../wire/apis.ts';
 import { BatchBuilder, encodeHeaders, noHeaders } from '../wire/batch-builder.ts';
 import { ErrorCode, KafkaError } from '../wire/errors.ts';
 import { addSequence } from '../wire/record-batch.ts';
-import {
-  type BatchSource,
-  type Connection,
-  type OutgoingRecord,
-  type Producer,
-  type ProducerOptions,
-  type ProducerTransaction,
+import type {
+  BatchSource,
+  Connection,
+  OutgoingRecord,
+  Producer,
+  ProducerOptions,
+  ProducerTransaction,
 } from './contract.ts';
 import { endTransaction, type ProducerIdentity } from './end-transaction.ts';
-import { type Cluster } from './metadata.ts';
+import type { Cluster } from './metadata.ts';
 import { Partitioner } from './partitioner.ts';
 import { PartitionLane } from './produce-lane.ts';
 import { fencedError, isFenced, isRefusal } from './producer-errors.ts';

@@ -3,7 +3,7 @@
 import { Backoff } from '../../base/backoff.ts';
 import { type Clock, sleep } from '../../base/clock.ts';
 import { TailraceError } from '../../base/errors.ts';
-import { type Random } from '../../base/random.ts';
+import type { Random } from '../../base/random.ts';
 
 export interface RetryOptions {
   /** Gives up, with the last error, when this long has passed since the start; never when it is left out. */

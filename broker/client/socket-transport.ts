@@ -1,9 +1,9 @@
 // The transport to brokers over TCP.
 import { connect as connectSocket, type Socket } from 'node:net';
-import { type Clock } from '../../base/clock.ts';
+import type { Clock } from '../../base/clock.ts';
 import { TailraceError } from '../../base/errors.ts';
 import { SocketConnection } from './connection.ts';
-import { type Connection, type Transport } from './contract.ts';
+import type { Connection, Transport } from './contract.ts';
 
 const connectTimeoutMs = 10_000;
 

@@ -8,16 +8,16 @@
 import { TailraceError } from '../../base/errors.ts';
 import { apis } from '../wire/apis.ts';
 import { ErrorCode, KafkaError } from '../wire/errors.ts';
-import {
-  type BatchSource,
-  type Connection,
-  type GroupMetadata,
-  type OutgoingRecord,
-  type ProducerTransaction,
-  type TopicPartitionOffset,
+import type {
+  BatchSource,
+  Connection,
+  GroupMetadata,
+  OutgoingRecord,
+  ProducerTransaction,
+  TopicPartitionOffset,
 } from './contract.ts';
 import { endTransaction } from './end-transaction.ts';
-import { type KafkaProducer } from './producer.ts';
+import type { KafkaProducer } from './producer.ts';
 import { fencedError, isFenced, isRefusal, memberGone } from './producer-errors.ts';
 import { isRetriable } from './retry.ts';
 

@@ -1,6 +1,6 @@
 // Follows one append until it is durable, and says at once when the log takes it back: a full disk makes the log roll back what is not durable yet,
 // and by the time the append's promise has rejected, others may have written behind. Whoever builds on an append before it is durable watches it.
-import { type PartitionLog } from '../log/contract.ts';
+import type { PartitionLog } from '../log/contract.ts';
 
 export class AppendWatch {
   private readonly partition: PartitionLog;

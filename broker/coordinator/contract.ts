@@ -1,9 +1,9 @@
 // What handlers ask of the coordinators, and what the coordinators need of the house. Requests and responses are the
 // message objects of broker/wire; a coordinator never sees a socket.
-import { type Clock } from '../../base/clock.ts';
-import { type Logger } from '../../base/logger.ts';
-import { type Random } from '../../base/random.ts';
-import { type LogDirectory } from '../log/contract.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { Random } from '../../base/random.ts';
+import type { LogDirectory } from '../log/contract.ts';
 
 /** Who sent a request and in which version: some behaviours differ by version. */
 export interface RequestContext {

@@ -2,13 +2,13 @@
 // record formats, read once at start. Keys begin with an int16 that names the kind of record, values with an int16 version
 // (broker/wire/messages/coordinator-records.ts). Both topics are compacted: the last record of a key counts, a null value removes it.
 import { messageOf } from '../../base/errors.ts';
-import { type Appended, type LogDirectory, type PartitionLog } from '../log/contract.ts';
+import type { Appended, LogDirectory, PartitionLog } from '../log/contract.ts';
 import { BatchBuilder } from '../wire/batch-builder.ts';
 import { readControlRecord } from '../wire/control-batch.ts';
 import { ErrorCode, KafkaError } from '../wire/errors.ts';
 import { Reader } from '../wire/reader.ts';
 import { type BatchHeader, forEachBatch, RecordCursor } from '../wire/record-batch.ts';
-import { type Message } from '../wire/schema.ts';
+import type { Message } from '../wire/schema.ts';
 import { Writer } from '../wire/writer.ts';
 
 /** Keeps what groups consumed. */

@@ -3,9 +3,9 @@
 //
 // Order: what a request appends, it appends before the call returns (once the topic exists), so requests take effect in the order of the calls.
 import { randomUuid } from '../../base/random.ts';
-import { type Timer } from '../../base/clock.ts';
+import type { Timer } from '../../base/clock.ts';
 import { messageOf } from '../../base/errors.ts';
-import { type ApiName, type RequestOf, type ResponseOf } from '../wire/apis.ts';
+import type { ApiName, RequestOf, ResponseOf } from '../wire/apis.ts';
 import { ErrorCode } from '../wire/errors.ts';
 import { offsetCommitResponse } from '../wire/messages/08-offset-commit.ts';
 import { offsetFetchResponse } from '../wire/messages/09-offset-fetch.ts';
@@ -16,7 +16,7 @@ import { syncGroupResponse } from '../wire/messages/14-sync-group.ts';
 import { listGroupsResponse } from '../wire/messages/16-list-groups.ts';
 import { txnOffsetCommitResponse } from '../wire/messages/28-txn-offset-commit.ts';
 import { deleteGroupsResponse } from '../wire/messages/42-delete-groups.ts';
-import { type CoordinatorDependencies, type RequestContext } from './contract.ts';
+import type { CoordinatorDependencies, RequestContext } from './contract.ts';
 import { CoordinatorTopic, OFFSETS_TOPIC, versionOf } from './coordinator-topic.ts';
 import { GroupOffsets, type TransactionGuard } from './group-offsets.ts';
 import { type LoadedGroup, readGroupRecord } from './group-record.ts';

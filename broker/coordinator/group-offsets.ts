@@ -1,19 +1,19 @@
 // The offset requests of groups: OffsetCommit, TxnOffsetCommit, OffsetFetch, OffsetDelete, and the expiry of what nobody reads any more. A commit is
 // answered, and seen by OffsetFetch, when its record is durable; never before.
-import { type Clock } from '../../base/clock.ts';
+import type { Clock } from '../../base/clock.ts';
 import { messageOf } from '../../base/errors.ts';
-import { type Logger } from '../../base/logger.ts';
-import { type Appended, type LogDirectory, type PartitionLog } from '../log/contract.ts';
-import { type RequestOf, type ResponseOf } from '../wire/apis.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { Appended, LogDirectory, PartitionLog } from '../log/contract.ts';
+import type { RequestOf, ResponseOf } from '../wire/apis.ts';
 import { ErrorCode, KafkaError } from '../wire/errors.ts';
 import { offsetDeleteResponse } from '../wire/messages/47-offset-delete.ts';
-import { type RequestContext } from './contract.ts';
-import { type CoordinatorTopic } from './coordinator-topic.ts';
+import type { RequestContext } from './contract.ts';
+import type { CoordinatorTopic } from './coordinator-topic.ts';
 import { commitError } from './group.ts';
 import { groupTombstone } from './group-record.ts';
-import { type GroupState } from './group-state.ts';
+import type { GroupState } from './group-state.ts';
 import { subscribedTopics } from './group-views.ts';
-import { type LiveGroups } from './live-groups.ts';
+import type { LiveGroups } from './live-groups.ts';
 import { type OffsetChange, offsetRecord, type Offsets } from './offsets.ts';
 
 /** What transactions have to say about offsets that are committed in one; TransactionCoordinator implements it. */

@@ -5,7 +5,7 @@
 // the process, so a group that is loaded takes them for gone at once, where others have their session to come back.
 import { encodeHeaders } from '../wire/batch-builder.ts';
 import { groupMetadataKey, groupMetadataValue } from '../wire/messages/coordinator-records.ts';
-import { type RecordCursor } from '../wire/record-batch.ts';
+import type { RecordCursor } from '../wire/record-batch.ts';
 import { decodeVersioned, encodeVersioned, type CoordinatorRecord } from './coordinator-topic.ts';
 import { emptyGroup, type GroupState, type Member, metadataOf } from './group-state.ts';
 

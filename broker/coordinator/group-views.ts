@@ -1,9 +1,9 @@
 // Groups as the admin requests show them: DescribeGroups and ListGroups, in Kafka's words.
-import { type RequestOf, type ResponseOf } from '../wire/apis.ts';
+import type { RequestOf, ResponseOf } from '../wire/apis.ts';
 import { ErrorCode } from '../wire/errors.ts';
 import { consumerProtocolSubscription } from '../wire/messages/coordinator-records.ts';
 import { describeGroupsResponse } from '../wire/messages/15-describe-groups.ts';
-import { type Draft } from '../wire/schema.ts';
+import type { Draft } from '../wire/schema.ts';
 import { decodeVersioned } from './coordinator-topic.ts';
 import { type GroupState, metadataOf } from './group-state.ts';
 

@@ -1,13 +1,13 @@
 // The groups of this broker as they run: gives each event to the pure machine (group.ts) and carries out what it asks for: starts timers,
 // writes the group's record, answers requests that wait. It owns no rule of the protocol.
-import { type Clock, type Timer } from '../../base/clock.ts';
+import type { Clock, Timer } from '../../base/clock.ts';
 import { messageOf } from '../../base/errors.ts';
-import { type Logger } from '../../base/logger.ts';
+import type { Logger } from '../../base/logger.ts';
 import { ErrorCode } from '../wire/errors.ts';
-import { type CoordinatorTopic } from './coordinator-topic.ts';
+import type { CoordinatorTopic } from './coordinator-topic.ts';
 import { groupRecord, type LoadedGroup } from './group-record.ts';
 import { emptyGroup, type GroupEffect, type GroupEvent, type GroupState, type TimerName } from './group-state.ts';
-import { type JoinAnswer, type SyncAnswer } from './group-state.ts';
+import type { JoinAnswer, SyncAnswer } from './group-state.ts';
 import { stepGroup } from './group.ts';
 
 export interface LiveGroup {

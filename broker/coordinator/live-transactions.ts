@@ -14,14 +14,14 @@
 //   3 in part on disk            Complete… does not prove the markers of its round: what a decision left open is marked again
 // A full disk takes back whole rounds while the process goes on. A decision that is taken back: the transaction can only be aborted, since its data may
 // be gone with it. Markers that are taken back: the decision stands and they are written again; nothing new is taken from its producer meanwhile.
-import { type Clock, type Timer } from '../../base/clock.ts';
+import type { Clock, Timer } from '../../base/clock.ts';
 import { messageOf } from '../../base/errors.ts';
-import { type Logger } from '../../base/logger.ts';
-import { type Appended, type LogDirectory, type PartitionLog } from '../log/contract.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { Appended, LogDirectory, PartitionLog } from '../log/contract.ts';
 import { ErrorCode, KafkaError } from '../wire/errors.ts';
 import { AppendWatch } from './append-watch.ts';
 import { type CoordinatorTopic, OFFSETS_TOPIC } from './coordinator-topic.ts';
-import { type GroupCoordinator } from './group-coordinator.ts';
+import type { GroupCoordinator } from './group-coordinator.ts';
 import { type Extent, transactionRecord, transactionTombstone } from './transaction-record.ts';
 import {
   isPrepared,

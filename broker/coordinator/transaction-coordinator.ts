@@ -3,19 +3,19 @@
 //
 // Order: what a request appends, it appends before the call returns (once __transaction_state exists), so requests take effect in the order of the calls:
 // a producer of this process may send EndTxn right behind its Produce requests, without waiting for their answers.
-import { type Timer } from '../../base/clock.ts';
+import type { Timer } from '../../base/clock.ts';
 import { messageOf } from '../../base/errors.ts';
-import { type Appended, type PartitionLog } from '../log/contract.ts';
-import { type RequestOf, type ResponseOf } from '../wire/apis.ts';
+import type { Appended, PartitionLog } from '../log/contract.ts';
+import type { RequestOf, ResponseOf } from '../wire/apis.ts';
 import { ErrorCode, KafkaError } from '../wire/errors.ts';
 import { initProducerIdResponse } from '../wire/messages/22-init-producer-id.ts';
 import { addPartitionsToTxnResponse } from '../wire/messages/24-add-partitions-to-txn.ts';
 import { addOffsetsToTxnResponse } from '../wire/messages/25-add-offsets-to-txn.ts';
 import { endTxnResponse } from '../wire/messages/26-end-txn.ts';
-import { type CoordinatorDependencies, type RequestContext } from './contract.ts';
+import type { CoordinatorDependencies, RequestContext } from './contract.ts';
 import { CoordinatorTopic, OFFSETS_TOPIC, TRANSACTIONS_TOPIC } from './coordinator-topic.ts';
-import { type GroupCoordinator } from './group-coordinator.ts';
-import { type TransactionalProducer, type TransactionGuard } from './group-offsets.ts';
+import type { GroupCoordinator } from './group-coordinator.ts';
+import type { TransactionalProducer, TransactionGuard } from './group-offsets.ts';
 import { type Applied, LiveTransactions, type LiveTransaction } from './live-transactions.ts';
 import { recoverTransactions } from './transaction-recovery.ts';
 import { isPrepared, needsProducerId, partitionKey, type TransactionPartition } from './transaction.ts';

@@ -8,11 +8,11 @@
 import { encodeHeaders } from '../wire/batch-builder.ts';
 import { transactionLogKey, transactionLogValue } from '../wire/messages/coordinator-records.ts';
 import { Reader } from '../wire/reader.ts';
-import { type RecordCursor } from '../wire/record-batch.ts';
+import type { RecordCursor } from '../wire/record-batch.ts';
 import { Writer } from '../wire/writer.ts';
 import { decodeVersioned, encodeVersioned, type CoordinatorRecord } from './coordinator-topic.ts';
 import { newTransaction, partitionKey, type TransactionPartition, type TransactionPhase } from './transaction.ts';
-import { type TransactionState } from './transaction.ts';
+import type { TransactionState } from './transaction.ts';
 
 /** How far a partition reached when a transaction was decided. */
 export interface Extent {

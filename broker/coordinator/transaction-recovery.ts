@@ -7,11 +7,11 @@
 //   2. Markers of earlier decisions that a torn round has lost: an open transaction that began below the end of a decision's extent belongs to it.
 //   3. What is open without a decision stays open when its producer is the current one of its id (its timeout goes on), and is aborted otherwise.
 import { messageOf } from '../../base/errors.ts';
-import { type Logger } from '../../base/logger.ts';
-import { type LogDirectory, type PartitionLog } from '../log/contract.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { LogDirectory, PartitionLog } from '../log/contract.ts';
 import { forEachBatch } from '../wire/record-batch.ts';
 import { type CoordinatorTopic, OFFSETS_TOPIC } from './coordinator-topic.ts';
-import { type GroupCoordinator } from './group-coordinator.ts';
+import type { GroupCoordinator } from './group-coordinator.ts';
 import { type Extent, readTransactionRecord, transactionRecord } from './transaction-record.ts';
 import { isPrepared, partitionKey, type TransactionPartition, type TransactionState } from './transaction.ts';
 

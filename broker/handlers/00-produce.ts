@@ -10,8 +10,8 @@
 // Version notes: 5 log start offset · 7 zstd (KIP-110) · 8 error message (KIP-467) · 9 flexible · 10 leader hints (KIP-951; unused on one node) ·
 //   12 implicit AddPartitionsToTxn (KIP-890) · 13 topic ids (KIP-516)
 import { messageOf, TailraceError } from '../../base/errors.ts';
-import { type Appended, type PartitionLog } from '../log/contract.ts';
-import { type RequestOf } from '../wire/apis.ts';
+import type { Appended, PartitionLog } from '../log/contract.ts';
+import type { RequestOf } from '../wire/apis.ts';
 import { ErrorCode, errorName, KafkaError } from '../wire/errors.ts';
 import { produceResponse } from '../wire/messages/00-produce.ts';
 import { readBatchHeader } from '../wire/record-batch.ts';

@@ -10,8 +10,8 @@
 // - Incremental sessions (KIP-227) are not kept: every answer says session 0, after which clients send full requests.
 // Version notes: 5 log start offset · 7 sessions (KIP-227) · 9 leader epoch fencing (KIP-320) · 11 rack (KIP-392; one replica) ·
 //   12 flexible, diverging epoch (KIP-595) · 13 topic ids (KIP-516) · 15 replica state (KIP-903) · 16 leader hints (KIP-951) · 17, 18 for followers
-import { type Isolation, type PartitionLog } from '../log/contract.ts';
-import { type RequestOf } from '../wire/apis.ts';
+import type { Isolation, PartitionLog } from '../log/contract.ts';
+import type { RequestOf } from '../wire/apis.ts';
 import { ErrorCode, errorCodeOf, KafkaError } from '../wire/errors.ts';
 import { fetchResponse } from '../wire/messages/01-fetch.ts';
 import { handler, type HandlerContext } from './handler.ts';

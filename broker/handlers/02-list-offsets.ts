@@ -8,7 +8,7 @@
 // - A name that the request's version does not have yet gets UNSUPPORTED_VERSION, a partition that is asked for twice INVALID_REQUEST.
 // Version notes: 2 isolation level · 4 leader epoch (KIP-320) · 6 flexible · 7 -3 (KIP-734) · 8 -4 (KIP-405) · 9 -5 (KIP-1005) ·
 //   10 timeout for remote reads (KIP-1075; unused) · 11 -6 (KIP-1023)
-import { type Isolation, type PartitionLog } from '../log/contract.ts';
+import type { Isolation, PartitionLog } from '../log/contract.ts';
 import { ErrorCode, errorCodeOf, KafkaError } from '../wire/errors.ts';
 import { listOffsetsResponse } from '../wire/messages/02-list-offsets.ts';
 import { handler, type HandlerContext } from './handler.ts';

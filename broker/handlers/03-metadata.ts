@@ -9,8 +9,8 @@
 // Version notes: 1 rack, controller, internal · 2 cluster id · 4 allow_auto_topic_creation · 5 offline replicas · 7 leader epoch ·
 //   8 authorized operations (KIP-430) · 9 flexible · 10, 12 topic ids (KIP-516) · 13 top-level error (KIP-1102)
 import { messageOf } from '../../base/errors.ts';
-import { type TopicDescription } from '../log/contract.ts';
-import { type RequestOf } from '../wire/apis.ts';
+import type { TopicDescription } from '../log/contract.ts';
+import type { RequestOf } from '../wire/apis.ts';
 import { ErrorCode, errorCodeOf, KafkaError } from '../wire/errors.ts';
 import { metadataResponse } from '../wire/messages/03-metadata.ts';
 import { handler, type HandlerContext } from './handler.ts';

@@ -6,7 +6,7 @@
 // - Ids (version 10) are translated to names here; a topic whose id is unknown gets UNKNOWN_TOPIC_ID.
 // Version notes: 3 throttle · 5 no retention time · 6 leader epoch · 7 static members (KIP-345) · 8 flexible · 9 KIP-848 members ·
 //   10 topic ids (KIP-848)
-import { type RequestOf, type ResponseOf } from '../wire/apis.ts';
+import type { RequestOf, ResponseOf } from '../wire/apis.ts';
 import { ErrorCode } from '../wire/errors.ts';
 import { handler, type HandlerContext } from './handler.ts';
 

@@ -6,7 +6,7 @@
 // - Ids (version 10) are translated to names here; a topic whose id is unknown gets UNKNOWN_TOPIC_ID.
 // Version notes: 2 null topics = all · 3 throttle · 5 leader epoch · 6 flexible · 7 require_stable (KIP-447) · 8 several groups (KIP-709) ·
 //   9 KIP-848 members · 10 topic ids (KIP-848)
-import { type RequestOf, type ResponseOf } from '../wire/apis.ts';
+import type { RequestOf, ResponseOf } from '../wire/apis.ts';
 import { ErrorCode } from '../wire/errors.ts';
 import { handler, type HandlerContext } from './handler.ts';
 

@@ -7,7 +7,7 @@
 // - Features (KIP-584): transaction.version 2 is finalized, which lets clients use Produce 12 and EndTxn 5 (KIP-890).
 // - The name and version of the client's software must be of the agreed form (KIP-511), else INVALID_REQUEST.
 // Version notes: 1 throttle · 3 flexible, client software (KIP-511), features (KIP-584) · 4 features may begin at level 0 (KIP-1022)
-import { type ResponseOf } from '../wire/apis.ts';
+import type { ResponseOf } from '../wire/apis.ts';
 import { ErrorCode } from '../wire/errors.ts';
 import { apiVersionsResponse } from '../wire/messages/18-api-versions.ts';
 import { type BrokerParts, handler } from './handler.ts';

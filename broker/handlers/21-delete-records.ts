@@ -4,7 +4,7 @@
 // Behaviour
 // - -1 means the high watermark; beyond it is OFFSET_OUT_OF_RANGE. Compacted topics that delete nothing refuse: POLICY_VIOLATION.
 // Version notes: 2 flexible
-import { type RequestOf } from '../wire/apis.ts';
+import type { RequestOf } from '../wire/apis.ts';
 import { ErrorCode, errorCodeOf, KafkaError } from '../wire/errors.ts';
 import { deleteRecordsResponse } from '../wire/messages/21-delete-records.ts';
 import { resolveSettings } from '../log/settings.ts';

@@ -6,7 +6,7 @@
 // - Topics (2) and this broker (4) have settings; loggers (8) have none here, anything else is INVALID_REQUEST.
 // Version notes: 1 synonyms (KIP-226) · 3 type and documentation (KIP-569) · 4 flexible
 import { messageOf } from '../../base/errors.ts';
-import { type RequestOf } from '../wire/apis.ts';
+import type { RequestOf } from '../wire/apis.ts';
 import { ErrorCode, errorCodeOf, KafkaError } from '../wire/errors.ts';
 import { describeConfigsResponse } from '../wire/messages/32-describe-configs.ts';
 import { brokerSettingsOf, type ConfigEntry, topicSettingsOf } from './configs.ts';

@@ -6,7 +6,7 @@
 // - The coordinators' own topics stay as they are: their number of partitions decides where a group's state is.
 // Version notes: 2 flexible · 3 throttling (KIP-599; none here)
 import { messageOf } from '../../base/errors.ts';
-import { type RequestOf } from '../wire/apis.ts';
+import type { RequestOf } from '../wire/apis.ts';
 import { ErrorCode, errorCodeOf, KafkaError } from '../wire/errors.ts';
 import { createPartitionsResponse } from '../wire/messages/37-create-partitions.ts';
 import { handler, type HandlerContext } from './handler.ts';

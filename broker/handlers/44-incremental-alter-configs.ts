@@ -7,7 +7,7 @@
 // Version notes: 1 flexible
 import { messageOf } from '../../base/errors.ts';
 import { topicSettings, checkSetting } from '../log/settings.ts';
-import { type RequestOf } from '../wire/apis.ts';
+import type { RequestOf } from '../wire/apis.ts';
 import { ErrorCode, errorCodeOf, KafkaError } from '../wire/errors.ts';
 import { incrementalAlterConfigsResponse } from '../wire/messages/44-incremental-alter-configs.ts';
 import { handler, type HandlerContext } from './handler.ts';

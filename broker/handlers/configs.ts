@@ -1,9 +1,9 @@
 // Settings of topics and of the broker as DescribeConfigs, CreateTopics and IncrementalAlterConfigs show them: value, where it comes from,
 // type, and the chain of what it would fall back to.
 import { brokerSettings, type SettingType } from '../config.ts';
-import { type TopicDescription } from '../log/contract.ts';
+import type { TopicDescription } from '../log/contract.ts';
 import { topicSettings } from '../log/settings.ts';
-import { type HandlerContext } from './handler.ts';
+import type { HandlerContext } from './handler.ts';
 
 /** Kafka's numbers of where a value comes from. */
 export const configSource = { topic: 1, staticBroker: 4, default: 5 } as const;

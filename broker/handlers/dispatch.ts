@@ -1,7 +1,7 @@
 // Hands a request to its handler: the same for sockets and for this process.
 import { TailraceError } from '../../base/errors.ts';
-import { type ApiName, type RequestOf, type ResponseOf } from '../wire/apis.ts';
-import { type HandlerContext, type HandlerTable } from './handler.ts';
+import type { ApiName, RequestOf, ResponseOf } from '../wire/apis.ts';
+import type { HandlerContext, HandlerTable } from './handler.ts';
 
 /** Whether `version` of `api` is served. */
 export function isServed(handlers: HandlerTable, api: ApiName, version: number): boolean {

@@ -3,15 +3,15 @@
 // process come the same way.
 //
 // Order: a handler does everything that must happen in the order of the requests (appends above all) before its first await.
-import { type Clock } from '../../base/clock.ts';
-import { type Logger } from '../../base/logger.ts';
-import { type BrokerSettings } from '../config.ts';
-import { type RequestContext } from '../coordinator/contract.ts';
-import { type GroupCoordinator } from '../coordinator/group-coordinator.ts';
-import { type TransactionCoordinator } from '../coordinator/transaction-coordinator.ts';
-import { type LogDirectory } from '../log/contract.ts';
-import { type ApiName, type RequestOf, type ResponseOf } from '../wire/apis.ts';
-import { type WaitingRequests } from './waiting.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { BrokerSettings } from '../config.ts';
+import type { RequestContext } from '../coordinator/contract.ts';
+import type { GroupCoordinator } from '../coordinator/group-coordinator.ts';
+import type { TransactionCoordinator } from '../coordinator/transaction-coordinator.ts';
+import type { LogDirectory } from '../log/contract.ts';
+import type { ApiName, RequestOf, ResponseOf } from '../wire/apis.ts';
+import type { WaitingRequests } from './waiting.ts';
 
 /** One line of ApiVersions. */
 export interface AdvertisedApi {

@@ -1,6 +1,6 @@
 // Resources of DescribeConfigs and IncrementalAlterConfigs: Kafka's numbers of their types, and which broker a request may name.
 import { ErrorCode, KafkaError } from '../wire/errors.ts';
-import { type HandlerContext } from './handler.ts';
+import type { HandlerContext } from './handler.ts';
 
 export const resourceType = { topic: 2, broker: 4, brokerLogger: 8 } as const;
 

@@ -30,7 +30,7 @@ import { incrementalAlterConfigs } from './44-incremental-alter-configs.ts';
 import { offsetDelete } from './47-offset-delete.ts';
 import { describeCluster } from './60-describe-cluster.ts';
 import { describeTopicPartitions } from './75-describe-topic-partitions.ts';
-import { type AdvertisedApi, type HandlerTable } from './handler.ts';
+import type { AdvertisedApi, HandlerTable } from './handler.ts';
 
 export const handlers: HandlerTable = {
   Produce: produce,

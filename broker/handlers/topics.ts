@@ -1,8 +1,8 @@
 // What several handlers need to know about topics: found by name or by id (KIP-516), described for Metadata, and which of them are not for
 // clients to write to.
-import { type PartitionLog, type TopicDescription } from '../log/contract.ts';
+import type { PartitionLog, TopicDescription } from '../log/contract.ts';
 import { ErrorCode, KafkaError } from '../wire/errors.ts';
-import { type HandlerContext } from './handler.ts';
+import type { HandlerContext } from './handler.ts';
 
 /** Bits of every operation on a topic, a group and the cluster: what is allowed where there are no ACLs (KIP-430). */
 export const topicOperations = 0b1101_1111_1000;

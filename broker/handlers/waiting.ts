@@ -1,7 +1,7 @@
 // Requests that wait for data (Fetch with min_bytes, KIP-74's long poll): each waits until its condition holds, its time is up, or whoever
 // asked is gone. Conditions are looked at when one of the partitions moves; nothing polls.
-import { type Clock } from '../../base/clock.ts';
-import { type PartitionLog } from '../log/contract.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { PartitionLog } from '../log/contract.ts';
 
 export class WaitingRequests {
   private readonly clock: Clock;

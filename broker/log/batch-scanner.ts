@@ -1,6 +1,6 @@
 // Walks over the batches of a log file in order, in large reads: for recovery, for rebuilding indexes, for looking up times. It only judges whether
 // a whole batch stands where one is expected; what damage means is the caller's business.
-import { type OpenFile } from '../../base/files.ts';
+import type { OpenFile } from '../../base/files.ts';
 import { messageOf } from '../../base/errors.ts';
 import {
   batchHeaderBytes,

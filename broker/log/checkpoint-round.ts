@@ -1,7 +1,7 @@
 // Moving a partition's recovery point: what the next start may trust without reading the log. In this order, each step durable before the next:
 // the log up to an offset, the producer snapshot at it, the indexes below it, the leader epochs; then the caller writes the checkpoint file.
-import { type Files } from '../../base/files.ts';
-import { type Partition } from './partition.ts';
+import type { Files } from '../../base/files.ts';
+import type { Partition } from './partition.ts';
 import { encodeSnapshot, pruneSnapshots, snapshotOffsets, writeSnapshot } from './producer-snapshot.ts';
 
 /** Makes everything appended to `partition` so far, and what is derived from it, durable. Returns the offset that may become the recovery point. */

@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { replaceFile } from '../../base/atomic-file.ts';
 import { TailraceError } from '../../base/errors.ts';
-import { type Files } from '../../base/files.ts';
+import type { Files } from '../../base/files.ts';
 
 export type CheckpointName =
   'recovery-point-offset-checkpoint' | 'log-start-offset-checkpoint' | 'cleaner-offset-checkpoint';

@@ -10,13 +10,13 @@
 // tombstone) goes delete.retention.ms after it was written, when it has been through one compaction.
 import { join } from 'node:path';
 import { TailraceError } from '../../base/errors.ts';
-import { type Files, type OpenFile } from '../../base/files.ts';
+import type { Files, OpenFile } from '../../base/files.ts';
 import { readBatchHeader, RecordCursor } from '../wire/record-batch.ts';
 import { emptyBatch, filterBatch } from './batch-filter.ts';
 import { BatchScanner } from './batch-scanner.ts';
-import { type Partition } from './partition.ts';
+import type { Partition } from './partition.ts';
 import { offsetName, offsetOfName, Segment } from './segment.ts';
-import { type AbortedEntry } from './transaction-index.ts';
+import type { AbortedEntry } from './transaction-index.ts';
 
 /** Keys held in memory at once; the rest waits for the next time. */
 const greatestKeyCount = 500_000;

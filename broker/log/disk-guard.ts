@@ -1,10 +1,10 @@
 // Refusing clients before the disk is full, so that transaction markers, group offsets and checkpoints still fit. The room is asked for now and then:
 // after some megabytes were written and, while writes are refused, at most once a second; so intake goes on by itself when space returns. It is said
 // once when it begins, rarely while it lasts, and once when it ends.
-import { type Clock } from '../../base/clock.ts';
+import type { Clock } from '../../base/clock.ts';
 import { TailraceError } from '../../base/errors.ts';
-import { type Files } from '../../base/files.ts';
-import { type Logger } from '../../base/logger.ts';
+import type { Files } from '../../base/files.ts';
+import type { Logger } from '../../base/logger.ts';
 import { formatBytes, formatDuration } from '../../base/units.ts';
 import { ErrorCode, KafkaError } from '../wire/errors.ts';
 

@@ -1,7 +1,7 @@
 // A file of fixed-size entries that only grows at its end: what the three indexes of a segment have in common. New entries are kept in memory
 // and written by flush(), so an append costs no write; the file is a cache of what the log says and is rebuilt from it when missing or wrong.
 // Promise: after flush() resolved, the file holds exactly the entries there were when it was called, durably.
-import { type Files } from '../../base/files.ts';
+import type { Files } from '../../base/files.ts';
 
 export class EntryFile {
   /** Changes when the segment's files are renamed (compaction). */

@@ -7,7 +7,7 @@
 // - A full disk (ENOSPC on write) refuses everything that is not durable yet, in all partitions, and cuts it back: so what is durable is at any time
 //   a prefix of all appends in the order they were made, across partitions. A decision appended after its data is never kept without them.
 import { TailraceError, messageOf } from '../../base/errors.ts';
-import { type Segment } from './segment.ts';
+import type { Segment } from './segment.ts';
 
 /** What one partition hands to a round. */
 export interface PendingWrites {

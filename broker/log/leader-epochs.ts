@@ -1,7 +1,7 @@
 // `leader-epoch-checkpoint` of a partition: which leader epoch began at which offset (KIP-101, KIP-320). The epoch grows with each unclean start
 // of the data directory, so a client that has read beyond a cut can find out. Kafka's text format: "0", count, lines "epoch start-offset".
 import { replaceFile } from '../../base/atomic-file.ts';
-import { type Files } from '../../base/files.ts';
+import type { Files } from '../../base/files.ts';
 import { formatRows, parseRows } from './checkpoints.ts';
 
 interface EpochStart {

@@ -4,14 +4,14 @@
 // epoch; finish deletions that were under way; open and recover the partitions; write checkpoints. Clean marker: Kafka's `.kafka_cleanshutdown`.
 import { join } from 'node:path';
 import { replaceFile } from '../../base/atomic-file.ts';
-import { type Clock } from '../../base/clock.ts';
+import type { Clock } from '../../base/clock.ts';
 import { TailraceError } from '../../base/errors.ts';
-import { type Files } from '../../base/files.ts';
+import type { Files } from '../../base/files.ts';
 import { type Lock, acquireLock } from '../../base/lock.ts';
-import { type Logger } from '../../base/logger.ts';
+import type { Logger } from '../../base/logger.ts';
 import { type Random, randomUuid } from '../../base/random.ts';
 import { ErrorCode, KafkaError } from '../wire/errors.ts';
-import { type LogDirectory, type PartitionLog, type RecoveryCut, type TopicDescription } from './contract.ts';
+import type { LogDirectory, PartitionLog, RecoveryCut, TopicDescription } from './contract.ts';
 import { DiskGuard } from './disk-guard.ts';
 import { GroupCommit } from './group-commit.ts';
 import { MetadataLog, type TopicMetadata } from './metadata-log.ts';
@@ -19,7 +19,7 @@ import { openPartition } from './partition-opening.ts';
 import { Partition } from './partition.ts';
 import { checkSetting, resolveSettings } from './settings.ts';
 import { TailBudget } from './tail.ts';
-import { type DeletableUntil } from './retention.ts';
+import type { DeletableUntil } from './retention.ts';
 import { checkTopicName, clearDeleted, removeFolders } from './topic-folders.ts';
 import { Upkeep } from './upkeep.ts';
 

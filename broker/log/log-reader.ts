@@ -3,9 +3,9 @@
 import { TailraceError } from '../../base/errors.ts';
 import { batchHeaderBytes, batchSizeAt, type BatchHeader, forEachBatch, RecordCursor } from '../wire/record-batch.ts';
 import { BatchScanner } from './batch-scanner.ts';
-import { type Segment } from './segment.ts';
-import { type Tail } from './tail.ts';
-import { type AbortedEntry } from './transaction-index.ts';
+import type { Segment } from './segment.ts';
+import type { Tail } from './tail.ts';
+import type { AbortedEntry } from './transaction-index.ts';
 
 /** How many readers' places are remembered, so that one that reads on needs no index. */
 const rememberedPlaces = 64;

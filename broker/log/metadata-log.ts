@@ -9,7 +9,7 @@
 import { join } from 'node:path';
 import { replaceFile } from '../../base/atomic-file.ts';
 import { messageOf, TailraceError } from '../../base/errors.ts';
-import { type Files, type OpenFile } from '../../base/files.ts';
+import type { Files, OpenFile } from '../../base/files.ts';
 import { crc32c } from '../wire/crc32c.ts';
 import { isDiskFull } from './group-commit.ts';
 

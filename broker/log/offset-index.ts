@@ -3,7 +3,7 @@
 //   entry (8 bytes): int32 last offset of the batch - base offset of the segment | int32 position of the batch
 //
 // Entries grow strictly in both fields. Kafka's own format (kafka.log OffsetIndex).
-import { type Files } from '../../base/files.ts';
+import type { Files } from '../../base/files.ts';
 import { EntryFile, lastWhere } from './entry-file.ts';
 
 const entryBytes = 8;

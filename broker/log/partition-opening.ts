@@ -1,21 +1,21 @@
 // Opening one partition of a data directory: its folder, leader epochs, recovery. Damage of what was durable gives an offline partition, not a failed
 // start: the others work on.
 import { join } from 'node:path';
-import { type Clock } from '../../base/clock.ts';
+import type { Clock } from '../../base/clock.ts';
 import { TailraceError } from '../../base/errors.ts';
-import { type Files } from '../../base/files.ts';
-import { type Logger } from '../../base/logger.ts';
-import { type KafkaError } from '../wire/errors.ts';
-import { type RecoveryCut } from './contract.ts';
-import { type GroupCommit } from './group-commit.ts';
+import type { Files } from '../../base/files.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { KafkaError } from '../wire/errors.ts';
+import type { RecoveryCut } from './contract.ts';
+import type { GroupCommit } from './group-commit.ts';
 import { LeaderEpochs } from './leader-epochs.ts';
-import { type TopicMetadata } from './metadata-log.ts';
+import type { TopicMetadata } from './metadata-log.ts';
 import { Partition } from './partition.ts';
 import { recoverPartition } from './recovery.ts';
 import { resolveSettings } from './settings.ts';
-import { type TailBudget } from './tail.ts';
+import type { TailBudget } from './tail.ts';
 import { claimFolder, partitionFolder } from './topic-folders.ts';
-import { type Upkeep } from './upkeep.ts';
+import type { Upkeep } from './upkeep.ts';
 
 export interface PartitionSurroundings {
   directory: string;

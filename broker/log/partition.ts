@@ -3,31 +3,24 @@
 // away as a whole (rollBack) when the disk is full.
 //
 // The folder's files: segments (segment.ts), producer snapshots, `leader-epoch-checkpoint`, `partition.metadata`.
-import { type Clock } from '../../base/clock.ts';
+import type { Clock } from '../../base/clock.ts';
 import { messageOf } from '../../base/errors.ts';
-import { type Files } from '../../base/files.ts';
+import type { Files } from '../../base/files.ts';
 import { buildControlBatch } from '../wire/control-batch.ts';
 import { ErrorCode, KafkaError } from '../wire/errors.ts';
 import { type BatchHeader, readBatchHeader, setBaseOffset, setPartitionLeaderEpoch } from '../wire/record-batch.ts';
-import {
-  type AppendOptions,
-  type Appended,
-  type Isolation,
-  type PartitionLog,
-  type ProducerInfo,
-  type ReadResult,
-} from './contract.ts';
-import { type Committable, type GroupCommit, type PendingWrites } from './group-commit.ts';
-import { type LeaderEpochs } from './leader-epochs.ts';
+import type { AppendOptions, Appended, Isolation, PartitionLog, ProducerInfo, ReadResult } from './contract.ts';
+import type { Committable, GroupCommit, PendingWrites } from './group-commit.ts';
+import type { LeaderEpochs } from './leader-epochs.ts';
 import { LogReader, type Slice } from './log-reader.ts';
 import { encodeSnapshot } from './producer-snapshot.ts';
-import { type Marker, type ProducerState } from './producer-state.ts';
+import type { Marker, ProducerState } from './producer-state.ts';
 import { rebuildIndexes, rebuildProducers } from './rebuild.ts';
-import { type RecoveredLog } from './recovery.ts';
+import type { RecoveredLog } from './recovery.ts';
 import { Segment } from './segment.ts';
-import { type TopicSettings } from './settings.ts';
+import type { TopicSettings } from './settings.ts';
 import { Tail, type TailBudget } from './tail.ts';
-import { type AbortedEntry } from './transaction-index.ts';
+import type { AbortedEntry } from './transaction-index.ts';
 import { acceptClientBatch, acceptInternalBatch, acceptOwnBatch } from './validator.ts';
 
 export interface PartitionOptions {

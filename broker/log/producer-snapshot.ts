@@ -7,7 +7,7 @@
 //
 // Kafka's format keeps one batch of each producer, not five: right after a restart only a repeat of the very last batch is recognised.
 import { join } from 'node:path';
-import { type Files } from '../../base/files.ts';
+import type { Files } from '../../base/files.ts';
 import { crc32c } from '../wire/crc32c.ts';
 import { type ProducerEntry, ProducerState, sequenceAfter } from './producer-state.ts';
 import { offsetName, offsetOfName } from './segment.ts';

@@ -2,8 +2,8 @@
 // stable offset. A pure state machine over batches in the order of the log: the same batches give the same state, which is how recovery
 // makes it again. `producer-snapshot.ts` stores it.
 import { ErrorCode, KafkaError } from '../wire/errors.ts';
-import { type AbortedEntry } from './transaction-index.ts';
-import { type ProducerInfo } from './contract.ts';
+import type { AbortedEntry } from './transaction-index.ts';
+import type { ProducerInfo } from './contract.ts';
 
 /** Kafka clients have at most five batches of a partition under way, so a repeat is among the last five. */
 const rememberedBatches = 5;

@@ -1,13 +1,13 @@
 // Making again what can be made from the log: a segment's indexes when their files are missing or wrong, and the producer state at an offset.
 import { TailraceError } from '../../base/errors.ts';
-import { type Files } from '../../base/files.ts';
+import type { Files } from '../../base/files.ts';
 import { RecordCursor } from '../wire/record-batch.ts';
 import { BatchScanner } from './batch-scanner.ts';
 import { loadSnapshot } from './producer-snapshot.ts';
-import { type ProducerState } from './producer-state.ts';
+import type { ProducerState } from './producer-state.ts';
 import { replayBatch } from './recovery.ts';
-import { type Segment } from './segment.ts';
-import { type TopicSettings } from './settings.ts';
+import type { Segment } from './segment.ts';
+import type { TopicSettings } from './settings.ts';
 
 /** The producer state after every batch below `endOffset`, from the nearest snapshot and the durable part of the log. */
 export async function rebuildProducers(

@@ -7,16 +7,16 @@
 // After a clean shutdown nothing is read but the last segment's indexes and the producer snapshot.
 import { join } from 'node:path';
 import { TailraceError } from '../../base/errors.ts';
-import { type Files } from '../../base/files.ts';
+import type { Files } from '../../base/files.ts';
 import { readControlRecord } from '../wire/control-batch.ts';
 import { type BatchHeader, RecordCursor } from '../wire/record-batch.ts';
 import { BatchScanner } from './batch-scanner.ts';
 import { completeSwaps } from './compaction.ts';
-import { type LeaderEpochs } from './leader-epochs.ts';
+import type { LeaderEpochs } from './leader-epochs.ts';
 import { loadSnapshot, pruneSnapshots } from './producer-snapshot.ts';
-import { type ProducerState } from './producer-state.ts';
+import type { ProducerState } from './producer-state.ts';
 import { offsetOfName, Segment } from './segment.ts';
-import { type AbortedEntry } from './transaction-index.ts';
+import type { AbortedEntry } from './transaction-index.ts';
 
 export interface RecoveryInput {
   files: Files;

@@ -2,8 +2,8 @@
 // Deletion is by whole segments, oldest first, and never past the high watermark; the last segment is closed first when it is to go.
 // Age and size are the topic's own rule and hold whatever is delivered (what was not is counted and told); `max_disk` never takes a record that some
 // edge has still to deliver: when nothing else is left, intake stops instead.
-import { type Partition } from './partition.ts';
-import { type Segment } from './segment.ts';
+import type { Partition } from './partition.ts';
+import type { Segment } from './segment.ts';
 
 /** The start that a partition is to have by its own settings at `nowMs`; its present start when nothing is due. May close the last segment. */
 export async function retainedStart(partition: Partition, nowMs: number): Promise<number> {

@@ -4,8 +4,8 @@
 // A segment is made in memory by the append that needs it (appends do not wait); create() makes its files, with their directory entries durable,
 // before the group commit writes its first batch. `sizeBytes` counts what was appended, `durableBytes` what has been written and synced.
 import { join } from 'node:path';
-import { type Files, type OpenFile } from '../../base/files.ts';
-import { type BatchHeader } from '../wire/record-batch.ts';
+import type { Files, OpenFile } from '../../base/files.ts';
+import type { BatchHeader } from '../wire/record-batch.ts';
 import { OffsetIndex } from './offset-index.ts';
 import { TimeIndex } from './time-index.ts';
 import { TransactionIndex } from './transaction-index.ts';

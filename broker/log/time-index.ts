@@ -4,7 +4,7 @@
 //
 // An entry says: before its batch no record of the segment has a later timestamp. Timestamps grow strictly, offsets too.
 // Kafka's own format (kafka.log TimeIndex).
-import { type Files } from '../../base/files.ts';
+import type { Files } from '../../base/files.ts';
 import { EntryFile, lastWhere } from './entry-file.ts';
 
 const entryBytes = 12;

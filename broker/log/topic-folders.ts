@@ -4,7 +4,7 @@
 import { join } from 'node:path';
 import { replaceFile } from '../../base/atomic-file.ts';
 import { TailraceError } from '../../base/errors.ts';
-import { type Files } from '../../base/files.ts';
+import type { Files } from '../../base/files.ts';
 import { ErrorCode, KafkaError } from '../wire/errors.ts';
 
 const greatestNameLength = 249;

@@ -4,7 +4,7 @@
 //
 // "last stable offset" is the one right after the marker was appended: a reader that is past it has seen every aborted transaction before.
 // Kafka's own format (kafka.log TransactionIndex, AbortedTxn).
-import { type Files } from '../../base/files.ts';
+import type { Files } from '../../base/files.ts';
 import { EntryFile, lastWhere } from './entry-file.ts';
 
 const entryBytes = 34;

@@ -1,14 +1,14 @@
 // The work beside appends and reads, one piece at a time: checkpoints, compaction, removal of old segments, closing of segments by time, the limit on disk use.
 // Owns Kafka's checkpoint files: `recovery-point-offset-checkpoint`, `log-start-offset-checkpoint`, `cleaner-offset-checkpoint`.
-import { type Clock } from '../../base/clock.ts';
+import type { Clock } from '../../base/clock.ts';
 import { messageOf, TailraceError } from '../../base/errors.ts';
-import { type Files } from '../../base/files.ts';
-import { type Logger } from '../../base/logger.ts';
+import type { Files } from '../../base/files.ts';
+import type { Logger } from '../../base/logger.ts';
 import { formatBytes } from '../../base/units.ts';
 import { checkpointPartition } from './checkpoint-round.ts';
 import { readCheckpoint, writeCheckpoint } from './checkpoints.ts';
 import { compactPartition } from './compaction.ts';
-import { type Partition } from './partition.ts';
+import type { Partition } from './partition.ts';
 import { type DeletableUntil, oldestDelivered, retainedStart } from './retention.ts';
 
 export interface UpkeepOptions {

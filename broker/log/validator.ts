@@ -14,7 +14,7 @@ import {
   setLogAppendTime,
   validateBatch,
 } from '../wire/record-batch.ts';
-import { type TopicSettings } from './settings.ts';
+import type { TopicSettings } from './settings.ts';
 
 const codecs: Record<string, Compression> = {
   uncompressed: 'none',

@@ -5,17 +5,17 @@
 //   under way.
 // - A client that does not read its answers is not read from either, until its socket has drained; nobody else waits for it.
 // - What is not a request of ours (too long, cut short, unknown API or version, HTTP) ends the connection with one line in the log.
-import { type Socket } from 'node:net';
-import { type Timer } from '../../base/clock.ts';
+import type { Socket } from 'node:net';
+import type { Timer } from '../../base/clock.ts';
 import { messageOf, TailraceError } from '../../base/errors.ts';
-import { type Logger } from '../../base/logger.ts';
+import type { Logger } from '../../base/logger.ts';
 import { unsupportedApiVersions } from '../handlers/18-api-versions.ts';
 import { dispatch, isServed } from '../handlers/dispatch.ts';
-import { type BrokerParts, type Endpoint, type HandlerTable } from '../handlers/handler.ts';
-import { type ApiName } from '../wire/apis.ts';
+import type { BrokerParts, Endpoint, HandlerTable } from '../handlers/handler.ts';
+import type { ApiName } from '../wire/apis.ts';
 import { decodeRequestBody, decodeRequestHeader, encodeResponse, type RequestFrame } from '../wire/frame.ts';
 import { FrameReader } from './frame-reader.ts';
-import { type RequestBudget } from './request-budget.ts';
+import type { RequestBudget } from './request-budget.ts';
 
 /** Requests of one connection that may be under way at once. */
 const mostUnderWay = 100;

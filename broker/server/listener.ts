@@ -2,7 +2,7 @@
 // in by, as a literal: librdkafka may resolve a name to an address that nobody listens on.
 import { createServer, type Server, type Socket } from 'node:net';
 import { TailraceError } from '../../base/errors.ts';
-import { type Endpoint } from '../handlers/handler.ts';
+import type { Endpoint } from '../handlers/handler.ts';
 import { Connection, type ConnectionHouse } from './connection.ts';
 
 export interface ListenAddress {

@@ -177,7 +177,7 @@ import {
   describeTopicPartitionsResponse,
   type DescribeTopicPartitionsResponse,
 } from './messages/75-describe-topic-partitions.ts';
-import { type Message } from './schema.ts';
+import type { Message } from './schema.ts';
 
 /** Request and response of each API, under Kafka's names. */
 export interface ApiBodies {

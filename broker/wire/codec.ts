@@ -4,8 +4,8 @@
 // Encodings: flexible versions use compact lengths, and every struct ends with a section of tagged fields; unknown tags are skipped. A
 // nullable struct is preceded by an int8, -1 for null and 1 otherwise.
 import { assert, TailraceError } from '../../base/errors.ts';
-import { type Reader } from './reader.ts';
-import { type Field, type Fields, type PrimitiveKind } from './schema.ts';
+import type { Reader } from './reader.ts';
+import type { Field, Fields, PrimitiveKind } from './schema.ts';
 import { Writer } from './writer.ts';
 
 type Values = Record<string, unknown>;

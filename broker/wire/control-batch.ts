@@ -2,7 +2,7 @@
 //   key    int16 version 0 · int16 type (0 abort, 1 commit)
 //   value  int16 version 0 · int32 epoch of the transaction coordinator
 import { BatchBuilder } from './batch-builder.ts';
-import { type RecordCursor } from './record-batch.ts';
+import type { RecordCursor } from './record-batch.ts';
 
 export type MarkerKind = 'abort' | 'commit';
 

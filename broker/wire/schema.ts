@@ -8,8 +8,8 @@
 //   default          0, false, '', empty, [] or a struct of defaults unless given
 import { assert, TailraceError } from '../../base/errors.ts';
 import { compileDefaults, compileStruct, type StructCodec } from './codec.ts';
-import { type Reader } from './reader.ts';
-import { type Writer } from './writer.ts';
+import type { Reader } from './reader.ts';
+import type { Writer } from './writer.ts';
 
 export type PrimitiveKind =
   'boolean' | 'int8' | 'int16' | 'int32' | 'int64' | 'uuid' | 'string' | 'bytes' | 'records' | 'recordChunks';

@@ -1,12 +1,12 @@
 // `tailrace check FILE…`: is the configuration right, and what does each edge guarantee.
-import { type Command } from 'commander';
+import type { Command } from 'commander';
 import { hostname } from 'node:os';
 import { systemClock } from '../../base/clock.ts';
 import { messageOf } from '../../base/errors.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { nodeFiles } from '../../base/node-files.ts';
 import { systemRandom } from '../../base/random.ts';
-import { type Plan, type SinkPlan } from '../../pipelines/plan.ts';
+import type { Plan, SinkPlan } from '../../pipelines/plan.ts';
 import { loadOrReport } from '../load.ts';
 import { ExitCode, paint, print, printJson } from '../output.ts';
 

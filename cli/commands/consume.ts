@@ -1,14 +1,9 @@
 // `tailrace consume TOPIC`: records to standard output, a line each; read_committed, so what is shown is what counts.
-import { type Command } from 'commander';
+import type { Command } from 'commander';
 import { TailraceError } from '../../base/errors.ts';
-import {
-  type Consumer,
-  type FetchedBatches,
-  type KafkaClient,
-  type TopicPartition,
-} from '../../broker/client/contract.ts';
+import type { Consumer, FetchedBatches, KafkaClient, TopicPartition } from '../../broker/client/contract.ts';
 import { RecordCursor } from '../../broker/wire/record-batch.ts';
-import { type RecordFilter } from '../../pipelines/record-filter.ts';
+import type { RecordFilter } from '../../pipelines/record-filter.ts';
 import { withClient } from '../connection.ts';
 import { parseStart } from '../positions.ts';
 

@@ -1,7 +1,7 @@
 // `tailrace groups list|describe|reset|delete`: consumer groups with their lag in records, and in seconds where the topic can tell.
-import { type Command } from 'commander';
+import type { Command } from 'commander';
 import { TailraceError } from '../../base/errors.ts';
-import { type KafkaClient } from '../../broker/client/contract.ts';
+import type { KafkaClient } from '../../broker/client/contract.ts';
 import { readBatchHeader } from '../../broker/wire/record-batch.ts';
 import { withClient } from '../connection.ts';
 import { print, printJson, renderTable } from '../output.ts';

@@ -1,5 +1,5 @@
 // `tailrace pipe SOURCE… --to SINK…`: the one-liner. It makes a configuration and runs it as `up` does: durable, and running it again resumes.
-import { type Command } from 'commander';
+import type { Command } from 'commander';
 import { resolve } from 'node:path';
 import { planOrReport } from '../load.ts';
 import { ExitCode, print } from '../output.ts';

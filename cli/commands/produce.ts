@@ -1,6 +1,6 @@
 // `tailrace produce TOPIC`: standard input in, a record a line; done means durable.
-import { type Command } from 'commander';
-import { type KafkaClient } from '../../broker/client/contract.ts';
+import type { Command } from 'commander';
+import type { KafkaClient } from '../../broker/client/contract.ts';
 import { withClient } from '../connection.ts';
 import { note, printJson } from '../output.ts';
 

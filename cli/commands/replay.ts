@@ -1,12 +1,12 @@
 // `tailrace replay TOPIC --to SINK`: a bounded job in the calling process. Stopped, even with -9, and started again it goes on where it was.
-import { type Command } from 'commander';
+import type { Command } from 'commander';
 import { systemClock } from '../../base/clock.ts';
 import { TailraceError } from '../../base/errors.ts';
 import { nodeFiles } from '../../base/node-files.ts';
 import { systemRandom } from '../../base/random.ts';
 import { formatCount, parseSizeBytes } from '../../base/units.ts';
 import { buildLedger, type Ledger } from '../../pipelines/ledger.ts';
-import { type PipelinePlan, type SinkPlan } from '../../pipelines/plan.ts';
+import type { PipelinePlan, SinkPlan } from '../../pipelines/plan.ts';
 import { replay, type ReplayRequest, type ReplayResult } from '../../pipelines/replay.ts';
 import { withClient } from '../connection.ts';
 import { type Loaded, loadOrReport, planOrReport } from '../load.ts';

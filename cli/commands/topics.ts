@@ -1,7 +1,7 @@
 // `tailrace topics list|create|describe|alter|delete`.
-import { type Command } from 'commander';
+import type { Command } from 'commander';
 import { TailraceError } from '../../base/errors.ts';
-import { type KafkaClient } from '../../broker/client/contract.ts';
+import type { KafkaClient } from '../../broker/client/contract.ts';
 import { withClient } from '../connection.ts';
 import { print, printJson, renderTable } from '../output.ts';
 

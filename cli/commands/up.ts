@@ -1,8 +1,8 @@
 // `tailrace up [FILE…]`: runs everything in the files until it is told to stop; with --once, until everything that is there is delivered.
-import { type Command } from 'commander';
-import { type Logger } from '../../base/logger.ts';
+import type { Command } from 'commander';
+import type { Logger } from '../../base/logger.ts';
 import { renderLedger } from '../../pipelines/ledger.ts';
-import { type Plan } from '../../pipelines/plan.ts';
+import type { Plan } from '../../pipelines/plan.ts';
 import { Appliance } from '../appliance.ts';
 import { loadOrReport } from '../load.ts';
 import { createLogger, type LogLevel } from '../logger.ts';

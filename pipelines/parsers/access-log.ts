@@ -4,7 +4,7 @@
 // (remote_logname too, where Apache's %l is set). A "-" is no value: the field is absent. A request that is none (a scanner's bytes) is in `request` as it stands. The common format, without
 // the last two, is taken too; what formats of one's own add at the end is in `rest`.
 import { compilePattern } from '../regex.ts';
-import { type Fields } from '../steps/step.ts';
+import type { Fields } from '../steps/step.ts';
 import { parseTimeAs } from '../time-format.ts';
 
 const quoted = '"([^"\\\\]*(?:\\\\.[^"\\\\]*)*)"';

@@ -4,7 +4,7 @@
 // A piece of a line that was too long for the runtime (cri: P instead of F; docker: no newline at the end) has `partial: true`.
 import { type Fields, StepError } from '../steps/step.ts';
 import { parseTimeAs } from '../time-format.ts';
-import { type Parsed } from './parser.ts';
+import type { Parsed } from './parser.ts';
 
 const criLine = /^(\S+) (stdout|stderr) ([^\s:]+)(?::\S*)?(?: (.*))?$/s;
 

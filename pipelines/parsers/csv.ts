@@ -2,7 +2,7 @@
 // columns are named in the settings, "name" or "name:int" (int, float, string); an empty name leaves the column out.
 import { setField } from '../steps/fields.ts';
 import { type Fields, StepError } from '../steps/step.ts';
-import { type Parser } from './parser.ts';
+import type { Parser } from './parser.ts';
 import { splitTyped } from './typed-name.ts';
 
 export interface CsvOptions {

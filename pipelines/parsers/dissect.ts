@@ -5,7 +5,7 @@
 //   %{} %{?x}   left out
 import { getField, setField } from '../steps/fields.ts';
 import { type Fields, StepError } from '../steps/step.ts';
-import { type Parser } from './parser.ts';
+import type { Parser } from './parser.ts';
 import { splitTyped } from './typed-name.ts';
 
 /** What is wrong with a pattern; `start` and `length` are characters of it. */

@@ -5,7 +5,7 @@ import { parseAccessLog } from './access-log.ts';
 import { parseCri, parseDocker } from './containers.ts';
 import { keyValueDefaults, keyValueParser } from './key-value.ts';
 import { parseLogfmt } from './logfmt.ts';
-import { type Parsed, type Parser } from './parser.ts';
+import type { Parsed, Parser } from './parser.ts';
 import { parseSyslog } from './syslog.ts';
 
 export const formats = {

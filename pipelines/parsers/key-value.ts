@@ -2,7 +2,7 @@
 // any pair does not fit. Values may stand in double or single quotes; a name that stands twice keeps its last value.
 import { define } from '../steps/fields.ts';
 import { type Fields, StepError } from '../steps/step.ts';
-import { type Parser } from './parser.ts';
+import type { Parser } from './parser.ts';
 
 export interface KeyValueOptions {
   /** Between pairs; " " is any run of blanks. */

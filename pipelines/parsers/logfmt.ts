@@ -2,7 +2,7 @@
 // or = stands in double quotes, with JSON's escapes; a name alone is true. All other values stay texts. A name that stands twice keeps
 // its last value.
 import { define } from '../steps/fields.ts';
-import { type Fields } from '../steps/step.ts';
+import type { Fields } from '../steps/step.ts';
 
 /** The pairs of a line; undefined when it is not logfmt: no pair at all, an open quote, or a value after a quote without a blank. */
 export function parseLogfmt(line: string): Fields | undefined {

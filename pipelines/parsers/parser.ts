@@ -1,5 +1,5 @@
 // What a parser is to the step `parse`: a text in, fields out, and the record's time where the text says it.
-import { type Fields } from '../steps/step.ts';
+import type { Fields } from '../steps/step.ts';
 
 export interface Parsed {
   fields: Fields;

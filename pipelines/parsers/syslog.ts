@@ -6,7 +6,7 @@
 import { define } from '../steps/fields.ts';
 import { type Fields, StepError } from '../steps/step.ts';
 import { parseTime, parseTimeAs } from '../time-format.ts';
-import { type Parsed } from './parser.ts';
+import type { Parsed } from './parser.ts';
 
 const facilities = [
   ...['kern', 'user', 'mail', 'daemon', 'auth', 'syslog', 'lpr', 'news', 'uucp', 'cron', 'authpriv', 'ftp', 'ntp'],

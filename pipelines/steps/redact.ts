@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { ExactInteger } from '../exact-integer.ts';
 import { defineStep, type StepContext } from './definition.ts';
 import { define, getField, setField } from './fields.ts';
-import { type Fields } from './step.ts';
+import type { Fields } from './step.ts';
 
 const builtIn = {
   email: finder(/[\w.%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}/g, '[email]'),

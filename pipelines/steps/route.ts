@@ -60,5 +60,8 @@ function checkTarget(name: string, at: Path, context: StepContext): void {
   if (targets.includes(name)) return;
   const near = targets.find((target) => target === `topic:${name}`);
   const hint = near === undefined ? suggest(name, targets) : ` (did you mean "${near}"?)`;
-  context.fail(at, `"${name}" is not among the targets of this pipeline, ${targets.join(', ')}${hint}; put it there first`);
+  context.fail(
+    at,
+    `"${name}" is not among the targets of this pipeline, ${targets.join(', ')}${hint}; put it there first`,
+  );
 }

@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import { defineStep } from './definition.ts';
 import { setField } from './fields.ts';
-import { type Event } from './step.ts';
+import type { Event } from './step.ts';
 
 export const set = defineStep({
   name: 'set',

@@ -10,9 +10,9 @@ import { dirname } from 'node:path';
 import { crc32c } from '@node-rs/crc32';
 import { z } from 'zod';
 import { TailraceError } from '../../base/errors.ts';
-import { type Files, type OpenFile } from '../../base/files.ts';
-import { type Logger } from '../../base/logger.ts';
-import { type Manifest } from '../sink.ts';
+import type { Files, OpenFile } from '../../base/files.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { Manifest } from '../sink.ts';
 
 const entrySchema = z.object({
   temporary: z.string(),

@@ -7,7 +7,7 @@ import { type Compression, compressionOf } from '../rolled/compression.ts';
 import { PathTemplate, TopicCheck } from '../rolled/path-template.ts';
 import { compressionSetting, pathSetting, type RollLimits, rollLimits, rollSetting } from '../rolled/settings.ts';
 import { isLeftOver, readTemporaryName, scopeTag } from '../rolled/temporary-names.ts';
-import { type Manifest, type SinkContext, type TwoPhaseSink, type TwoPhaseWriter, type WriterScope } from '../sink.ts';
+import type { Manifest, SinkContext, TwoPhaseSink, TwoPhaseWriter, WriterScope } from '../sink.ts';
 import { Publisher, readManifest } from './publication.ts';
 import { FileWriter } from './writer.ts';
 

@@ -1,13 +1,13 @@
 // Writes the records of one scope into temporary files, one per resolved path, and hands over what the next decision is to publish.
 import { join, resolve } from 'node:path';
 import { messageOf, TailraceError } from '../../base/errors.ts';
-import { type Compression } from '../rolled/compression.ts';
+import type { Compression } from '../rolled/compression.ts';
 import { isDiskFull, OpenFiles } from '../rolled/open-files.ts';
-import { type PathTemplate } from '../rolled/path-template.ts';
-import { type RollLimits } from '../rolled/settings.ts';
+import type { PathTemplate } from '../rolled/path-template.ts';
+import type { RollLimits } from '../rolled/settings.ts';
 import { temporaryName } from '../rolled/temporary-names.ts';
 import { BoundedWritePool } from '../rolled/write-pool.ts';
-import { type DeliveryBatch, type Manifest, type SinkContext, type TwoPhaseWriter } from '../sink.ts';
+import type { DeliveryBatch, Manifest, SinkContext, TwoPhaseWriter } from '../sink.ts';
 import { type FileEntry, type FileManifest, type Publisher, readManifest } from './publication.ts';
 
 export interface FileWriterOptions {

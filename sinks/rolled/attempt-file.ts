@@ -2,7 +2,7 @@
 // order behind the caller's back, and seal() completes the whole (durable where the pool says so) and says what it holds. It stands under a
 // name that begins with a dot until the decision that names it has been made; whoever finds one that no decision names may remove it.
 import { crc32c } from '@node-rs/crc32';
-import { type Files, type OpenFile } from '../../base/files.ts';
+import type { Files, OpenFile } from '../../base/files.ts';
 import { type Compression, type Compressor, createCompressor } from './compression.ts';
 
 const newline = 0x0a;

@@ -1,6 +1,6 @@
 // Compression of output files, as a stream on the thread pool. A frame (gzip member, zstd frame) that was ended stands for itself: frames one
 // after the other are one valid file, which is what lets appended files and reopened ones go on.
-import { type Transform } from 'node:stream';
+import type { Transform } from 'node:stream';
 import { constants, createGzip, createZstdCompress } from 'node:zlib';
 
 export type Compression = 'none' | 'gzip' | 'zstd';

@@ -1,13 +1,13 @@
 // The files that one writer has open: each record goes into the file of its resolved path. They are published together: with paths that depend on time or
 // fields one manifest covers all files that are open at the time (a barrier); published apart, they would say twice, or not at all, what
 // stands between their offsets.
-import { type Clock } from '../../base/clock.ts';
-import { type Coordinates, type DeliveryBatch } from '../sink.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Coordinates, DeliveryBatch } from '../sink.ts';
 import { AttemptFile } from './attempt-file.ts';
-import { type Compression } from './compression.ts';
-import { type PathTemplate } from './path-template.ts';
-import { type RollLimits } from './settings.ts';
-import { type BoundedWritePool } from './write-pool.ts';
+import type { Compression } from './compression.ts';
+import type { PathTemplate } from './path-template.ts';
+import type { RollLimits } from './settings.ts';
+import type { BoundedWritePool } from './write-pool.ts';
 
 /** More files than this in one manifest make it due: a manifest is one record. */
 const filesLimit = 1000;

@@ -3,7 +3,7 @@
 // {field.path} of the record. What is filled in never leaves its folder: no '/', no '..', no leading dot, no control characters; empty or
 // missing values are "unknown".
 import { TailraceError } from '../../base/errors.ts';
-import { type Coordinates, type Delivery, type WriterScope } from '../sink.ts';
+import type { Coordinates, Delivery, WriterScope } from '../sink.ts';
 
 type Part =
   | { kind: 'text'; text: string }

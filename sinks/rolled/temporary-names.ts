@@ -2,7 +2,7 @@
 // whatever folders the final names are in. The scope is a hash of edge and partition; instance and generation keep a writer that does
 // not know yet that it was replaced from writing into its successor's file.
 import { createHash } from 'node:crypto';
-import { type WriterScope } from '../sink.ts';
+import type { WriterScope } from '../sink.ts';
 
 export interface Writer {
   edge: string;

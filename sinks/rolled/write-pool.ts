@@ -1,7 +1,7 @@
 // What the temporary files of one writer share: at most so many written at once, so many open handles, so many bytes under way, and
 // chunks that are used again instead of being allocated anew.
-import { type Files } from '../../base/files.ts';
-import { type WritePool } from './attempt-file.ts';
+import type { Files } from '../../base/files.ts';
+import type { WritePool } from './attempt-file.ts';
 
 /** Files written to at the same time. */
 const activeLimit = 16;

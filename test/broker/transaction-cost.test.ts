@@ -1,7 +1,7 @@
 // What a transaction of this process costs: records, positions and offsets of a group wait for the disk once, when the decision is asked for.
 import { afterEach, expect, test, vi } from 'vitest';
 import { systemClock } from '../../base/clock.ts';
-import { type Files } from '../../base/files.ts';
+import type { Files } from '../../base/files.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { nodeFiles } from '../../base/node-files.ts';
 import { systemRandom } from '../../base/random.ts';

@@ -2,7 +2,7 @@
 // before comparing; what differs on purpose is named with its reason. Skipped where a real Kafka cannot be run.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ApiName, apis, type RequestOf } from '../../broker/wire/apis.ts';
-import { type Message } from '../../broker/wire/schema.ts';
+import type { Message } from '../../broker/wire/schema.ts';
 import { RawClient } from '../support/raw-client.ts';
 import { canRunRealKafka, type RealKafka, startRealKafka } from '../support/real-kafka.ts';
 import { startTestBroker, type TestBroker } from '../support/test-broker.ts';

@@ -1,5 +1,5 @@
 // Record batches for tests of the log, and their contents as strings.
-import { type Isolation, type PartitionLog } from '../../broker/log/contract.ts';
+import type { Isolation, PartitionLog } from '../../broker/log/contract.ts';
 import { BatchBuilder, type BatchIdentity } from '../../broker/wire/batch-builder.ts';
 import { readControlRecord } from '../../broker/wire/control-batch.ts';
 import { type BatchHeader, forEachBatch, RecordCursor } from '../../broker/wire/record-batch.ts';

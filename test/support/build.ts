@@ -8,7 +8,7 @@ const root = join(import.meta.dirname, '..', '..');
 export function setup(): void {
   const built = join(root, 'dist', 'cli', 'entry.js');
   const builtMs = existsSync(built) ? statSync(built).mtimeMs : 0;
-  const sources = globSync(['{base,agents,broker,sinks,pipelines,cli}/**/*.ts', 'tsconfig*.json'], { cwd: root });
+  const sources = globSync(['{base,agents,broker,sinks,pipelines,cli}/**/*.ts', 'rolldown.config.js'], { cwd: root });
   if (sources.every((path) => statSync(join(root, path)).mtimeMs <= builtMs)) return;
   execFileSync('npm', ['run', 'build'], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
 }

@@ -1,15 +1,15 @@
 // Both coordinators over a real log whose disk is in memory, for tests: restarted, crashed and filled up at will.
-import { type Clock } from '../../base/clock.ts';
-import { type Files } from '../../base/files.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Files } from '../../base/files.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { type Random, seededRandom } from '../../base/random.ts';
 import { BrokerSettings, type SettingValue } from '../../broker/config.ts';
-import { type RequestContext } from '../../broker/coordinator/contract.ts';
+import type { RequestContext } from '../../broker/coordinator/contract.ts';
 import { GroupCoordinator } from '../../broker/coordinator/group-coordinator.ts';
 import { TransactionCoordinator } from '../../broker/coordinator/transaction-coordinator.ts';
-import { type Appended, type LogDirectory } from '../../broker/log/contract.ts';
+import type { Appended, LogDirectory } from '../../broker/log/contract.ts';
 import { openLogDirectory } from '../../broker/log/log-directory.ts';
-import { type RequestOf } from '../../broker/wire/apis.ts';
+import type { RequestOf } from '../../broker/wire/apis.ts';
 import { ErrorCode } from '../../broker/wire/errors.ts';
 import { offsetCommitRequest } from '../../broker/wire/messages/08-offset-commit.ts';
 import { offsetFetchRequest } from '../../broker/wire/messages/09-offset-fetch.ts';

@@ -1,8 +1,8 @@
 // A file system in memory that remembers every step, so that a test can stop it anywhere: `crash(step, random)` is a new file system in a state
 // that a power failure after that step may have left (test/support/disk-model.ts has the rules). It can fail calls on demand.
 import { dirname } from 'node:path';
-import { type Files, type FileStat, type OpenFile, type OpenMode } from '../../base/files.ts';
-import { type Random } from '../../base/random.ts';
+import type { Files, FileStat, OpenFile, OpenMode } from '../../base/files.ts';
+import type { Random } from '../../base/random.ts';
 import { type DiskImage, DiskModel, type DiskStep } from './disk-model.ts';
 
 interface Node {

@@ -1,5 +1,5 @@
 // Batches for sinks, made of text lines: what the runner would hand over.
-import { type Coordinates, type Delivery, type DeliveryBatch } from '../../sinks/sink.ts';
+import type { Coordinates, Delivery, DeliveryBatch } from '../../sinks/sink.ts';
 
 export interface TestRecord {
   offset: number;

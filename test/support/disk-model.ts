@@ -4,7 +4,7 @@
 // - Names are safe after a sync of their directory. Of unsynced creations, renames and removals any subset may have happened; a rename is
 //   atomic. Syncing a file does not make its name safe.
 // A model takes in the steps of a trace, one by one, and draws states.
-import { type Random } from '../../base/random.ts';
+import type { Random } from '../../base/random.ts';
 
 const sectorBytes = 512;
 

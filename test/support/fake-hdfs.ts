@@ -2,7 +2,7 @@
 // with 200, and moves into a folder of that name; a cut CREATE leaves a short file; CREATE makes parents). Tests say per request what is to go wrong.
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { type AddressInfo } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { basename, dirname } from 'node:path/posix';
 import { freePort } from './test-broker.ts';
 

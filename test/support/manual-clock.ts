@@ -1,5 +1,5 @@
 // A clock that stands still until the test lets time pass; timers fire in their order, each at its own time.
-import { type Clock, type Timer } from '../../base/clock.ts';
+import type { Clock, Timer } from '../../base/clock.ts';
 
 interface Entry {
   at: number;

@@ -2,7 +2,7 @@
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { type Random, seededRandom } from '../../base/random.ts';
-import { type LogDirectory } from '../../broker/log/contract.ts';
+import type { LogDirectory } from '../../broker/log/contract.ts';
 import { type LogDirectoryOptions, openLogDirectory } from '../../broker/log/log-directory.ts';
 import { CrashFiles } from './crash-files.ts';
 

@@ -114,6 +114,7 @@ export class PipelineWorld {
       client,
       instance,
       files,
+      scratch: join(this.folder, 'scratch'),
       clock: systemClock,
       random: systemRandom,
       logger: silentLogger,

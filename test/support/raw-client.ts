@@ -1,6 +1,6 @@
 // A client that says exactly what it is told to: requests of any version, several in one write, and bytes that are no requests.
 import { connect, type Socket } from 'node:net';
-import { type ApiName, type RequestOf, type ResponseOf } from '../../broker/wire/apis.ts';
+import type { ApiName, RequestOf, ResponseOf } from '../../broker/wire/apis.ts';
 import { correlationIdOf, decodeResponse, encodeRequest } from '../../broker/wire/frame.ts';
 
 export class RawClient {

@@ -2,11 +2,11 @@
 // the user's cache folder; where a JDK (17 or newer) or Maven is missing, tests are skipped by name.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { homedir, tmpdir } from 'node:os';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { isInstalled, run } from './programs.ts';
+import { canRunJava, mavenJars } from './maven-jars.ts';
+import { run } from './programs.ts';
 import { freePort } from './test-broker.ts';
 
 const pom = join(import.meta.dirname, 'kafka', 'pom.xml');
@@ -21,7 +21,7 @@ export interface RealKafka {
 
 /** Whether a real Kafka can be run here. */
 export function canRunRealKafka(): boolean {
-  return isInstalled('java', ['-version']) && isInstalled('mvn', ['--version']);
+  return canRunJava();
 }
 
 export interface RealKafkaOptions {
@@ -33,7 +33,7 @@ export interface RealKafkaOptions {
 
 /** Starts one; stop() removes everything but the jars. */
 export async function startRealKafka(options: RealKafkaOptions = {}): Promise<RealKafka> {
-  const classPath = join(await jars(), '*');
+  const classPath = join(await mavenJars('kafka', pom), '*');
   const directory = await mkdtemp(join(tmpdir(), 'tailrace-real-kafka-'));
   const port = await freePort();
   const properties = join(directory, 'server.properties');
@@ -70,29 +70,6 @@ export async function startRealKafka(options: RealKafkaOptions = {}): Promise<Re
       await rm(directory, { recursive: true, force: true });
     },
   };
-}
-
-/** The folder with the jars, filled by Maven when it is not there. */
-async function jars(): Promise<string> {
-  const version = /<kafka.version>(.*)<\/kafka.version>/.exec(await readFile(pom, 'utf8'))?.[1] ?? 'unknown';
-  const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'tailrace-tests');
-  const folder = join(cache, `kafka-${version}`);
-  if (existsSync(folder)) return folder;
-  await mkdir(cache, { recursive: true });
-  const fresh = await mkdtemp(join(cache, 'incoming-'));
-  const copy = [
-    '-q',
-    '-B',
-    '-f',
-    pom,
-    'dependency:copy-dependencies',
-    '-DincludeScope=runtime',
-    `-DoutputDirectory=${fresh}`,
-  ];
-  const result = await run('mvn', copy, '', 280_000);
-  if (result.code !== 0) throw new Error(`Maven could not fetch Kafka: ${result.stdout}${result.stderr}`);
-  await rename(fresh, folder);
-  return folder;
 }
 
 async function serverProperties(

@@ -1,7 +1,7 @@
 // A file system that stops: after a number of changes every call rejects, as if the process had been killed there. The last write may be torn.
 // What was written stays (a killed process leaves the page cache to the system, so syncs are
 // counted but not made); power loss is test/support/crash-files.ts.
-import { type Files, type OpenFile } from '../../base/files.ts';
+import type { Files, OpenFile } from '../../base/files.ts';
 
 export class Stopped extends Error {
   constructor() {

@@ -1,15 +1,15 @@
 // A Kafka cluster of a few lines in memory, for tests that stop agents at any moment: transactions are atomic, a new producer of the same
 // transactional id fences the older one, and a commit can be made to fail before or after it took effect.
 import { TailraceError } from '../../../base/errors.ts';
-import {
-  type Admin,
-  type BatchSource,
-  type Consumer,
-  type FetchedBatches,
-  type KafkaClient,
-  type OutgoingRecord,
-  type Producer,
-  type ProducerTransaction,
+import type {
+  Admin,
+  BatchSource,
+  Consumer,
+  FetchedBatches,
+  KafkaClient,
+  OutgoingRecord,
+  Producer,
+  ProducerTransaction,
 } from '../../../broker/client/contract.ts';
 import { decodeFileReference, fileReferenceHeader } from '../../../broker/client/positions-record.ts';
 import { BatchBuilder, encodeHeaders } from '../../../broker/wire/batch-builder.ts';

@@ -2,14 +2,14 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Agent } from '../../../agents/agent.ts';
+import type { Agent } from '../../../agents/agent.ts';
 import { tailAgent } from '../../../agents/tail/agent.ts';
 import { type Clock, systemClock } from '../../../base/clock.ts';
-import { type Files, type FileStat } from '../../../base/files.ts';
+import type { Files, FileStat } from '../../../base/files.ts';
 import { type Logger, silentLogger } from '../../../base/logger.ts';
 import { nodeFiles } from '../../../base/node-files.ts';
 import { type Random, systemRandom } from '../../../base/random.ts';
-import { type KafkaClient } from '../../../broker/client/contract.ts';
+import type { KafkaClient } from '../../../broker/client/contract.ts';
 
 export interface TailOptions {
   once?: boolean;

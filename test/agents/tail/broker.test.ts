@@ -5,7 +5,7 @@ import { systemClock } from '../../../base/clock.ts';
 import { silentLogger } from '../../../base/logger.ts';
 import { systemRandom } from '../../../base/random.ts';
 import { createClient } from '../../../broker/client/client.ts';
-import { type KafkaClient } from '../../../broker/client/contract.ts';
+import type { KafkaClient } from '../../../broker/client/contract.ts';
 import { FileRegistry } from '../../../broker/client/file-registry.ts';
 import { InProcessTransport } from '../../../broker/client/in-process-transport.ts';
 import { decodeFileReference, type FileReference } from '../../../broker/client/positions-record.ts';

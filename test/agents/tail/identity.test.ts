@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { beginAlike, Imprint, imprintAt, verify } from '../../../agents/tail/identity.ts';
 import { startOfUnfinishedLine } from '../../../agents/tail/start-position.ts';
-import { type OpenFile } from '../../../base/files.ts';
+import type { OpenFile } from '../../../base/files.ts';
 
 /** A file in memory, for reading only. */
 function fileOf(bytes: Buffer): OpenFile {

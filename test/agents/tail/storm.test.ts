@@ -2,7 +2,7 @@
 // after they took effect. In the end every line written must be there exactly once, in order for each file.
 import { appendFileSync, copyFileSync, existsSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { type Agent } from '../../../agents/agent.ts';
+import type { Agent } from '../../../agents/agent.ts';
 import { seededRandom } from '../../../base/random.ts';
 import { FakeCluster } from '../support/fake-cluster.ts';
 import { TailBench, until } from '../support/tail-bench.ts';

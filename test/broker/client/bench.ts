@@ -4,12 +4,12 @@ import { systemClock } from '../../../base/clock.ts';
 import { silentLogger } from '../../../base/logger.ts';
 import { systemRandom } from '../../../base/random.ts';
 import { createClient } from '../../../broker/client/client.ts';
-import {
-  type Consumer,
-  type ConsumerOptions,
-  type FetchedBatches,
-  type KafkaClient,
-  type Transport,
+import type {
+  Consumer,
+  ConsumerOptions,
+  FetchedBatches,
+  KafkaClient,
+  Transport,
 } from '../../../broker/client/contract.ts';
 import { BatchBuilder } from '../../../broker/wire/batch-builder.ts';
 import { KafkaError } from '../../../broker/wire/errors.ts';

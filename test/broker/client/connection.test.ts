@@ -3,7 +3,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../base/clock.ts';
-import { type Connection } from '../../../broker/client/contract.ts';
+import type { Connection } from '../../../broker/client/contract.ts';
 import { FrameReader } from '../../../broker/client/frame-reader.ts';
 import { parseBootstrap, SocketTransport } from '../../../broker/client/socket-transport.ts';
 import { type ApiName, apis, type ResponseOf } from '../../../broker/wire/apis.ts';

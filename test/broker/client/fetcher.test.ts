@@ -1,6 +1,6 @@
 // Fetching against a scripted broker: what is asked for when, and what is done about each error.
 import { describe, expect, it } from 'vitest';
-import { type Consumer } from '../../../broker/client/contract.ts';
+import type { Consumer } from '../../../broker/client/contract.ts';
 import { BatchBuilder } from '../../../broker/wire/batch-builder.ts';
 import { apis, type RequestOf, type ResponseOf } from '../../../broker/wire/apis.ts';
 import { ErrorCode } from '../../../broker/wire/errors.ts';

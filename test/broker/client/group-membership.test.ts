@@ -1,7 +1,7 @@
 // Group membership against a scripted coordinator: what no other member of a real group does on command.
 import { describe, expect, it } from 'vitest';
 import { TailraceError } from '../../../base/errors.ts';
-import { type Consumer, type ConsumerOptions, type GroupMetadata } from '../../../broker/client/contract.ts';
+import type { Consumer, ConsumerOptions, GroupMetadata } from '../../../broker/client/contract.ts';
 import { encodeAssignment } from '../../../broker/client/group-assignor.ts';
 import { apis } from '../../../broker/wire/apis.ts';
 import { ErrorCode } from '../../../broker/wire/errors.ts';

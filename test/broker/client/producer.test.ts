@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type KafkaClient, type OutgoingRecord, type Producer } from '../../../broker/client/contract.ts';
+import type { KafkaClient, OutgoingRecord, Producer } from '../../../broker/client/contract.ts';
 import { BatchBuilder } from '../../../broker/wire/batch-builder.ts';
 import { apis } from '../../../broker/wire/apis.ts';
 import { ErrorCode } from '../../../broker/wire/errors.ts';

@@ -4,7 +4,7 @@ import { systemClock } from '../../../base/clock.ts';
 import { silentLogger } from '../../../base/logger.ts';
 import { systemRandom } from '../../../base/random.ts';
 import { createClient } from '../../../broker/client/client.ts';
-import { type KafkaClient, type Producer } from '../../../broker/client/contract.ts';
+import type { KafkaClient, Producer } from '../../../broker/client/contract.ts';
 import { parseBootstrap, SocketTransport } from '../../../broker/client/socket-transport.ts';
 import { startTestBroker, type TestBroker } from '../../support/test-broker.ts';
 import { batchOf, recordsOf } from './bench.ts';

@@ -5,7 +5,7 @@ import { systemClock } from '../../../base/clock.ts';
 import { silentLogger } from '../../../base/logger.ts';
 import { seededRandom } from '../../../base/random.ts';
 import { createClient } from '../../../broker/client/client.ts';
-import { type KafkaClient, type RequestHandler, type Transport } from '../../../broker/client/contract.ts';
+import type { KafkaClient, RequestHandler, Transport } from '../../../broker/client/contract.ts';
 import { InProcessTransport } from '../../../broker/client/in-process-transport.ts';
 import { type ApiName, apis, type RequestOf, type ResponseOf } from '../../../broker/wire/apis.ts';
 import { ErrorCode } from '../../../broker/wire/errors.ts';

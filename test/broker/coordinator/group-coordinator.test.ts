@@ -1,6 +1,6 @@
 // Groups over a real log: the requests as Kafka's clients send them, time, restarts, and what is kept in __consumer_offsets.
 import { describe, expect, it } from 'vitest';
-import { type RequestOf, type ResponseOf } from '../../../broker/wire/apis.ts';
+import type { RequestOf, ResponseOf } from '../../../broker/wire/apis.ts';
 import { ErrorCode } from '../../../broker/wire/errors.ts';
 import { joinGroupRequest } from '../../../broker/wire/messages/11-join-group.ts';
 import { leaveGroupRequest } from '../../../broker/wire/messages/13-leave-group.ts';

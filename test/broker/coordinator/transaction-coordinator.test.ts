@@ -1,6 +1,6 @@
 // Transactions over a real log: the requests as Kafka's clients send them, restarts, timeouts, fencing, and offsets that move with a commit.
 import { describe, expect, it } from 'vitest';
-import { type RequestOf } from '../../../broker/wire/apis.ts';
+import type { RequestOf } from '../../../broker/wire/apis.ts';
 import { ErrorCode } from '../../../broker/wire/errors.ts';
 import { addOffsetsToTxnRequest } from '../../../broker/wire/messages/25-add-offsets-to-txn.ts';
 import { addPartitionsToTxnRequest } from '../../../broker/wire/messages/24-add-partitions-to-txn.ts';

@@ -1,8 +1,8 @@
 // Waiting requests: woken by their condition, by time, or when whoever asked is gone; never twice, and nothing stays behind.
 import { expect, test } from 'vitest';
-import { type Clock } from '../../../base/clock.ts';
+import type { Clock } from '../../../base/clock.ts';
 import { WaitingRequests } from '../../../broker/handlers/waiting.ts';
-import { type PartitionLog } from '../../../broker/log/contract.ts';
+import type { PartitionLog } from '../../../broker/log/contract.ts';
 
 class ManualTime implements Clock {
   private readonly timers: { at: number; action: () => void }[] = [];

@@ -2,8 +2,8 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../base/random.ts';
-import { type LogDirectory, type PartitionLog } from '../../../broker/log/contract.ts';
-import { type Compression } from '../../../broker/wire/compression.ts';
+import type { LogDirectory, PartitionLog } from '../../../broker/log/contract.ts';
+import type { Compression } from '../../../broker/wire/compression.ts';
 import { validateBatch } from '../../../broker/wire/record-batch.ts';
 import {
   batchOf,

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { type Clock, systemClock } from '../../../base/clock.ts';
 import { silentLogger } from '../../../base/logger.ts';
 import { type Random, seededRandom } from '../../../base/random.ts';
-import { type Appended, type LogDirectory, type PartitionLog } from '../../../broker/log/contract.ts';
+import type { Appended, LogDirectory, PartitionLog } from '../../../broker/log/contract.ts';
 import { openLogDirectory } from '../../../broker/log/log-directory.ts';
 import { forEachBatch } from '../../../broker/wire/record-batch.ts';
 import { batchOf, expectedCommitted, readCommitted, readRecords } from '../../support/batches.ts';

@@ -1,6 +1,6 @@
 // The log when the disk fails: full, broken, rotten, or with files missing.
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type LogDirectory, type PartitionLog } from '../../../broker/log/contract.ts';
+import type { LogDirectory, PartitionLog } from '../../../broker/log/contract.ts';
 import { appendValues, batchOf, expectedCommitted, readCommitted, readValues } from '../../support/batches.ts';
 import { CrashFiles } from '../../support/crash-files.ts';
 import { MemoryLog } from '../../support/memory-log.ts';

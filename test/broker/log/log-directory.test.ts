@@ -7,7 +7,7 @@ import { systemClock } from '../../../base/clock.ts';
 import { silentLogger } from '../../../base/logger.ts';
 import { nodeFiles } from '../../../base/node-files.ts';
 import { systemRandom } from '../../../base/random.ts';
-import { type LogDirectory, type PartitionLog } from '../../../broker/log/contract.ts';
+import type { LogDirectory, PartitionLog } from '../../../broker/log/contract.ts';
 import { type LogDirectoryOptions, openLogDirectory } from '../../../broker/log/log-directory.ts';
 import { ErrorCode } from '../../../broker/wire/errors.ts';
 import { validateBatch } from '../../../broker/wire/record-batch.ts';

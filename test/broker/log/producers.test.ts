@@ -1,7 +1,7 @@
 // Idempotence, transactions and what read_committed shows, on a partition.
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type LogDirectory, type PartitionLog } from '../../../broker/log/contract.ts';
+import type { LogDirectory, PartitionLog } from '../../../broker/log/contract.ts';
 import { decodeSnapshot, encodeSnapshot } from '../../../broker/log/producer-snapshot.ts';
 import { ProducerState, sequenceAfter } from '../../../broker/log/producer-state.ts';
 import { ErrorCode } from '../../../broker/wire/errors.ts';

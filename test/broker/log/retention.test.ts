@@ -1,7 +1,7 @@
 // Old segments: by age, by size, by max_disk; deleting records; segments by time.
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type LogDirectory, type PartitionLog } from '../../../broker/log/contract.ts';
-import { type LogDirectoryOptions } from '../../../broker/log/log-directory.ts';
+import type { LogDirectory, PartitionLog } from '../../../broker/log/contract.ts';
+import type { LogDirectoryOptions } from '../../../broker/log/log-directory.ts';
 import { ErrorCode } from '../../../broker/wire/errors.ts';
 import { batchOf, readValues } from '../../support/batches.ts';
 import { MemoryLog } from '../../support/memory-log.ts';

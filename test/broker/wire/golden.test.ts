@@ -6,7 +6,7 @@ import { readControlRecord } from '../../../broker/wire/control-batch.ts';
 import * as coordinatorRecords from '../../../broker/wire/messages/coordinator-records.ts';
 import { Reader } from '../../../broker/wire/reader.ts';
 import { type BatchHeader, forEachBatch, RecordCursor, validateBatch } from '../../../broker/wire/record-batch.ts';
-import { type Fields, type Message, type Shape } from '../../../broker/wire/schema.ts';
+import type { Fields, Message, Shape } from '../../../broker/wire/schema.ts';
 import { Writer } from '../../../broker/wire/writer.ts';
 
 interface MessageVector {

@@ -5,7 +5,7 @@ import { TailraceError } from '../../../base/errors.ts';
 import { apis } from '../../../broker/wire/apis.ts';
 import * as coordinatorRecords from '../../../broker/wire/messages/coordinator-records.ts';
 import { Reader } from '../../../broker/wire/reader.ts';
-import { type Message } from '../../../broker/wire/schema.ts';
+import type { Message } from '../../../broker/wire/schema.ts';
 import { Writer } from '../../../broker/wire/writer.ts';
 import { structValues } from './schema-values.ts';
 

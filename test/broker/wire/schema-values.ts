@@ -1,6 +1,6 @@
 // Values of a message for the property tests, derived from its own schema: whatever a version can carry, and defaults for what it cannot.
 import fc from 'fast-check';
-import { type Field, type Fields, type PrimitiveKind } from '../../../broker/wire/schema.ts';
+import type { Field, Fields, PrimitiveKind } from '../../../broker/wire/schema.ts';
 
 const maxElements = 3;
 

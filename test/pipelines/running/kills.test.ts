@@ -3,7 +3,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { nodeFiles } from '../../../base/node-files.ts';
 import { seededRandom } from '../../../base/random.ts';
-import { type PipelineRunner } from '../../../pipelines/runner.ts';
+import type { PipelineRunner } from '../../../pipelines/runner.ts';
 import { StepError } from '../../../pipelines/steps/step.ts';
 import { numbered, pipeline, PipelineWorld, step } from '../../support/pipeline-world.ts';
 import { StoppingFiles } from '../../support/stopping-files.ts';
