@@ -3,6 +3,6 @@ import { elasticsearchSink } from './elasticsearch/sink.ts';
 import { fileSink } from './file/sink.ts';
 import { hdfsSink } from './hdfs/sink.ts';
 import { stdoutSink } from './stdout.ts';
-import { type SinkDefinition } from './sink.ts';
+import type { SinkDefinition } from './sink.ts';
 
 export const sinkDefinitions: readonly SinkDefinition<unknown>[] = [elasticsearchSink, fileSink, hdfsSink, stdoutSink];

@@ -7,7 +7,7 @@
 // spaces. Anything else becomes `message`, with U+FFFD where it is not UTF-8. `@timestamp` and, when asked for, host and file (ECS names) are spliced
 // in at the front unless the line has a field of that name itself. A bulk knows where its items are, so that some of them can be sent again.
 import { isUtf8 } from 'node:buffer';
-import { type Coordinates, type Delivery, type DeliveryBatch } from '../sink.ts';
+import type { Coordinates, Delivery, DeliveryBatch } from '../sink.ts';
 import { DocumentIds } from './document-id.ts';
 import { clampTimeMs, type IndexTemplate } from './index-name.ts';
 import { jsonObject, notAnObject, scanJsonObject } from './json-object.ts';

@@ -1,5 +1,5 @@
 // The nodes of a store as one: finds out what it is, takes them in turn, passes over those that do not answer, and ends requests that take too long.
-import { type Clock } from '../../base/clock.ts';
+import type { Clock } from '../../base/clock.ts';
 import { TailraceError } from '../../base/errors.ts';
 import {
   ElasticNode,

@@ -2,7 +2,7 @@
 //   base64url of: first 8 bytes of the topic's id · varint partition · varint offset · varint ordinal · the pipeline's name in UTF-8
 // Varints are unsigned LEB128. All but the name end by themselves, so two records never share an id. Ids of a partition begin alike, which the
 // stores' dictionaries like. At most 512 bytes are allowed; names of pipelines are shorter than topics' (249 bytes), so there is room.
-import { type Coordinates } from '../sink.ts';
+import type { Coordinates } from '../sink.ts';
 
 const alphabet = Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_', 'latin1');
 const topicBytes = 8;

@@ -2,7 +2,7 @@
 // index, or an id could be created twice), {topic}, and {field.path} of the record. Filled-in values are made fit for an index name: lower case, no
 // characters that the stores refuse; missing ones are "unknown".
 import { TailraceError } from '../../base/errors.ts';
-import { type Coordinates, type Delivery } from '../sink.ts';
+import type { Coordinates, Delivery } from '../sink.ts';
 
 const timeLetters = ['Y', 'm', 'd', 'H', 'M'] as const;
 type TimeLetter = (typeof timeLetters)[number];

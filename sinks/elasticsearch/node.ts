@@ -2,7 +2,7 @@
 // else that has the bulk API) and Elastic's own client (Elasticsearch, with the media types of the server's major version). Both load their package on
 // first use. Timeouts and the choice of node are the cluster's (cluster.ts).
 import type * as elastic from '@elastic/elasticsearch';
-import { type Agent } from 'undici';
+import type { Agent } from 'undici';
 import { messageOf, TailraceError } from '../../base/errors.ts';
 
 export interface StoreRequest {

@@ -7,7 +7,7 @@
 //   blocked    nothing is wrong with the record: somebody must change a permission, a block, a template; the edge pauses and tries again
 //   misfit     the target cannot be used as it is (a data stream); the edge pauses until the configuration is changed
 //   split      the request is too large
-import { type BulkOperation } from './bulk.ts';
+import type { BulkOperation } from './bulk.ts';
 
 export type Verdict =
   | { kind: 'stored' }
@@ -27,21 +27,19 @@ const stored: Verdict = { kind: 'stored' };
 const alreadyThere: Verdict = { kind: 'already-there' };
 const maxReasonCharacters = 600;
 
-/** 400-class types that say something about the index or the cluster, not about the document. */
+/** Types that say something about the index or the cluster, not about the document. */
 const blockedTypes = new Set([
   'cluster_block_exception',
   'index_closed_exception',
   'index_not_found_exception',
-  'no_shard_available_action_exception',
   'security_exception',
-  'unavailable_shards_exception',
-  'process_cluster_event_timeout_exception',
 ]);
 /** The same, where the store gives only a general type: full clusters, missing pipelines, aliases without a write index. */
-const blockedReasons =
-  /maximum (normal |frozen )?shards|pipeline with id \[.*\] does not exist|no write index is defined|has more than one ind(ex|ices)|index_template \[.*\]|is not a valid index template/iu;
-const misfitReasons =
-  /only write ops with an op_type of create are allowed in data streams|\[require_data_stream\]|is a data stream|data stream .* (cannot|can't)/iu;
+const generalTypes = new Set(['illegal_argument_exception', 'validation_exception']);
+/** From the beginning of the reason on, for what comes later in it may be the words of the document. */
+const blockedReason =
+  /^(validation failed: \d+: )?this action would add \[\d+\]|^pipeline with id \[|^no write index is defined|^index \[.*\] matches multiple/iu;
+const misfitReason = /^only write ops with an op_type of create are allowed in data streams/iu;
 
 interface StoreError {
   type: string;
@@ -77,10 +75,11 @@ export function verdictOfItem(status: number, error: unknown, operation: BulkOpe
   if (status === 409 && operation === 'create') return alreadyThere;
   const read = readError(error);
   const reason = textOf(read, status);
-  if (misfitReasons.test(reason)) return { kind: 'misfit', reason };
-  if (status === 401 || status === 403 || blockedTypes.has(read.type) || blockedReasons.test(reason))
-    return { kind: 'blocked', reason };
+  if (status === 429 && read.type === 'cluster_block_exception') return { kind: 'blocked', reason };
   if (status === 429 || status === 408 || status >= 500 || status < 400) return { kind: 'retry', reason };
+  if (status === 401 || status === 403 || blockedTypes.has(read.type)) return { kind: 'blocked', reason };
+  if (generalTypes.has(read.type) && misfitReason.test(read.reason)) return { kind: 'misfit', reason };
+  if (generalTypes.has(read.type) && blockedReason.test(read.reason)) return { kind: 'blocked', reason };
   return { kind: 'refused', reason };
 }
 
@@ -95,7 +94,6 @@ export function verdictOfAnswer(
   const error = isRecord(body) ? readError(body['error']) : { type: '', reason: '' };
   const reason = textOf(error, status);
   if (status === 413) return { kind: 'split', reason };
-  if (blockedTypes.has(error.type)) return { kind: 'blocked', reason };
   if (status === 408 || status === 429 || status >= 500 || status < 400) return { kind: 'retry', reason };
   return { kind: 'blocked', reason };
 }

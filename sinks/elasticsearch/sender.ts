@@ -6,12 +6,12 @@
 import { Backoff } from '../../base/backoff.ts';
 import { type Clock, sleep } from '../../base/clock.ts';
 import { messageOf, TailraceError } from '../../base/errors.ts';
-import { type Random } from '../../base/random.ts';
-import { type DeliveryBatch, type Outcome } from '../sink.ts';
+import type { Random } from '../../base/random.ts';
+import type { DeliveryBatch, Outcome } from '../sink.ts';
 import { type Bulk, type BulkOperation, type BulkWriter, indexOf, someOf, splitBulk } from './bulk.ts';
-import { type StoreAnswer, type StoreRequest } from './node.ts';
+import type { StoreAnswer, StoreRequest } from './node.ts';
 import { type RequestVerdict, type Verdict, verdictOfAnswer } from './outcome.ts';
-import { type Pace } from './pace.ts';
+import type { Pace } from './pace.ts';
 
 /** The part of a cluster that bulks need. */
 export interface BulkStore {

@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import { messageOf } from '../../base/errors.ts';
 import { defineSink, durationSetting, sizeSetting } from '../definition.ts';
-import { type DeliveryBatch, type Outcome, type SendingSink, type SinkContext } from '../sink.ts';
+import type { DeliveryBatch, Outcome, SendingSink, SinkContext } from '../sink.ts';
 import { BulkWriter, ecsFieldPaths } from './bulk.ts';
 import { Cluster } from './cluster.ts';
 import { IndexTemplate } from './index-name.ts';

@@ -2,8 +2,8 @@
 // alias over several indices. In those an id is unique per backing index only, so a record that is sent again after a roll-over would be there twice.
 import { createHash } from 'node:crypto';
 import { TailraceError } from '../../base/errors.ts';
-import { type BulkStore } from './sender.ts';
-import { type IndexTemplate } from './index-name.ts';
+import type { BulkStore } from './sender.ts';
+import type { IndexTemplate } from './index-name.ts';
 
 const maxKnownNames = 10_000;
 const keyword = { type: 'keyword', ignore_above: 1024 };

@@ -1,8 +1,8 @@
 // What every sink must keep (sinks/sink.ts), given how to open one and how to read what became visible. The suite plays the runner: it keeps
 // the decisions itself, stops the sink at every change it makes on disk, and lets a new one recover from what was decided.
 import { describe, expect, it } from 'vitest';
-import { type Files } from '../../base/files.ts';
-import { type Manifest, type TwoPhaseSink, type WriterScope } from '../../sinks/sink.ts';
+import type { Files } from '../../base/files.ts';
+import type { Manifest, SendingSink, TwoPhaseSink, WriterScope } from '../../sinks/sink.ts';
 import { deliveryBatch, testPartition, type TestRecord } from '../support/deliveries.ts';
 import { StoppingFiles } from '../support/stopping-files.ts';
 
@@ -144,5 +144,71 @@ export function twoPhaseContract(name: string, { world: makeWorld, rounds }: Two
         if (outcome.finished) return;
       }
     });
+  });
+}
+
+/** A sending sink in a world of its own. */
+export interface SendingWorld {
+  open(): Promise<SendingSink>;
+  /** The texts of the records that a reader of the store sees. */
+  visible(): Promise<string[]>;
+  /** From now on the store takes everything and answers nothing. */
+  hang(): void;
+  end(): Promise<void>;
+}
+
+/** Declares the tests of one idempotent sink. Records are lines of text. */
+export function sendingContract(name: string, makeWorld: () => Promise<SendingWorld>): void {
+  describe(`${name}: idempotent contract`, () => {
+    const signal = new AbortController().signal;
+    const records = Array.from({ length: 50 }, (_, offset) => ({ offset, text: `line ${offset}` }));
+    const texts = records.map(({ text }) => text).sort();
+
+    async function inWorld(test: (world: SendingWorld, sink: SendingSink) => Promise<void>): Promise<void> {
+      const world = await makeWorld();
+      const sink = await world.open();
+      try {
+        await test(world, sink);
+      } finally {
+        await sink.close();
+        await world.end();
+      }
+    }
+
+    it('stores each record once, and takes an empty batch', () =>
+      inWorld(async (world, sink) => {
+        expect(await sink.deliver(deliveryBatch(records), signal)).toBeUndefined();
+        await sink.deliver(deliveryBatch([]), signal);
+        expect((await world.visible()).sort()).toEqual(texts);
+      }));
+
+    it('knows what is there when it is sent again, by another sink too', () =>
+      inWorld(async (world, sink) => {
+        await sink.deliver(deliveryBatch(records.slice(0, 30)), signal);
+        const other = await world.open();
+        const outcomes = (await other.deliver(deliveryBatch(records), signal))!;
+        await other.close();
+        expect(outcomes.map(({ kind }) => kind)).toEqual(
+          records.map(({ offset }) => (offset < 30 ? 'already-there' : 'stored')),
+        );
+        expect((await world.visible()).sort()).toEqual(texts);
+      }));
+
+    it('keeps partitions, and topics that were made again, apart', () =>
+      inWorld(async (world, sink) => {
+        await sink.deliver(deliveryBatch(records), signal);
+        await sink.deliver(deliveryBatch(records, { ...testPartition, partition: 1 }), signal);
+        await sink.deliver(deliveryBatch(records, { ...testPartition, topicId: Buffer.alloc(16, 8) }), signal);
+        expect(await world.visible()).toHaveLength(records.length * 3);
+      }));
+
+    it('ends at once when the signal does', () =>
+      inWorld(async (world, sink) => {
+        world.hang();
+        const stop = new AbortController();
+        const delivery = sink.deliver(deliveryBatch(records), stop.signal);
+        stop.abort(new Error('stopped by the test'));
+        await expect(delivery).rejects.toThrow('stopped by the test');
+      }));
   });
 }

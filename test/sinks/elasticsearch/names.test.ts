@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { DocumentIds } from '../../../sinks/elasticsearch/document-id.ts';
 import { IndexTemplate } from '../../../sinks/elasticsearch/index-name.ts';
 import { settingsOfUrl, storeUrlProblem } from '../../../sinks/elasticsearch/url.ts';
-import { type Coordinates, type Delivery } from '../../../sinks/sink.ts';
+import type { Coordinates, Delivery } from '../../../sinks/sink.ts';
 import { testPartition } from '../../support/deliveries.ts';
 
 function idOf(pipeline: string, coordinates: Coordinates, offset: number, ordinal: number): string {
