@@ -78,6 +78,14 @@ async function openHouse({ plan, dataDirectory, logger }: ApplianceOptions): Pro
   };
 }
 
+/** Files that standard output and error go to: tailing them would feed them with what is logged about it. */
+async function ownOutputs(): Promise<Set<string>> {
+  const stats = await Promise.all(
+    ['/dev/stdout', '/dev/stderr'].map((path) => files.stat(path).catch(() => undefined)),
+  );
+  return new Set(stats.flatMap((stat) => (stat?.kind === 'file' ? [stat.identity] : [])));
+}
+
 /** By topic, the groups of the edges that read it and are no jobs: what they have not delivered is not deleted for room. */
 function readersOf(plan: Plan): Map<string, string[]> {
   const readers = new Map<string, string[]>();
@@ -144,6 +152,7 @@ export class Appliance {
     try {
       const { plan, logger, once } = options;
       await ensureTopics(house.client, plan.topics, logger);
+      const excludedIdentities = await ownOutputs();
       const common = { client: house.client, instance: house.instance, files, clock, random: systemRandom };
       const runner = new PipelineRunner({
         ...common,
@@ -154,7 +163,13 @@ export class Appliance {
       await runner.start();
       const agents = new Map<string, Agent>();
       for (const { name, definition, settings, topic } of plan.agents) {
-        const context = { ...common, name, host: hostname(), logger: logger.child({ agent: name }) };
+        const context = {
+          ...common,
+          excludedIdentities,
+          name,
+          host: hostname(),
+          logger: logger.child({ agent: name }),
+        };
         const agent = definition.create(settings, topic, context, { once });
         agents.set(name, agent);
         await agent.start();

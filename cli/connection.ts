@@ -6,18 +6,24 @@ import { createClient } from '../broker/client/client.ts';
 import type { KafkaClient } from '../broker/client/contract.ts';
 import { parseBootstrap, SocketTransport } from '../broker/client/socket-transport.ts';
 
-/** Runs `work` with a client for `broker` and closes it, whatever happens. */
+const clientId = 'tailrace-cli';
+
+/** Runs `work` with a client for `broker` and closes it, whatever happens. Throws TLR_UNREACHABLE at once when nobody answers there. */
 export async function withClient<T>(broker: string, work: (client: KafkaClient) => Promise<T>): Promise<T> {
-  const client = createClient({
-    transport: new SocketTransport({ bootstrap: parseBootstrap(broker), clientId: 'tailrace-cli', clock: systemClock }),
-    clientId: 'tailrace-cli',
-    clock: systemClock,
-    random: systemRandom,
-    logger: silentLogger,
-  });
+  const transport = new SocketTransport({ bootstrap: parseBootstrap(broker), clientId, clock: systemClock });
+  await checkReachable(transport);
+  const client = createClient({ transport, clientId, clock: systemClock, random: systemRandom, logger: silentLogger });
   try {
     return await work(client);
   } finally {
     await client.close();
   }
+}
+
+/** The client itself is patient, as pipelines need it; a person at a terminal wants to know now. */
+async function checkReachable(transport: SocketTransport): Promise<void> {
+  const attempts = await Promise.allSettled(transport.bootstrap.map((address) => transport.connect(address)));
+  const reached = attempts.filter((attempt) => attempt.status === 'fulfilled');
+  await Promise.all(reached.map((attempt) => attempt.value.close()));
+  if (reached.length === 0) throw (attempts[0] as PromiseRejectedResult).reason;
 }

@@ -9,6 +9,8 @@ const verbs: Record<string, () => Promise<AddVerb>> = {
   up: async () => (await import('./commands/up.ts')).addUp,
   pipe: async () => (await import('./commands/pipe.ts')).addPipe,
   check: async () => (await import('./commands/check.ts')).addCheck,
+  test: async () => (await import('./commands/test.ts')).addTest,
+  graph: async () => (await import('./commands/graph.ts')).addGraph,
   topics: async () => (await import('./commands/topics.ts')).addTopics,
   produce: async () => (await import('./commands/produce.ts')).addProduce,
   consume: async () => (await import('./commands/consume.ts')).addConsume,

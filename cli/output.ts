@@ -2,7 +2,7 @@
 import { messageOf, TailraceError } from '../base/errors.ts';
 import { formatCount } from '../base/units.ts';
 
-/** Exit codes that mean something (design of the command). */
+/** Exit codes that mean something. */
 export const ExitCode = { done: 0, refused: 1, usage: 2 } as const;
 
 const colours = { red: 31, green: 32, yellow: 33, cyan: 36, dim: 2, bold: 1 } as const;

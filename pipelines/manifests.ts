@@ -4,6 +4,7 @@
 //   value  JSON object with "v": 1: { manifest } as the sink has it, or for jobs { ends: { topic: { partition: offset } }, done, records }
 // Only the last record of a key counts. Read up to the end E that was taken after the reader's own producer was fenced in: records of
 // other edges' open transactions below E are waited for, they end within seconds.
+import { compactedTopicConfigs } from '../broker/client/compacted-topic.ts';
 import { TailraceError } from '../base/errors.ts';
 import type { Consumer, KafkaClient, OutgoingRecord } from '../broker/client/contract.ts';
 import type { Manifest, WriterScope } from '../sinks/sink.ts';
@@ -49,7 +50,11 @@ export class ManifestStore {
 
   /** Makes the topic when it is missing. */
   async create(): Promise<void> {
-    const topic = { name: manifestsTopic, partitions: 1, configs: { 'cleanup.policy': 'compact' } };
+    const topic = {
+      name: manifestsTopic,
+      partitions: 1,
+      configs: compactedTopicConfigs,
+    };
     await this.client.admin().createTopic(topic, { ifMissing: true });
   }
 

@@ -1,5 +1,5 @@
 // The sink contract: what the runner (pipelines/runner.ts) asks of a sink and what it promises in return. A sink knows
-// nothing of topics beyond coordinates. There are three ways to deliver (design §6): 'two-phase' sinks prepare under temporary
+// nothing of topics beyond coordinates. There are three ways to deliver: 'two-phase' sinks prepare under temporary
 // names and publish what the broker has decided; 'idempotent' sinks send under an id made of the coordinates; 'at-least-once'
 // sinks can do neither, and `tailrace check` says so. Every sink runs the suite in test/sinks/contract.ts.
 import type { Clock } from '../base/clock.ts';

@@ -1,5 +1,5 @@
 // One life of a tail agent: fence earlier lives, read back what they committed, then sweep, read and commit until something fails or it is
-// to stop. Crash-only (design §6): a session that failed is thrown away with everything it knew, and the next one begins from the topic.
+// to stop. Crash-only: a session that failed is thrown away with everything it knew, and the next one begins from the topic.
 import { partitionForKey } from '../../broker/wire/murmur2.ts';
 import type { AgentContext } from '../agent.ts';
 import { recordOverheadBytes, Shipper } from '../shipper.ts';

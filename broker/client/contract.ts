@@ -169,7 +169,7 @@ export interface ProducerOptions {
 }
 
 /**
- * Crash-only (Jepsen's rule, design §6): after any error but a refused batch the producer is dead; call init() again, which fences every other
+ * Crash-only (Jepsen's rule): after any error but a refused batch the producer is dead; call init() again, which fences every other
  * producer of the same transactional id and aborts what was open, and read back what was committed.
  */
 export interface Producer {

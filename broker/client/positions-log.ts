@@ -2,6 +2,7 @@
 import { type Clock, sleep } from '../../base/clock.ts';
 import { TailraceError } from '../../base/errors.ts';
 import { RecordCursor } from '../wire/record-batch.ts';
+import { compactedTopicConfigs } from './compacted-topic.ts';
 import type { Admin, Consumer, KafkaClient } from './contract.ts';
 import { positionsTopic } from './positions-record.ts';
 
@@ -10,10 +11,7 @@ const catchUpDeadlineMs = 120_000;
 
 /** Makes the topic unless it is there. */
 export async function createPositionsTopic(admin: Admin): Promise<void> {
-  await admin.createTopic(
-    { name: positionsTopic, partitions: 1, configs: { 'cleanup.policy': 'compact' } },
-    { ifMissing: true },
-  );
+  await admin.createTopic({ name: positionsTopic, partitions: 1, configs: compactedTopicConfigs }, { ifMissing: true });
 }
 
 export class PositionsLog {

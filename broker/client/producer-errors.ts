@@ -1,4 +1,4 @@
-// What a producer does about an error, in one table: abort the transaction and go on, or be dead until init() (crash-only, design §6).
+// What a producer does about an error, in one table: abort the transaction and go on, or be dead until init() (crash-only).
 import { TailraceError } from '../../base/errors.ts';
 import { ErrorCode, KafkaError } from '../wire/errors.ts';
 

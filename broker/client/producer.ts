@@ -1,4 +1,4 @@
-// The idempotent, transactional producer. It is crash-only (design §6, Jepsen's rule): after an error whose outcome is not certain it does nothing
+// The idempotent, transactional producer. It is crash-only (Jepsen's rule): after an error whose outcome is not certain it does nothing
 // more until init(), which fences whoever has the transactional id, aborts what was open, and starts new sequences. Only a batch that was
 // refused for certain leaves it alive.
 //

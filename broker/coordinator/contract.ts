@@ -10,7 +10,7 @@ export interface RequestContext {
   version: number;
   clientId: string;
   clientHost: string;
-  /** True for requests of this process (agents, pipelines): a restart ends such members at once (design §5). */
+  /** True for requests of this process (agents, pipelines): a restart ends such members at once. */
   inProcess: boolean;
 }
 

@@ -17,6 +17,8 @@ export const OFFSETS_TOPIC = '__consumer_offsets';
 export const TRANSACTIONS_TOPIC = '__transaction_state';
 
 const replayBytes = 1024 * 1024;
+/** Only closed segments are compacted, and each start reads what is left. */
+const segmentBytes = 16 * 1024 * 1024;
 
 export interface CoordinatorRecord {
   key: Buffer;
@@ -75,7 +77,7 @@ export class CoordinatorTopic {
       await this.log.createTopic({
         name: this.name,
         partitions: this.initialPartitions,
-        configs: { 'cleanup.policy': 'compact', 'compression.type': 'producer' },
+        configs: { 'cleanup.policy': 'compact', 'compression.type': 'producer', 'segment.bytes': String(segmentBytes) },
       });
     } catch (error) {
       if (!(error instanceof KafkaError) || error.errorCode !== ErrorCode.TOPIC_ALREADY_EXISTS) throw error;

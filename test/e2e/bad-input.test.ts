@@ -1,9 +1,11 @@
 // Bad input gets a clear error and nothing is lost: what is printed, and the exit code.
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { endAll, freePort, run, start } from '../support/command.ts';
+import { endAll, freePort, root, run, start } from '../support/command.ts';
 
 let folder: string;
 let port: number;
@@ -62,15 +64,14 @@ it('leaves a data directory from a newer version alone', async () => {
   await expect.poll(() => made.stdout, { timeout: 15_000 }).toContain('broker 127.0.0.1');
   made.signal('SIGTERM');
   expect((await made.end()).code).toBe(0);
-  const path = join(folder, 'tailrace-data', 'meta.properties');
-  const properties = readFileSync(path, 'utf8');
-  expect(properties).toMatch(/^version=\d+$/m);
-  const newer = properties.replace(/^version=\d+$/m, 'version=999');
+  const path = join(folder, 'tailrace-data', 'tailrace-metadata.log');
+  const newer = readFileSync(path);
+  newer[7] = '9'.charCodeAt(0);
   writeFileSync(path, newer);
   const refused = await tailrace('up', '--once');
   expect(refused.code).toBe(1);
   expect(refused.stderr).toMatch(/TLR_DATA_VERSION/);
-  expect(readFileSync(path, 'utf8')).toBe(newer);
+  expect(readFileSync(path)).toEqual(newer);
 });
 
 it('goes on when a directory, an unreadable or a missing file is given as a file', async () => {
@@ -86,6 +87,27 @@ sinks: { s: "file:out/{partition}-{offset}.log" }
   expect(result.code, result.stderr).toBe(0);
   expect(result.stderr + result.stdout).toMatch(/directory\.log/);
   expect(readFileSync(join(folder, 'out', readdirSync(join(folder, 'out'))[0]!), 'utf8')).toBe('one\ntwo\n');
+});
+
+it('does not tail what it writes itself', async () => {
+  write(`
+broker: { listen: "127.0.0.1:${port}" }
+agents: { a: "tail://${folder}/*.log" }
+pipelines: { p: { from: a, to: s } }
+sinks: { s: "file:out/{partition}-{offset}.log" }
+`);
+  writeFileSync(join(folder, 'real.log'), 'one\n');
+  const own = openSync(join(folder, 'own.log'), 'w');
+  const child = spawn(join(root, 'tailrace'), ['up', '--once', '--log-level', 'debug'], {
+    cwd: folder,
+    stdio: ['ignore', own, own],
+  });
+  closeSync(own);
+  const [code] = (await once(child, 'close')) as [number];
+  const said = readFileSync(join(folder, 'own.log'), 'utf8');
+  expect(code, said).toBe(0);
+  expect(said).toMatch(/^a +1 /m);
+  expect(readFileSync(join(folder, 'out', readdirSync(join(folder, 'out'))[0]!), 'utf8')).toBe('one\n');
 });
 
 it('says that no broker answers', async () => {
