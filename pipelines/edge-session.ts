@@ -7,12 +7,12 @@
 //   publish  temporary names become final ones                      → the next session publishes again, which does no harm
 import { sleep } from '../base/clock.ts';
 import { assert, TailraceError } from '../base/errors.ts';
-import { type Consumer, type FetchedBatches, type TopicPartition } from '../broker/client/contract.ts';
-import { type Coordinates, type Manifest, type WriterScope } from '../sinks/sink.ts';
+import type { Consumer, FetchedBatches, TopicPartition } from '../broker/client/contract.ts';
+import type { Coordinates, Manifest, WriterScope } from '../sinks/sink.ts';
 import { type Account, addAccount, emptyAccount } from './account.ts';
 import { deadLetterRecord } from './dead-letter.ts';
-import { type Decider } from './decide.ts';
-import { type EdgeOptions } from './edge.ts';
+import type { Decider } from './decide.ts';
+import type { EdgeOptions } from './edge.ts';
 import { type JobRecord, scopeKey } from './manifests.ts';
 import { PartitionProgress } from './progress.ts';
 import { PassThroughBatch, type SourceBatch } from './source-batch.ts';

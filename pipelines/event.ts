@@ -1,10 +1,10 @@
 // The event that steps see: a view of the record under the cursor, with everything made on demand. One is reused for all records of an edge.
 import { decodeFileReference, fileReferenceHeader } from '../broker/client/positions-record.ts';
-import { type RecordCursor } from '../broker/wire/record-batch.ts';
-import { type Coordinates } from '../sinks/sink.ts';
+import type { RecordCursor } from '../broker/wire/record-batch.ts';
+import type { Coordinates } from '../sinks/sink.ts';
 import { ExactInteger } from './exact-integer.ts';
 import { getField } from './steps/fields.ts';
-import { type Event, type EventMeta, type Fields } from './steps/step.ts';
+import type { Event, EventMeta, Fields } from './steps/step.ts';
 
 /** What is known of the files that agents read (broker/client/file-registry.ts). */
 export interface FileNames {

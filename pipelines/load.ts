@@ -4,7 +4,7 @@ import { type Diagnostic, renderDiagnostics, sortDiagnostics } from './diagnosti
 import { expandConfig } from './expansion.ts';
 import { type Issue, issuesOf } from './issues.ts';
 import { mergeSources } from './merge.ts';
-import { type Plan } from './plan.ts';
+import type { Plan } from './plan.ts';
 import { type Definitions, namesOf, planConfig } from './planner.ts';
 import { Reporter } from './reporter.ts';
 import { configSchema } from './schema.ts';

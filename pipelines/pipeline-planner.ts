@@ -1,11 +1,13 @@
 // Pipelines of a configuration: names to topics and sinks, steps compiled (also those borrowed with `use`), one consumer group per edge.
+import { messageOf } from '../base/errors.ts';
 import { suggest } from './diagnostics.ts';
-import { type EdgePlan, type PipelinePlan, type SinkPlan } from './plan.ts';
-import { type Names } from './planner.ts';
-import { type Reporter } from './reporter.ts';
+import type { EdgePlan, PipelinePlan, SinkPlan } from './plan.ts';
+import type { Names } from './planner.ts';
+import type { Reporter } from './reporter.ts';
 import { type Config, type PipelineConfig, topicName } from './schema.ts';
-import { type Path } from './source.ts';
-import { type StepFiles } from './step-files.ts';
+import type { Path } from './source.ts';
+import type { StepFiles } from './step-files.ts';
+import { compileTopicPattern, patternSource, type TopicPattern } from './topic-pattern.ts';
 import { compileSteps, fingerprintSteps } from './step-planner.ts';
 
 export interface Known {
@@ -48,7 +50,7 @@ export class PipelinePlanner {
     const targets = [this.pipelines[String(steps?.path[1])]?.to ?? []].flat();
     return {
       name,
-      from: this.planFrom(pipeline.from, [...path, 'from']),
+      ...this.planFrom(pipeline.from, [...path, 'from']),
       start,
       until,
       steps: steps === undefined ? [] : compileSteps(steps.list, steps.path, { targets, files, reporter }),
@@ -58,8 +60,33 @@ export class PipelinePlanner {
     };
   }
 
-  private planFrom(from: string | string[], path: Path): string[] {
-    return eachOnce(from, path, this.reporter).flatMap(([topic, at]) => {
+  private planFrom(from: string | string[], path: Path): Pick<PipelinePlan, 'from' | 'fromPatterns'> {
+    const named: [string, Path][] = [];
+    const fromPatterns: TopicPattern[] = [];
+    for (const [text, at] of eachOnce(from, path, this.reporter)) {
+      const source = patternSource(text);
+      if (source === undefined) named.push([text, at]);
+      else fromPatterns.push(...this.planPattern(source, at));
+    }
+    const matched = [...this.known.names.filled].filter((topic) => fromPatterns.some(({ matches }) => matches(topic)));
+    return { from: [...new Set([...this.planNamed(named), ...matched])], fromPatterns };
+  }
+
+  private planPattern(source: string, at: Path): TopicPattern[] {
+    try {
+      const pattern = compileTopicPattern(source);
+      const { filled } = this.known.names;
+      if (!this.known.external && ![...filled].some((topic) => pattern.matches(topic)))
+        this.reporter.warn(at, `nothing here writes to a topic that matches /${source}/`, 'value');
+      return [pattern];
+    } catch (error) {
+      this.reporter.error(at, messageOf(error));
+      return [];
+    }
+  }
+
+  private planNamed(named: readonly [string, Path][]): string[] {
+    return named.flatMap(([topic, at]) => {
       const valid = topicName.safeParse(topic);
       if (!valid.success) {
         this.reporter.error(at, `from: ${valid.error.issues[0]?.message ?? 'is no topic'}`);

@@ -1,8 +1,9 @@
 // What a configuration means, after loading and checking: plain data that the command starts from, the runner runs, and `tailrace graph`
 // draws. Everything is resolved: names are wired, steps compiled, units numbers, defaults filled in.
-import { type AgentDefinition } from '../agents/agent.ts';
-import { type SinkDefinition } from '../sinks/sink.ts';
-import { type Event, type Step } from './steps/step.ts';
+import type { AgentDefinition } from '../agents/agent.ts';
+import type { SinkDefinition } from '../sinks/sink.ts';
+import type { Event, Step } from './steps/step.ts';
+import type { TopicPattern } from './topic-pattern.ts';
 
 export interface Plan {
   /** Files it came from. */
@@ -18,6 +19,8 @@ export interface Plan {
   agents: readonly AgentPlan[];
   pipelines: readonly PipelinePlan[];
   sinks: readonly SinkPlan[];
+  /** Run by `tailrace test` and nothing else. */
+  tests: readonly TestPlan[];
   warnings: readonly string[];
 }
 
@@ -50,7 +53,10 @@ export type StartPosition = 'earliest' | 'latest' | { timestampMs: number };
 
 export interface PipelinePlan {
   name: string;
+  /** Topics by name: those written so, and those of this configuration that a pattern matches. */
   from: readonly string[];
+  /** Topics that match are read too, also those that appear later. */
+  fromPatterns: readonly TopicPattern[];
   start: StartPosition;
   /** With an end the pipeline is a job: 'now' is the end offsets when the job first starts, kept with it. */
   until: 'now' | { timestampMs: number } | undefined;
@@ -60,6 +66,30 @@ export interface PipelinePlan {
   edges: readonly EdgePlan[];
   /** `<pipeline>.dlq`. */
   deadLetterTopic: string;
+}
+
+/** What should become of some lines in a pipeline (unit-tests.ts). */
+export interface TestPlan {
+  name: string;
+  /** Where it stands, `file:line:column`. */
+  place: string;
+  pipeline: PipelinePlan;
+  /** The lines as they are read. */
+  lines: readonly string[];
+  /** Time of the records before the steps. */
+  atMs: number;
+  file: { path: string; host: string; position: number } | undefined;
+  expected: {
+    /** What goes out, in order; empty: dropped. A text is the whole line, a map are fields. */
+    out: readonly (string | Readonly<Record<string, unknown>>)[] | undefined;
+    /** Maps of `out` name all fields. */
+    exact: boolean;
+    /** Part of the reason of a dead letter. */
+    fails: string | undefined;
+    /** As under `to`. */
+    targets: readonly string[] | undefined;
+    timeMs: number | undefined;
+  };
 }
 
 /** One pipeline-to-sink connection with its own consumer group. */

@@ -1,22 +1,16 @@
 // Wires a valid configuration: agents to topics, pipelines from topics to sinks, steps compiled, defaults filled in. Reports all that does not
 // fit together; makes a Plan only when nothing is wrong.
-import { type AgentDefinition } from '../agents/agent.ts';
-import { type SinkDefinition } from '../sinks/sink.ts';
+import type { AgentDefinition } from '../agents/agent.ts';
+import type { SinkDefinition } from '../sinks/sink.ts';
 import { isLoopback, parseAddress, parseBootstrap } from './address.ts';
 import { resolveComponent } from './components.ts';
 import { suggest } from './diagnostics.ts';
 import { PipelinePlanner } from './pipeline-planner.ts';
-import {
-  type AgentPlan,
-  type BrokerPlan,
-  type Plan,
-  type PipelinePlan,
-  type SinkPlan,
-  type TopicPlan,
-} from './plan.ts';
-import { type Reporter } from './reporter.ts';
+import type { AgentPlan, BrokerPlan, Plan, PipelinePlan, SinkPlan, TopicPlan } from './plan.ts';
+import type { Reporter } from './reporter.ts';
 import { type Config, type TopicConfig, topicName } from './schema.ts';
-import { type StepFiles } from './step-files.ts';
+import type { StepFiles } from './step-files.ts';
+import { planTests } from './test-planner.ts';
 import { findCycles } from './topic-graph.ts';
 
 export interface Definitions {
@@ -47,7 +41,8 @@ export function planConfig(
   const pipelines = new PipelinePlanner(config, known, stepFiles, reporter).planAll();
   for (const { pipeline, description } of findCycles(pipelines))
     reporter.error(['pipelines', pipeline, 'to'], `records would go round without end: ${description}`);
-  warnUnused(config, sinks, reporter);
+  const tests = planTests(config.tests ?? [], pipelines, reporter);
+  warnUnused(config, sinks, pipelines, reporter);
   if (broker === undefined || reporter.failed) return undefined;
   return {
     files,
@@ -59,6 +54,7 @@ export function planConfig(
     agents,
     pipelines,
     sinks: [...sinks.values()],
+    tests,
     warnings: [],
   };
 }
@@ -152,12 +148,17 @@ function asRecord(value: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }
 
-function warnUnused(config: Config, sinks: ReadonlyMap<string, SinkPlan>, reporter: Reporter): void {
+function warnUnused(
+  config: Config,
+  sinks: ReadonlyMap<string, SinkPlan>,
+  pipelines: readonly PipelinePlan[],
+  reporter: Reporter,
+): void {
   const targets = Object.values(config.pipelines ?? {}).flatMap(({ to }) => to);
   for (const name of sinks.keys())
     if (!targets.includes(name)) reporter.warn(['sinks', name], `no pipeline leads to the sink ${name}`);
   const { filled } = namesOf({ ...config, topics: {} });
-  const read = new Set(Object.values(config.pipelines ?? {}).flatMap(({ from }) => from));
+  const read = new Set(pipelines.flatMap(({ from }) => from));
   for (const name of Object.keys(config.topics ?? {})) {
     const near = filled.has(name) || read.has(name) ? '' : suggest(name, filled);
     if (near !== '') reporter.warn(['topics', name], `nothing here writes to the topic ${name} or reads it${near}`);

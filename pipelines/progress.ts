@@ -1,10 +1,10 @@
 // How far one partition of an edge has come since it was assigned: position, account, and what waits for the next decision.
-import { type TopicPartitionOffset } from '../broker/client/contract.ts';
-import { type Coordinates, type Outcome } from '../sinks/sink.ts';
+import type { TopicPartitionOffset } from '../broker/client/contract.ts';
+import type { Coordinates, Outcome } from '../sinks/sink.ts';
 import { type Account, decodeAccount, emptyAccount, encodeAccount } from './account.ts';
 import { type DeadLetter, sizeOf } from './dead-letter.ts';
-import { type SourceBatch } from './source-batch.ts';
-import { type Transformed } from './transform.ts';
+import type { SourceBatch } from './source-batch.ts';
+import type { Transformed } from './transform.ts';
 
 export class PartitionProgress {
   readonly coordinates: Coordinates;

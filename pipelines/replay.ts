@@ -2,19 +2,19 @@
 // pipelines do not notice. Its identity is topic, sink and steps: an unfinished one goes on where it was, also after kill -9; a finished one is not done
 // twice unless `again` starts a new attempt. Attempts are groups: replay.<topic>.<hash>, then …<hash>.2, …<hash>.3.
 import { createHash } from 'node:crypto';
-import { type Clock } from '../base/clock.ts';
+import type { Clock } from '../base/clock.ts';
 import { TailraceError } from '../base/errors.ts';
-import { type Files } from '../base/files.ts';
-import { type Logger } from '../base/logger.ts';
-import { type Random } from '../base/random.ts';
+import type { Files } from '../base/files.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Random } from '../base/random.ts';
 import { FileRegistry } from '../broker/client/file-registry.ts';
-import { type KafkaClient } from '../broker/client/contract.ts';
-import { type SinkContext } from '../sinks/sink.ts';
+import type { KafkaClient } from '../broker/client/contract.ts';
+import type { SinkContext } from '../sinks/sink.ts';
 import { emptyAccount } from './account.ts';
 import { Edge } from './edge.ts';
-import { type EdgeAccount } from './ledger.ts';
+import type { EdgeAccount } from './ledger.ts';
 import { type JobRecord, ManifestStore } from './manifests.ts';
-import { type PipelinePlan, type SinkPlan, type StartPosition } from './plan.ts';
+import type { PipelinePlan, SinkPlan, StartPosition } from './plan.ts';
 
 export interface ReplayRequest {
   topic: string;

@@ -82,6 +82,35 @@ const pipeline = z.strictObject({
   to: names,
 });
 
+const line = z.union(
+  [z.string(), z.record(z.string(), z.unknown())],
+  'a line, or a map that is written as a line of JSON',
+);
+const unitTest = z.strictObject({
+  name: z.string().optional().describe('what is shown for it'),
+  pipeline: z.string().describe('whose steps are run'),
+  in: z.union([line, z.array(line).min(1)], 'a line, a map, or a list of them').describe('what is read'),
+  at: time.optional().describe('the time of the records before the steps; default is 2026-01-01T00:00:00Z'),
+  meta: z
+    .strictObject({ path: z.string().optional(), host: z.string().optional(), position: z.int().min(0).optional() })
+    .optional()
+    .describe('the file the lines were read from'),
+  out: z
+    .union(
+      [z.literal('dropped'), line, z.array(line)],
+      'dropped, the line that goes out, a map of fields, or a list of these',
+    )
+    .optional()
+    .describe('what goes out: a text is the whole line, a map are fields that must be there so (null: absent)'),
+  exact: z.boolean().optional().describe('no other fields than those of `out` go out'),
+  fails: z.string().optional().describe('the record becomes a dead letter, with this in its reason'),
+  to: z
+    .union([z.string(), z.array(z.string())], 'a target, or a list of them')
+    .optional()
+    .describe('where it goes, of the targets of the pipeline'),
+  time: time.optional().describe("the record's time after the steps"),
+});
+
 const nothingYet = z.null().transform(() => ({}));
 
 export const configSchema = z.strictObject({
@@ -96,10 +125,13 @@ export const configSchema = z.strictObject({
   agents: z.record(plainName, component('agent')).optional(),
   pipelines: z.record(plainName, pipeline).optional(),
   sinks: z.record(plainName, component('sink')).optional(),
+  /** Unit tests of pipelines, run by `tailrace test`. */
+  tests: z.array(unitTest).optional(),
 });
 
 export type Config = z.infer<typeof configSchema>;
 export type PipelineConfig = z.infer<typeof pipeline>;
+export type TestConfig = z.infer<typeof unitTest>;
 export type TopicConfig = z.infer<typeof topic>;
 
 /** What may stand beside any step. */

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { dirname, isAbsolute, join } from 'node:path';
 import { messageOf } from '../base/errors.ts';
-import { type Locator, type Path, type SourceOptions } from './source.ts';
+import type { Locator, Path, SourceOptions } from './source.ts';
 import { steps as definitions } from './steps/index.ts';
 
 export class StepFiles {

@@ -4,13 +4,13 @@ import { messageOf } from '../base/errors.ts';
 import { suggest } from './diagnostics.ts';
 import { compileCondition, compileExpression, ExpressionError } from './expression.ts';
 import { issuesOf } from './issues.ts';
-import { type CompiledStep } from './plan.ts';
+import type { CompiledStep } from './plan.ts';
 import { compilePattern } from './regex.ts';
-import { type Reporter } from './reporter.ts';
+import type { Reporter } from './reporter.ts';
 import { stepExtras } from './schema.ts';
-import { type Path } from './source.ts';
-import { type StepFiles } from './step-files.ts';
-import { type AnyStepDefinition, type StepContext } from './steps/definition.ts';
+import type { Path } from './source.ts';
+import type { StepFiles } from './step-files.ts';
+import type { AnyStepDefinition, StepContext } from './steps/definition.ts';
 import { steps as definitions } from './steps/index.ts';
 
 const extras = Object.keys(stepExtras.shape);

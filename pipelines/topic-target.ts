@@ -1,11 +1,11 @@
 // Delivery into a topic of the same cluster: records and offsets in one transaction. A record keeps its key and headers and gets the coordinates it was first
 // read from in the header "o". Keyed records go to their key's partition, others keep their partition's number, so order is kept.
-import { type ProducerTransaction } from '../broker/client/contract.ts';
+import type { ProducerTransaction } from '../broker/client/contract.ts';
 import { BatchBuilder, encodeHeaders } from '../broker/wire/batch-builder.ts';
 import { partitionForKey } from '../broker/wire/murmur2.ts';
 import { addOrigin } from './origin.ts';
-import { type SourceBatch } from './source-batch.ts';
-import { type Target } from './target.ts';
+import type { SourceBatch } from './source-batch.ts';
+import type { Target } from './target.ts';
 
 const batchBytes = 512 * 1024;
 /** A transaction is committed when it has gone on for this long, or holds this much. */

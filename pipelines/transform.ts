@@ -1,15 +1,15 @@
 // Runs the steps over fetched records once and keeps what came out: the records to deliver, those dropped by a rule, the dead letters. Changed records
 // are compact JSON of their fields; all others are slices of what was fetched. Steps are pure, so doing it again gives the same.
 import { messageOf, TailraceError } from '../base/errors.ts';
-import { type FetchedBatches } from '../broker/client/contract.ts';
+import type { FetchedBatches } from '../broker/client/contract.ts';
 import { RecordCursor } from '../broker/wire/record-batch.ts';
-import { type Coordinates } from '../sinks/sink.ts';
-import { type DeadLetter } from './dead-letter.ts';
+import type { Coordinates } from '../sinks/sink.ts';
+import type { DeadLetter } from './dead-letter.ts';
 import { type FileNames, RecordEvent } from './event.ts';
 import { pieceOrdinal } from './origin.ts';
-import { type CompiledStep } from './plan.ts';
+import type { CompiledStep } from './plan.ts';
 import { forEachRecord, headersAt, type RecordHeader, type SourceBatch, type SourceDelivery } from './source-batch.ts';
-import { type Fields } from './steps/step.ts';
+import type { Fields } from './steps/step.ts';
 
 class KeptRecord implements SourceDelivery {
   readonly offset: number;

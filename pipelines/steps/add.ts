@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import { defineStep } from './definition.ts';
 import { copyValue, getField, setField } from './fields.ts';
-import { type Event } from './step.ts';
+import type { Event } from './step.ts';
 
 const value = z.union(
   [z.string(), z.number(), z.boolean(), z.null(), z.array(z.string())],

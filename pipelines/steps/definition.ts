@@ -1,10 +1,10 @@
 // How a step is declared: one file with its settings (a zod schema, which also gives the JSON Schema and the docs), and how it is compiled.
 // Compiling reports everything that is wrong, each at its place, instead of throwing at the first.
-import { type z } from 'zod';
-import { type Expression } from '../expression.ts';
-import { type Pattern } from '../regex.ts';
-import { type Path } from '../source.ts';
-import { type Event, type Step } from './step.ts';
+import type { z } from 'zod';
+import type { Expression } from '../expression.ts';
+import type { Pattern } from '../regex.ts';
+import type { Path } from '../source.ts';
+import type { Event, Step } from './step.ts';
 
 /** What compiling a step may use. Paths are relative to the step's settings. A thing that failed is reported and comes back as undefined. */
 export interface StepContext {

@@ -1,7 +1,7 @@
 // Fields by path. "user.name" is the field of that very name where there is one, else `name` inside the map `user`. Fields come from data, so
 // only own properties count and nothing is ever written through a prototype.
 import { ExactInteger } from '../exact-integer.ts';
-import { type Fields } from './step.ts';
+import type { Fields } from './step.ts';
 
 /** A map of fields: no list, and not one of our own kinds of value. */
 export function isFields(value: unknown): value is Fields {

@@ -1,6 +1,6 @@
 // The registry of steps: one line each. A new step is one file, a line here, and a test.
 import { add } from './add.ts';
-import { type AnyStepDefinition } from './definition.ts';
+import type { AnyStepDefinition } from './definition.ts';
 import { drop } from './drop.ts';
 import { keep } from './keep.ts';
 import { lookup } from './lookup.ts';

@@ -6,7 +6,7 @@ import { messageOf } from '../../base/errors.ts';
 import { splitCsv } from '../parsers/csv.ts';
 import { defineStep } from './definition.ts';
 import { copyValue, define, getField, isFields, setField } from './fields.ts';
-import { type Fields } from './step.ts';
+import type { Fields } from './step.ts';
 
 const settings = z.strictObject({
   file: z

@@ -3,9 +3,9 @@
 // share: what goes elsewhere counts there as dropped by rule. A replay into another sink takes what is dropped nowhere.
 import { z } from 'zod';
 import { suggest } from '../diagnostics.ts';
-import { type Path } from '../source.ts';
+import type { Path } from '../source.ts';
 import { defineStep, type StepContext } from './definition.ts';
-import { type Event } from './step.ts';
+import type { Event } from './step.ts';
 
 const rule = z.strictObject({
   when: z.string().optional().describe('the rule fits where this is true; always when it is left out'),

@@ -4,7 +4,7 @@ import { hash } from 'node:crypto';
 import { z } from 'zod';
 import { defineStep } from './definition.ts';
 import { getField } from './fields.ts';
-import { type Event } from './step.ts';
+import type { Event } from './step.ts';
 
 const example = 'write a part of the records, such as 10% or 0.1';
 const rate = z.union([z.string(), z.number()], example).transform((given, context) => {

@@ -38,7 +38,7 @@ describe('problems', () => {
     ['sink: {}', '1:1: error: unknown key "sink" (did you mean "sinks"?)'],
     [
       'colour: red',
-      '1:1: error: unknown key "colour"; there are data, instance, max_disk, broker, topics, agents, pipelines, sinks',
+      '1:1: error: unknown key "colour"; there are data, instance, max_disk, broker, topics, agents, pipelines, sinks, tests',
     ],
     ['data: 5', '1:7: error: data: must be a text'],
     ['topics: [x]', '1:9: error: topics: must be a map of names'],

@@ -193,6 +193,7 @@ export function pipeline(from: string, target: SinkPlan | string, given: Partial
     ...{
       name,
       from: [from],
+      fromPatterns: [],
       start: 'earliest',
       until: undefined,
       steps: [],

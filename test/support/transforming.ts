@@ -1,7 +1,7 @@
 // Lines through the steps of a pipeline as an edge runs them: what goes out, with its ordinals, and the counts.
-import { type FetchedBatches } from '../../broker/client/contract.ts';
+import type { FetchedBatches } from '../../broker/client/contract.ts';
 import { BatchBuilder } from '../../broker/wire/batch-builder.ts';
-import { type CompiledStep } from '../../pipelines/plan.ts';
+import type { CompiledStep } from '../../pipelines/plan.ts';
 import { type Transformed, Transformer } from '../../pipelines/transform.ts';
 
 /** One fetch of a topic "t", from offset 0 on. */

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { TailraceError } from '../../../base/errors.ts';
 import { decodeAccount } from '../../../pipelines/account.ts';
-import { type SinkPlan } from '../../../pipelines/plan.ts';
-import { type PipelineRunner } from '../../../pipelines/runner.ts';
-import { type DeliveryBatch, type Outcome } from '../../../sinks/sink.ts';
+import type { SinkPlan } from '../../../pipelines/plan.ts';
+import type { PipelineRunner } from '../../../pipelines/runner.ts';
+import type { DeliveryBatch, Outcome } from '../../../sinks/sink.ts';
 import { numbered, pipeline, PipelineWorld, sinkPlan, step } from '../../support/pipeline-world.ts';
 
 let world: PipelineWorld;

@@ -1,16 +1,16 @@
 // The parts of the loop that need no broker: origins, accounts, fetched batches, events, the ledger.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type FetchedBatches } from '../../../broker/client/contract.ts';
+import type { FetchedBatches } from '../../../broker/client/contract.ts';
 import { writeFileReference } from '../../../broker/client/positions-record.ts';
 import { BatchBuilder, encodeHeaders } from '../../../broker/wire/batch-builder.ts';
 import { decodeAccount, emptyAccount, encodeAccount, isBalanced } from '../../../pipelines/account.ts';
-import { type FileNames } from '../../../pipelines/event.ts';
+import type { FileNames } from '../../../pipelines/event.ts';
 import { parseExactJson } from '../../../pipelines/exact-integer.ts';
 import { type AgentAccount, buildLedger, type EdgeAccount, renderLedger } from '../../../pipelines/ledger.ts';
 import { decodeOrigin, encodeOrigin } from '../../../pipelines/origin.ts';
 import { PassThroughBatch, type SourceDelivery } from '../../../pipelines/source-batch.ts';
-import { type Fields } from '../../../pipelines/steps/step.ts';
+import type { Fields } from '../../../pipelines/steps/step.ts';
 import { Transformer } from '../../../pipelines/transform.ts';
 import { numbered, step } from '../../support/pipeline-world.ts';
 

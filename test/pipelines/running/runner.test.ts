@@ -1,7 +1,7 @@
 // Edges on a real broker: topics into files, steps, dead letters, topics into topics, jobs.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { decodeOrigin } from '../../../pipelines/origin.ts';
-import { type PipelineRunner } from '../../../pipelines/runner.ts';
+import type { PipelineRunner } from '../../../pipelines/runner.ts';
 import { StepError } from '../../../pipelines/steps/step.ts';
 import { numbered, pipeline, PipelineWorld, step } from '../../support/pipeline-world.ts';
 

@@ -2,8 +2,8 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { isBalanced } from '../../../pipelines/account.ts';
 import { decodeOrigin, pieceOrdinal } from '../../../pipelines/origin.ts';
-import { type PipelineRunner } from '../../../pipelines/runner.ts';
-import { type Outcome } from '../../../sinks/sink.ts';
+import type { PipelineRunner } from '../../../pipelines/runner.ts';
+import type { Outcome } from '../../../sinks/sink.ts';
 import { pipeline, PipelineWorld, sinkPlan } from '../../support/pipeline-world.ts';
 import { compile } from '../../support/planning.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type CompiledStep } from '../../../pipelines/plan.ts';
+import type { CompiledStep } from '../../../pipelines/plan.ts';
 import { load, planOf, problemsOf } from '../../support/planning.ts';
 import { transform } from '../../support/transforming.ts';
 
