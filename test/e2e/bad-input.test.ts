@@ -63,7 +63,7 @@ it('leaves a data directory from a newer version alone', async () => {
   const made = start(['up'], { cwd: folder });
   await expect.poll(() => made.stdout, { timeout: 15_000 }).toContain('broker 127.0.0.1');
   made.signal('SIGTERM');
-  expect((await made.end()).code).toBe(0);
+  expect(await made.end()).toMatchObject({ code: 0, signal: null });
   const path = join(folder, 'tailrace-data', 'tailrace-metadata.log');
   const newer = readFileSync(path);
   newer[7] = '9'.charCodeAt(0);

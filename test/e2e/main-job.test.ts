@@ -143,6 +143,17 @@ describe('up', () => {
     expect((await up.end()).code).toBe(0);
   });
 
+  it('runs a broker when the file has nothing else', async () => {
+    writeConfig('');
+    const up = start(['up'], { cwd: folder });
+    await until('ready', () => up.stdout.includes('broker 127.0.0.1'));
+    expect((await run(['produce', 'greetings', ...broker()], { cwd: folder, input: 'hello' })).code).toBe(0);
+    expect((await tailrace('consume', 'greetings', ...broker())).stdout).toBe('hello\n');
+    expect(up.process.exitCode, up.stderr).toBeNull();
+    up.signal('SIGTERM');
+    expect(await up.end()).toMatchObject({ code: 0, signal: null });
+  });
+
   it('is refused on a data directory that another process uses', async () => {
     writeConfig(plain.replace('LOGS', folder));
     const up = start(['up'], { cwd: folder });
