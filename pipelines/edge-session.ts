@@ -14,6 +14,7 @@ import { deadLetterRecord } from './dead-letter.ts';
 import type { Decider } from './decide.ts';
 import type { EdgeOptions } from './edge.ts';
 import { type JobRecord, scopeKey } from './manifests.ts';
+import type { StartPosition } from './plan.ts';
 import { PartitionProgress } from './progress.ts';
 import { PassThroughBatch, type SourceBatch } from './source-batch.ts';
 import { scopeOf, type Target } from './target.ts';
@@ -33,6 +34,8 @@ export type Ends = ReadonlyMap<string, ReadonlyMap<number, number>>;
 export interface SessionHooks {
   /** After each decision, and when there is nothing to read: the edge works. */
   healthy(): void;
+  /** Asked after each round: whether the topics to read are others by now. */
+  topicsChanged(wanted: Ends | undefined): Promise<boolean>;
   /** Asked after each round: the ends to reach now, when somebody waits for that. */
   drainEnds(): Ends | undefined;
   drained(): void;
@@ -45,6 +48,7 @@ export class EdgeSession {
   private readonly decider: Decider;
   private readonly job: JobRecord | undefined;
   private readonly hooks: SessionHooks;
+  private readonly topics: readonly string[];
   private readonly consumer: Consumer;
   private readonly transformer: Transformer | undefined;
   private readonly partitions = new Map<string, PartitionProgress>();
@@ -59,6 +63,9 @@ export class EdgeSession {
       target: Target;
       decider: Decider;
       job: JobRecord | undefined;
+      topics: readonly string[];
+      /** Where a partition begins that the group has not read yet. */
+      start: StartPosition;
       hooks: SessionHooks;
       instanceId: string | undefined;
     },
@@ -68,6 +75,7 @@ export class EdgeSession {
     this.decider = parts.decider;
     this.job = parts.job;
     this.hooks = parts.hooks;
+    this.topics = parts.topics;
     this.startedMs = this.lastDecisionMs = options.clock.monotonicMs();
     const { steps, fileNames: names } = options;
     const askedPaths = this.target.fieldPaths;
@@ -75,7 +83,7 @@ export class EdgeSession {
     this.transformer =
       steps.length > 0 || asks ? new Transformer({ steps, names, askedPaths, target: this.target.name }) : undefined;
     this.consumer = options.client.consumer({
-      ...{ groupId: options.group, topics: options.topics, isolation: 'read_committed', start: options.start },
+      ...{ groupId: options.group, topics: parts.topics, isolation: 'read_committed', start: parts.start },
       ...{ maxBytes: fetchBytesAt(options.bytesPerSecond), minBytes: 1, maxWaitMs: pollMs },
       ...(parts.instanceId === undefined ? {} : { instanceId: parts.instanceId }),
       onAssigned: (assigned) => this.onAssigned(assigned),
@@ -94,7 +102,10 @@ export class EdgeSession {
     return sum;
   }
 
-  /** Runs until `stop` (then everything taken is decided first), or until the job is done: true then. `kill` ends waits with an error. */
+  /**
+   * Runs until `stop`, or until there are other topics to read (then everything taken is decided first), or until the job is done: true then. `kill`
+   * ends waits with an error.
+   */
   async run(stop: AbortSignal, kill: AbortSignal): Promise<boolean> {
     await this.consumer.start();
     while (!stop.aborted) {
@@ -107,6 +118,7 @@ export class EdgeSession {
       await this.decideDue();
       if (fetched.length === 0) this.hooks.healthy();
       const ends = this.hooks.drainEnds();
+      if (this.job === undefined && (await this.hooks.topicsChanged(ends))) break;
       if (ends !== undefined && this.hasReached(ends)) {
         await this.decideAll();
         this.hooks.drained();
@@ -235,7 +247,7 @@ export class EdgeSession {
 
   /** Partitions that share files must have one owner. */
   private async checkOwnsAll(): Promise<void> {
-    for (const { name, partitions } of await this.options.client.admin().topics(this.options.topics)) {
+    for (const { name, partitions } of await this.options.client.admin().topics(this.topics)) {
       if (partitions.every(({ partition }) => this.partitions.has(nameOf({ topic: name, partition })))) continue;
       const message = `${this.options.group}: the path of ${this.target.name} lets partitions share files, but another member owns some of ${name}; add {partition} to the path`;
       throw new TailraceError('TLR_CONFIG', message);

@@ -14,7 +14,9 @@ import { EdgeSession, type Ends } from './edge-session.ts';
 import type { FileNames } from './event.ts';
 import type { JobRecord, ManifestStore } from './manifests.ts';
 import type { CompiledStep, PipelinePlan, StartPosition } from './plan.ts';
+import { lookMs, Subscription } from './subscription.ts';
 import { SendingTarget, type Target, TwoPhaseTarget } from './target.ts';
+import type { TopicPattern } from './topic-pattern.ts';
 import { TopicTarget } from './topic-target.ts';
 
 export interface EdgeOptions {
@@ -24,6 +26,8 @@ export interface EdgeOptions {
   pipeline: string;
   instance: string;
   topics: readonly string[];
+  /** Topics that match are read too, also those that appear later. */
+  patterns?: readonly TopicPattern[];
   start: StartPosition;
   /** Makes the edge a bounded job. */
   until: PipelinePlan['until'];
@@ -74,17 +78,25 @@ export class Edge {
   private running: Promise<void> | undefined;
   private drain: { ends: Ends | undefined; resolve: (problem: string | undefined) => void } | undefined;
   private readonly backoff: Backoff;
+  private readonly subscription: Subscription;
   private loggedMs = 0;
 
   constructor(options: EdgeOptions) {
     this.options = options;
     this.group = options.group;
+    const { topics, patterns = [] } = options;
+    this.subscription = new Subscription({ topics, patterns }, () => options.client.admin(), options.clock);
     this.backoff = new Backoff(backoff, options.random);
   }
 
   /** Begins; returns at once. */
   start(): void {
     this.running ??= this.run();
+  }
+
+  /** What it reads, as of the last look. */
+  topics(): readonly string[] {
+    return this.subscription.topics;
   }
 
   status(): EdgeStatus {
@@ -161,9 +173,11 @@ export class Edge {
         await this.readAccount();
         return true;
       }
+      if (job === undefined && !(await this.findTopics())) return false;
       target = await this.openTarget(decider, () => session?.generation ?? -1);
       session = new EdgeSession(options, {
-        ...{ target, decider, job, hooks: this.hooks() },
+        ...{ target, decider, job, start: await this.startNow(), hooks: this.hooks() },
+        topics: job === undefined ? this.topics() : Object.keys(job.ends),
         instanceId: options.client.inProcess ? undefined : `tailrace-${options.instance}-${options.group}`,
       });
       this.session = session;
@@ -176,6 +190,24 @@ export class Edge {
       // Each on its own: what one of them cannot close must not keep the others open.
       for (const part of [session, target, decider]) await part?.close().catch(() => undefined);
     }
+  }
+
+  /** False when no topic matches: nothing is to be done until one does. */
+  private async findTopics(): Promise<boolean> {
+    await this.subscription.look();
+    if (this.topics().length > 0) return true;
+    this.healthy();
+    if (this.drain?.ends !== undefined) this.resolveDrain(undefined);
+    await sleep(this.options.clock, lookMs, this.stopping.signal).catch(() => undefined);
+    return false;
+  }
+
+  /** Where new partitions begin. `latest` is meant for the first start: a topic that appears later is read from its beginning, so that none of it is lost. */
+  private async startNow(): Promise<StartPosition> {
+    const { start, patterns = [], client, group } = this.options;
+    if (start !== 'latest' || patterns.length === 0) return start;
+    const isFirst = (await client.admin().groupOffsets(group)).size === 0;
+    return isFirst ? start : 'earliest';
   }
 
   private async orKilled<T>(work: Promise<T>): Promise<T> {
@@ -212,14 +244,15 @@ export class Edge {
 
   /** The job as it was first started: its ends are taken once, and kept. */
   private async prepareJob(decider: Decider): Promise<JobRecord | undefined> {
-    const { until, manifests, client, topics } = this.options;
+    const { until, manifests, client } = this.options;
     if (until === undefined) return undefined;
     await decider.init();
     await manifests.refresh(this.stopping.signal);
     const known = manifests.job(this.group);
     if (known !== undefined) return known;
+    await this.subscription.look();
     const ends: JobRecord['ends'] = {};
-    for (const topic of topics) {
+    for (const topic of this.topics()) {
       const offsets = await client.admin().offsets(topic, until === 'now' ? 'latest' : until);
       ends[topic] = Object.fromEntries([...offsets].map(([partition, offset]) => [String(partition), offset]));
     }
@@ -240,6 +273,7 @@ export class Edge {
   private hooks() {
     return {
       healthy: () => this.healthy(),
+      topicsChanged: (wanted: Ends | undefined) => this.subscription.hasChanged(wanted),
       drainEnds: () => this.drain?.ends,
       drained: () => this.resolveDrain(undefined),
       progress: (records: number, bytes: number) => this.options.onProgress?.(records, bytes),

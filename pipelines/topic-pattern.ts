@@ -22,3 +22,11 @@ export function compileTopicPattern(source: string): TopicPattern {
     matches: (topic) => !topic.startsWith('__') && !topic.endsWith('.dlq') && pattern.test(topic),
   };
 }
+
+/** Everything under `from`, patterns between slashes: for people. */
+export function describeSources(pipeline: {
+  from: readonly string[];
+  fromPatterns: readonly TopicPattern[];
+}): string[] {
+  return [...pipeline.from, ...pipeline.fromPatterns.map(({ source }) => `/${source}/`)];
+}
