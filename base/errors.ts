@@ -5,6 +5,7 @@ export const errorHints = {
   TLR_INTERNAL: 'This is a defect in Tailrace: please report it with the message.',
   TLR_USAGE: 'Run the command with --help.',
   TLR_CONFIG: 'Mend the configuration and start again; nothing was changed.',
+  TLR_RESTART: 'Stop Tailrace and start it again with the new configuration, or undo that part of the change.',
   TLR_NOT_FOUND: 'Check the name.',
   TLR_LOCKED: 'Stop the other process, or use another data directory.',
   TLR_DATA_VERSION: 'Use the newer Tailrace for this data directory; it was left untouched.',

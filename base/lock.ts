@@ -58,6 +58,12 @@ function isAlive(owner: Owner): boolean {
   }
 }
 
+/** The pid of the living process of this machine that holds the lock of `directory`; undefined when there is none. */
+export function lockHolder(directory: string): number | undefined {
+  const owner = readOwner(join(directory, '.lock'));
+  return owner !== undefined && isAlive(owner) ? owner.pid : undefined;
+}
+
 /** Undefined where the platform has no abstract sockets. Rejects with EADDRINUSE when another process listens. */
 async function listenAbstract(name: string): Promise<Server | undefined> {
   if (process.platform !== 'linux') return undefined;

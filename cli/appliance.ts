@@ -2,8 +2,7 @@
 // agents, pipelines, broker. The composition of `up` and `pipe`.
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { Agent } from '../agents/agent.ts';
-import { type Clock, systemClock } from '../base/clock.ts';
+import { type Clock, sleep, systemClock } from '../base/clock.ts';
 import { messageOf, TailraceError } from '../base/errors.ts';
 import type { Files } from '../base/files.ts';
 import { acquireLock, type Lock } from '../base/lock.ts';
@@ -16,9 +15,13 @@ import type { KafkaClient } from '../broker/client/contract.ts';
 import { InProcessTransport } from '../broker/client/in-process-transport.ts';
 import { SocketTransport } from '../broker/client/socket-transport.ts';
 import { buildLedger, type Ledger } from '../pipelines/ledger.ts';
-import type { Plan, TopicPlan } from '../pipelines/plan.ts';
+import type { Plan } from '../pipelines/plan.ts';
+import { comparePlans, describeDifference } from '../pipelines/plan-difference.ts';
 import { PipelineRunner } from '../pipelines/runner.ts';
 import { instanceOf } from './identity.ts';
+import { RunningAgents } from './running-agents.ts';
+import { reachSinks } from './sink-reach.ts';
+import { setTopics } from './topic-settings.ts';
 
 export interface ApplianceOptions {
   plan: Plan;
@@ -33,6 +36,8 @@ interface House {
   lock: Lock | undefined;
   client: KafkaClient;
   instance: string;
+  /** What the broker asks before it deletes for room. */
+  readers: Map<string, string[]>;
 }
 
 const files: Files = nodeFiles;
@@ -43,18 +48,19 @@ async function openHouse({ plan, dataDirectory, logger }: ApplianceOptions): Pro
   await files.makeDirectory(dataDirectory);
   const clientId = `tailrace-${hostname()}`;
   const dependencies = { clientId, clock, random: systemRandom, logger };
+  const readers = readersOf([plan]);
   if (plan.broker.kind === 'external') {
     const lock = await acquireLock(dataDirectory);
     const transport = new SocketTransport({ bootstrap: plan.broker.bootstrap, clientId, clock });
     const instance = await instanceOf(dataDirectory, plan.instance, files, systemRandom);
-    return { broker: undefined, lock, client: createClient({ ...dependencies, transport }), instance };
+    return { broker: undefined, lock, client: createClient({ ...dependencies, transport }), instance, readers };
   }
   const broker = await Broker.open({
     dataDirectory,
     listen: plan.broker.listen,
     settings: plan.broker.settings,
     ...(plan.maxDiskBytes === undefined ? {} : { maxDiskBytes: plan.maxDiskBytes }),
-    readers: readersOf(plan),
+    readers,
     files,
     clock,
     random: systemRandom,
@@ -75,6 +81,7 @@ async function openHouse({ plan, dataDirectory, logger }: ApplianceOptions): Pro
     lock: undefined,
     client: createClient({ ...dependencies, transport: new InProcessTransport(broker, clientId) }),
     instance,
+    readers,
   };
 }
 
@@ -87,61 +94,54 @@ async function ownOutputs(): Promise<Set<string>> {
 }
 
 /** By topic, the groups of the edges that read it and are no jobs: what they have not delivered is not deleted for room. */
-function readersOf(plan: Plan): Map<string, string[]> {
-  const readers = new Map<string, string[]>();
-  for (const { from, edges, until } of plan.pipelines) {
+function readersOf(plans: readonly Plan[]): Map<string, string[]> {
+  const readers = new Map<string, Set<string>>();
+  for (const { from, edges, until } of plans.flatMap(({ pipelines }) => pipelines)) {
     if (until !== undefined) continue;
-    for (const topic of from) readers.set(topic, [...(readers.get(topic) ?? []), ...edges.map((edge) => edge.group)]);
+    for (const topic of from)
+      readers.set(topic, new Set([...(readers.get(topic) ?? []), ...edges.map(({ group }) => group)]));
   }
-  return readers;
+  return new Map([...readers].map(([topic, groups]) => [topic, [...groups]]));
 }
 
-/** Makes missing topics, and brings the settings of declared ones to what the configuration says. */
-async function ensureTopics(client: KafkaClient, topics: readonly TopicPlan[], logger: Logger): Promise<void> {
-  const admin = client.admin();
-  const known = new Map((await admin.topics()).map((topic) => [topic.name, topic]));
-  for (const topic of topics) {
-    const existing = known.get(topic.name);
-    if (existing === undefined) {
-      await admin.createTopic(
-        { name: topic.name, partitions: topic.partitions, configs: { ...topic.configs } },
-        { ifMissing: true },
-      );
-      continue;
-    }
-    if (topic.declared && existing.partitions.length !== topic.partitions) {
-      logger.warn('a topic keeps the partitions it was made with', {
-        topic: topic.name,
-        partitions: existing.partitions.length,
-        configured: topic.partitions,
-      });
-    }
-    const current = await admin.describeConfigs(topic.name);
-    const changes = Object.entries(topic.configs).filter(([name, value]) => current[name]?.value !== value);
-    if (changes.length > 0) await admin.alterConfigs(topic.name, Object.fromEntries(changes));
-  }
+function replaceEntries<Key, Value>(map: Map<Key, Value>, entries: ReadonlyMap<Key, Value>): void {
+  map.clear();
+  for (const [key, value] of entries) map.set(key, value);
 }
+
+/** How long an agent or edge that is replaced may take to finish what it has taken. */
+const replaceDeadlineMs = 10_000;
 
 export class Appliance {
   private readonly house: House;
-  private readonly agents: ReadonlyMap<string, Agent>;
+  private readonly agents: RunningAgents;
   private readonly runner: PipelineRunner;
   private readonly logger: Logger;
+  private readonly scratch: string;
+  private plan: Plan;
+  /** Resolves when a change of the plan begins. */
+  private changing = Promise.withResolvers<boolean>();
+  /** The change under way, or the last one. */
+  private applying: Promise<unknown> = Promise.resolve();
+  private stopping = false;
   /** Rejects when something ended for good: the disk failed, or another process took over. Never resolves. */
   readonly failed: Promise<never>;
 
-  private constructor(house: House, agents: ReadonlyMap<string, Agent>, runner: PipelineRunner, logger: Logger) {
+  private constructor(
+    options: ApplianceOptions,
+    house: House,
+    parts: { agents: RunningAgents; runner: PipelineRunner; scratch: string },
+  ) {
     this.house = house;
-    this.agents = agents;
-    this.runner = runner;
-    this.logger = logger;
+    this.agents = parts.agents;
+    this.runner = parts.runner;
+    this.scratch = parts.scratch;
+    this.plan = options.plan;
+    this.logger = options.logger;
     const diskFailed = house.broker?.failed.then((error) => {
       throw new TailraceError('TLR_DISK_FAILED', `the log stopped for good: ${messageOf(error)}`, { cause: error });
     });
-    this.failed = Promise.race([
-      ...(diskFailed === undefined ? [] : [diskFailed]),
-      ...[...agents.values()].map((agent) => agent.failed),
-    ]);
+    this.failed = Promise.race([...(diskFailed === undefined ? [] : [diskFailed]), this.agents.failed]);
     this.failed.catch(() => undefined);
   }
 
@@ -151,34 +151,74 @@ export class Appliance {
     const house = await openHouse({ ...options, dataDirectory });
     try {
       const { plan, logger, once } = options;
-      await ensureTopics(house.client, plan.topics, logger);
+      await setTopics(
+        house.client,
+        plan.topics.map((topic) => ({ topic, dropped: [] })),
+        logger,
+      );
       const excludedIdentities = await ownOutputs();
       const common = { client: house.client, instance: house.instance, files, clock, random: systemRandom };
-      const runner = new PipelineRunner({
-        ...common,
-        scratch: join(dataDirectory, 'scratch'),
-        pipelines: plan.pipelines,
-        logger,
-      });
+      const scratch = join(dataDirectory, 'scratch');
+      const runner = new PipelineRunner({ ...common, scratch, pipelines: plan.pipelines, logger });
       await runner.start();
-      const agents = new Map<string, Agent>();
-      for (const { name, definition, settings, topic } of plan.agents) {
-        const context = {
-          ...common,
-          excludedIdentities,
-          name,
-          host: hostname(),
-          logger: logger.child({ agent: name }),
-        };
-        const agent = definition.create(settings, topic, context, { once });
-        agents.set(name, agent);
-        await agent.start();
-      }
-      return new Appliance(house, agents, runner, logger);
+      const agents = new RunningAgents({ context: { ...common, excludedIdentities }, logger, once });
+      for (const agent of plan.agents) await agents.start(agent);
+      return new Appliance(options, house, { agents, runner, scratch });
     } catch (error) {
       await closeHouse(house);
       throw error;
     }
+  }
+
+  /**
+   * Goes over to another plan, touching only what is different, and says what that was. Rejects, and leaves everything as it was, when something needs a
+   * restart (TLR_RESTART), a sink of a new or changed edge cannot be opened (TLR_SINK), or an agent cannot start. One call after the other.
+   */
+  apply(plan: Plan): Promise<readonly string[]> {
+    const done = this.applying.catch(() => undefined).then(() => this.change(plan));
+    this.applying = done;
+    this.changing.resolve(true);
+    this.changing = Promise.withResolvers<boolean>();
+    return done;
+  }
+
+  private async change(plan: Plan): Promise<readonly string[]> {
+    const { client, readers } = this.house;
+    const before = this.plan;
+    const difference = comparePlans(before, plan);
+    const { restart, topics, agents, edges } = difference;
+    if (restart.length > 0) {
+      throw new TailraceError('TLR_RESTART', `${restart.join(' and ')} cannot change while Tailrace runs`);
+    }
+    const coming = [...edges.added, ...edges.changed.map(({ to }) => to)];
+    await reachSinks(coming, this.scratch);
+    this.throwIfStopping();
+    replaceEntries(readers, readersOf([before, plan]));
+    try {
+      await setTopics(client, topics, this.logger);
+      if (coming.length > 0) await this.runner.prepare();
+      await this.agents.replace(agents, replaceDeadlineMs);
+    } catch (error) {
+      await setTopics(client, comparePlans(plan, before).topics, this.logger).catch((problem: unknown) => {
+        this.logger.warn('topics could not be set back', { error: messageOf(problem) });
+      });
+      replaceEntries(readers, readersOf([before]));
+      throw error;
+    }
+    this.throwIfStopping();
+    const leaving = [...edges.removed, ...edges.changed.map(({ from }) => from)];
+    await this.runner.replace(
+      leaving.map(({ edge }) => edge.group),
+      coming,
+      replaceDeadlineMs,
+    );
+    replaceEntries(readers, readersOf([plan]));
+    this.plan = plan;
+    return describeDifference(difference);
+  }
+
+  private throwIfStopping(): void {
+    if (this.stopping) throw new TailraceError('TLR_CLOSED', 'tailrace is stopping');
   }
 
   /** Where clients can reach the embedded broker. */
@@ -188,17 +228,23 @@ export class Appliance {
 
   /** `--once`: resolves when all that was there is in the topics and every edge has delivered what is in them. */
   async drained(): Promise<void> {
-    await Promise.all([...this.agents.values()].map((agent) => agent.drained()));
+    await Promise.all(this.agents.entries().map(([, agent]) => agent.drained()));
     await this.runner.drain();
   }
 
   /** Resolves when every pipeline of the configuration is a finished job and no agent keeps the process busy; else never. */
-  jobsFinished(): Promise<void> {
-    return this.agents.size > 0 ? new Promise(() => undefined) : this.runner.jobsFinished();
+  async jobsFinished(): Promise<void> {
+    for (;;) {
+      await this.applying.catch(() => undefined);
+      const { promise: changing } = this.changing;
+      const finished = this.agents.count > 0 ? new Promise<boolean>(() => undefined) : this.runner.jobsFinished();
+      // Edges that a change of the plan ends are no finished jobs.
+      if ((await Promise.race([changing, finished])) !== true) return;
+    }
   }
 
   ledger(): Ledger {
-    const agents = [...this.agents].map(([name, agent]) => ({ agent: name, ...agent.ledger() }));
+    const agents = this.agents.entries().map(([name, agent]) => ({ agent: name, ...agent.ledger() }));
     return buildLedger(agents, this.runner.accounts());
   }
 
@@ -206,11 +252,9 @@ export class Appliance {
   async stop(deadlineMs: number): Promise<void> {
     const endMs = clock.monotonicMs() + deadlineMs;
     const leftMs = () => Math.max(0, endMs - clock.monotonicMs());
-    const results = await Promise.allSettled([...this.agents.values()].map((agent) => agent.stop(leftMs())));
-    for (const result of results) {
-      if (result.status === 'rejected')
-        this.logger.warn('an agent did not stop cleanly', { error: messageOf(result.reason) });
-    }
+    this.stopping = true;
+    await Promise.race([this.applying.catch(() => undefined), sleep(clock, leftMs())]);
+    await this.agents.stopAll(leftMs);
     await this.runner.stop(leftMs()).catch((error: unknown) => {
       this.logger.warn('pipelines did not stop cleanly', { error: messageOf(error) });
     });

@@ -7,6 +7,7 @@ type AddVerb = (program: Command, defaultBroker: string) => void;
 /** Every verb and where it lives, in the order of the help. */
 const verbs: Record<string, () => Promise<AddVerb>> = {
   up: async () => (await import('./commands/up.ts')).addUp,
+  reload: async () => (await import('./commands/reload.ts')).addReload,
   pipe: async () => (await import('./commands/pipe.ts')).addPipe,
   check: async () => (await import('./commands/check.ts')).addCheck,
   test: async () => (await import('./commands/test.ts')).addTest,

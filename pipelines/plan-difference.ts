@@ -114,9 +114,7 @@ function compare<Item>(
 
 function sameAgent(before: AgentPlan, after: AgentPlan): boolean {
   return (
-    before.definition === after.definition &&
-    before.topic === after.topic &&
-    sameData(before.settings, after.settings)
+    before.definition === after.definition && before.topic === after.topic && sameData(before.settings, after.settings)
   );
 }
 
@@ -125,8 +123,11 @@ function sameEdge(before: EdgeOfPipeline, after: EdgeOfPipeline): boolean {
 }
 
 /** What an edge has from its pipeline. The other edges of it, and compiled steps, are not part of that. */
-function ownPart({ steps: _steps, edges: _edges, ...rest }: PipelinePlan): Omit<PipelinePlan, 'steps' | 'edges'> {
-  return rest;
+function ownPart(pipeline: PipelinePlan): Partial<PipelinePlan> {
+  const part: Partial<PipelinePlan> = { ...pipeline };
+  delete part.steps;
+  delete part.edges;
+  return part;
 }
 
 function sameTarget({ target: before }: EdgePlan, { target: after }: EdgePlan): boolean {

@@ -1,5 +1,5 @@
 // Runs the pipelines of a plan: one edge for each pipeline-to-sink connection, all independent of each other. Also what `--once` needs: draining the edges
-// in the order of the data, from topic to topic.
+// in the order of the data, from topic to topic; and exchanging some edges while the others go on.
 import type { Clock } from '../base/clock.ts';
 import type { Files } from '../base/files.ts';
 import type { Logger } from '../base/logger.ts';
@@ -11,7 +11,6 @@ import type { Ends } from './edge-session.ts';
 import type { EdgeAccount } from './ledger.ts';
 import { ManifestStore } from './manifests.ts';
 import type { EdgePlan, PipelinePlan } from './plan.ts';
-import { selectTopics } from './subscription.ts';
 
 export interface RunnerOptions {
   pipelines: readonly PipelinePlan[];
@@ -38,22 +37,46 @@ export class PipelineRunner {
   private readonly options: RunnerOptions;
   private readonly manifests: ManifestStore;
   private readonly fileNames: FileRegistry;
-  private readonly entries: Entry[];
+  private entries: readonly Entry[];
+  private stopped = false;
 
   constructor(options: RunnerOptions) {
     this.options = options;
     this.manifests = new ManifestStore(options.client);
     this.fileNames = new FileRegistry(options.client, options.clock);
     this.entries = options.pipelines.flatMap((pipeline) =>
-      pipeline.edges.map((plan) => ({ edge: this.createEdge(pipeline, plan), pipeline, plan, problem: undefined })),
+      pipeline.edges.map((plan) => this.createEntry(pipeline, plan)),
     );
   }
 
   /** Begins all edges. The topics of the plan are there already. Rejects when the broker is not to be had. */
   async start(): Promise<void> {
     if (this.entries.length === 0) return;
-    await this.manifests.create();
+    await this.prepare();
     for (const { edge } of this.entries) edge.start();
+  }
+
+  /** Makes what edges need at the broker. Rejects when it is not to be had. */
+  prepare(): Promise<void> {
+    return this.manifests.create();
+  }
+
+  /**
+   * Ends the edges of the groups in `leaving` (what they have taken is decided, or left to their successors after `deadlineMs`), then begins those in `coming`,
+   * which may have the same groups; after prepare(). All others go on undisturbed. Begins nothing once the runner is stopped.
+   */
+  async replace(
+    leaving: readonly string[],
+    coming: readonly { pipeline: PipelinePlan; edge: EdgePlan }[],
+    deadlineMs: number,
+  ): Promise<void> {
+    const groups = new Set(leaving);
+    const ending = this.entries.filter(({ plan }) => groups.has(plan.group));
+    await Promise.all(ending.map(({ edge }) => edge.stop(deadlineMs)));
+    if (this.stopped) return;
+    const beginning = coming.map(({ pipeline, edge }) => this.createEntry(pipeline, edge));
+    this.entries = [...this.entries.filter((entry) => !ending.includes(entry)), ...beginning];
+    for (const { edge } of beginning) edge.start();
   }
 
   status(): EdgeStatus[] {
@@ -67,7 +90,7 @@ export class PipelineRunner {
       return {
         ...{
           edge: plan.group,
-          topics: edge.topics(),
+          topics: pipeline.from,
           deadLetterTopic: pipeline.deadLetterTopic,
           account: status.account,
         },
@@ -95,14 +118,16 @@ export class PipelineRunner {
     }
   }
 
-  /** Resolves when every pipeline is a job and done (or stuck); never when one of them is not bounded. */
+  /** Resolves when every pipeline is a job and done (or stuck); never when one of them is not bounded, or there are none. */
   async jobsFinished(): Promise<void> {
-    if (this.entries.some(({ pipeline }) => pipeline.until === undefined)) return new Promise(() => undefined);
+    if (this.entries.length === 0 || this.entries.some(({ pipeline }) => pipeline.until === undefined))
+      return new Promise(() => undefined);
     await Promise.all(this.entries.map((entry) => this.drainEdge(entry)));
   }
 
   /** Decides what was taken, and ends; after `deadlineMs` it ends without, and the next start does that part again. */
   async stop(deadlineMs: number): Promise<void> {
+    this.stopped = true;
     await Promise.all(this.entries.map(({ edge }) => edge.stop(deadlineMs)));
     await this.manifests.close();
     await this.fileNames.close();
@@ -119,12 +144,15 @@ export class PipelineRunner {
       pipeline.until === undefined ? await edge.drained(await this.endsOf(pipeline)) : await edge.finished();
   }
 
-  private async endsOf({ from, fromPatterns }: PipelinePlan): Promise<Ends> {
+  private async endsOf({ from }: PipelinePlan): Promise<Ends> {
     const admin = this.options.client.admin();
-    const topics = await selectTopics(admin, { topics: from, patterns: fromPatterns });
     return new Map(
-      await Promise.all(topics.map(async (topic) => [topic, await admin.offsets(topic, 'latest')] as const)),
+      await Promise.all(from.map(async (topic) => [topic, await admin.offsets(topic, 'latest')] as const)),
     );
+  }
+
+  private createEntry(pipeline: PipelinePlan, plan: EdgePlan): Entry {
+    return { edge: this.createEdge(pipeline, plan), pipeline, plan, problem: undefined };
   }
 
   private createEdge(pipeline: PipelinePlan, plan: EdgePlan): Edge {
@@ -145,7 +173,6 @@ export class PipelineRunner {
         group: plan.group,
         pipeline: pipeline.name,
         topics: pipeline.from,
-        patterns: pipeline.fromPatterns,
         start: pipeline.start,
         until: pipeline.until,
       },

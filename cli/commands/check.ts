@@ -1,39 +1,14 @@
 // `tailrace check FILE…`: is the configuration right, and what does each edge guarantee.
 import type { Command } from 'commander';
-import { hostname } from 'node:os';
-import { systemClock } from '../../base/clock.ts';
-import { messageOf } from '../../base/errors.ts';
-import { silentLogger } from '../../base/logger.ts';
-import { nodeFiles } from '../../base/node-files.ts';
-import { systemRandom } from '../../base/random.ts';
-import type { Plan, SinkPlan } from '../../pipelines/plan.ts';
+import type { Plan } from '../../pipelines/plan.ts';
 import { loadOrReport } from '../load.ts';
 import { ExitCode, paint, print, printJson } from '../output.ts';
+import { reachSink } from '../sink-reach.ts';
 
 interface Options {
   expand?: boolean;
   reach?: boolean;
   json?: boolean;
-}
-
-/** Opens and closes the sink; the reason when it cannot be reached. */
-async function reach(sink: SinkPlan): Promise<string | undefined> {
-  try {
-    const opened = await sink.definition.open(sink.settings, {
-      edge: `check.${sink.name}`,
-      pipeline: 'check',
-      instance: `check-${hostname()}`,
-      generation: 0,
-      files: nodeFiles,
-      clock: systemClock,
-      random: systemRandom,
-      logger: silentLogger,
-    });
-    await opened.close();
-    return undefined;
-  } catch (error) {
-    return messageOf(error);
-  }
 }
 
 function edgesOf(plan: Plan) {
@@ -64,7 +39,7 @@ async function check(files: string[], options: Options): Promise<void> {
   const unreachable: { sink: string; reason: string }[] = [];
   if (options.reach === true) {
     for (const sink of plan.sinks) {
-      const reason = await reach(sink);
+      const reason = await reachSink(sink);
       if (reason !== undefined) unreachable.push({ sink: sink.name, reason });
     }
   }

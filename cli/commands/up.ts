@@ -1,12 +1,20 @@
-// `tailrace up [FILE…]`: runs everything in the files until it is told to stop; with --once, until everything that is there is delivered.
+// `tailrace up [FILE…]`: runs everything in the files until it is told to stop (SIGHUP and `tailrace reload` make it read them
+// again); with --once, until everything that is there is delivered.
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { systemClock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
+import { nodeFiles } from '../../base/node-files.ts';
 import { renderLedger } from '../../pipelines/ledger.ts';
+import { loadPlan } from '../../pipelines/load.ts';
 import type { Plan } from '../../pipelines/plan.ts';
 import { Appliance } from '../appliance.ts';
 import { loadOrReport } from '../load.ts';
 import { createLogger, type LogLevel } from '../logger.ts';
 import { ExitCode, note, paint, print, printJson } from '../output.ts';
+import { loadOptions } from '../registries.ts';
+import { refuseReload, Reloader } from '../reloader.ts';
+import { Hangups, terminate, untilSignal } from '../signals.ts';
 
 export interface RunOptions {
   data?: string;
@@ -75,18 +83,6 @@ function describeTarget(target: Plan['pipelines'][number]['edges'][number]['targ
   return target.kind === 'topic' ? `topic ${target.topic}` : target.sink.definition.describe(target.sink.settings);
 }
 
-/** Resolves with the signal's name at the first SIGINT or SIGTERM; a second one ends the process at once. */
-function untilSignal(): Promise<string> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.once(signal, () => {
-        resolve(signal);
-        process.once(signal, () => process.exit(ExitCode.refused));
-      });
-    }
-  });
-}
-
 async function runOnce(appliance: Appliance, signal: Promise<string>, options: RunOptions): Promise<void> {
   const interrupted = await Promise.race([appliance.drained().then(() => undefined), appliance.failed, signal]);
   await appliance.stop(stopDeadlineMs);
@@ -111,19 +107,31 @@ async function runOn(appliance: Appliance, signal: Promise<string>, logger: Logg
   }
 }
 
-/** Runs a plan as `up` does; used by `pipe`, too. */
-export async function runPlan(plan: Plan, options: RunOptions): Promise<void> {
+/** Runs a plan as `up` does; used by `pipe`, too. `files`: where it came from, and comes from again at a reload. */
+export async function runPlan(loaded: Plan, options: RunOptions, files?: readonly string[]): Promise<void> {
+  const hangups = new Hangups();
   const logger = await createLogger(options.logLevel, options.log);
-  const signal = untilSignal();
-  for (const warning of plan.warnings) logger.warn(warning);
-  const dataDirectory = options.data ?? plan.dataDirectory;
-  const starting = Appliance.start({ plan, dataDirectory, once: options.once === true, logger });
+  const signal = untilSignal(ExitCode.refused);
+  for (const warning of loaded.warnings) logger.warn(warning);
+  const placed = (plan: Plan): Plan => ({ ...plan, dataDirectory: resolve(options.data ?? plan.dataDirectory) });
+  const plan = placed(loaded);
+  const { dataDirectory } = plan;
+  const once = options.once === true;
+  const starting = Appliance.start({ plan, dataDirectory, once, logger });
   const appliance = await Promise.race([starting, signal]);
   // Nothing has to be undone: what was begun is recovered by the next start, as after kill -9.
   if (typeof appliance === 'string') process.exit(ExitCode.refused);
   if (options.json !== true)
-    print(describePlan(plan, dataDirectory, appliance.brokerAddresses, options.once === true) + '\n');
-  if (options.once === true) await runOnce(appliance, signal, options);
+    print(describePlan(plan, options.data ?? loaded.dataDirectory, appliance.brokerAddresses, once) + '\n');
+  const common = { dataDirectory, files: nodeFiles, logger };
+  if (once || files === undefined) {
+    hangups.handle(() => void refuseReload(common, terminate));
+  } else {
+    const apply = (next: Plan) => appliance.apply(placed(next));
+    const reloader = new Reloader({ ...common, load: () => loadPlan(files, loadOptions), apply, clock: systemClock });
+    hangups.handle(() => void reloader.request());
+  }
+  if (once) await runOnce(appliance, signal, options);
   else await runOn(appliance, signal, logger);
 }
 
@@ -141,6 +149,6 @@ export function addUp(program: Command): void {
     .action(async (files: string[], options: RunOptions) => {
       const loaded = await loadOrReport(files, options.json === true);
       if (loaded === undefined) process.exitCode = ExitCode.usage;
-      else await runPlan(loaded.plan, options);
+      else await runPlan(loaded.plan, options, files);
     });
 }

@@ -1,0 +1,105 @@
+// The agents that run: started one after the other, replaced while others go on, stopped together.
+import { hostname } from 'node:os';
+import type { Agent, AgentContext } from '../agents/agent.ts';
+import { messageOf } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import type { AgentPlan } from '../pipelines/plan.ts';
+import type { Changes } from '../pipelines/plan-difference.ts';
+
+export interface AgentsOptions {
+  context: Omit<AgentContext, 'name' | 'host' | 'logger'>;
+  logger: Logger;
+  /** See AgentDefinition.create. */
+  once: boolean;
+}
+
+export class RunningAgents {
+  private readonly options: AgentsOptions;
+  private readonly agents = new Map<string, Agent>();
+  private readonly failure = Promise.withResolvers<never>();
+
+  constructor(options: AgentsOptions) {
+    this.options = options;
+    this.failure.promise.catch(() => undefined);
+  }
+
+  /** Rejects when one of them ended for good, but not for having been stopped; never resolves. */
+  get failed(): Promise<never> {
+    return this.failure.promise;
+  }
+
+  get count(): number {
+    return this.agents.size;
+  }
+
+  entries(): [string, Agent][] {
+    return [...this.agents];
+  }
+
+  /** Rejects when the configuration cannot work; the agent is not there then. */
+  async start({ name, definition, settings, topic }: AgentPlan): Promise<void> {
+    const { context, logger, once } = this.options;
+    const agent = definition.create(
+      settings,
+      topic,
+      { ...context, name, host: hostname(), logger: logger.child({ agent: name }) },
+      { once },
+    );
+    this.agents.set(name, agent);
+    agent.failed.catch((error: unknown) => {
+      if (this.agents.get(name) === agent) this.failure.reject(error);
+    });
+    try {
+      await agent.start();
+    } catch (error) {
+      this.agents.delete(name);
+      throw error;
+    }
+  }
+
+  /** Those that end or change are stopped first: what comes may need the address that another one had. */
+  async replace(changes: Changes<AgentPlan>, deadlineMs: number): Promise<void> {
+    const leaving = [...changes.removed, ...changes.changed.map(({ from }) => from)];
+    const coming = [...changes.changed.map(({ to }) => to), ...changes.added];
+    await Promise.all(leaving.map(({ name }) => this.stop(name, deadlineMs)));
+    const started: AgentPlan[] = [];
+    try {
+      for (const plan of coming) {
+        await this.start(plan);
+        started.push(plan);
+      }
+    } catch (error) {
+      await this.restore(started, leaving, deadlineMs);
+      throw error;
+    }
+  }
+
+  async stopAll(leftMs: () => number): Promise<void> {
+    await Promise.all([...this.agents.keys()].map((name) => this.stop(name, leftMs(), true)));
+  }
+
+  /** As it was before. When even that cannot be, lines would stay unread and nobody notice: the process ends with the reason instead. */
+  private async restore(
+    started: readonly AgentPlan[],
+    stopped: readonly AgentPlan[],
+    deadlineMs: number,
+  ): Promise<void> {
+    await Promise.all(started.map(({ name }) => this.stop(name, deadlineMs)));
+    try {
+      for (const plan of stopped) await this.start(plan);
+    } catch (error) {
+      this.failure.reject(error);
+    }
+  }
+
+  /** With `keep` its account can still be asked for. */
+  private async stop(name: string, deadlineMs: number, keep = false): Promise<void> {
+    const agent = this.agents.get(name);
+    if (!keep) this.agents.delete(name);
+    try {
+      await agent?.stop(deadlineMs);
+    } catch (error) {
+      this.options.logger.warn('an agent did not stop cleanly', { agent: name, error: messageOf(error) });
+    }
+  }
+}
