@@ -3,7 +3,7 @@
 // call made through here must do no harm when it is made twice: its answer may be lost.
 import { Backoff } from '../../base/backoff.ts';
 import { type Clock, sleep } from '../../base/clock.ts';
-import { type Random } from '../../base/random.ts';
+import type { Random } from '../../base/random.ts';
 import { HdfsFailure } from './failure.ts';
 
 export interface NameNodesOptions {

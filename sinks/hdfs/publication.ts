@@ -9,10 +9,10 @@
 import { dirname } from 'node:path/posix';
 import { z } from 'zod';
 import { TailraceError } from '../../base/errors.ts';
-import { type Logger } from '../../base/logger.ts';
-import { type Manifest } from '../sink.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { Manifest } from '../sink.ts';
 import { HdfsFailure } from './failure.ts';
-import { type HdfsStatus, type WebHdfs } from './webhdfs.ts';
+import type { HdfsStatus, WebHdfs } from './webhdfs.ts';
 
 const entrySchema = z.object({
   temporary: z.string(),

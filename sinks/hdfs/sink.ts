@@ -3,7 +3,6 @@
 // out names that begin with a dot. How long data survives a power loss of all DataNodes at once is the cluster's own setting (dfs.datanode.synconclose).
 import { homedir, userInfo } from 'node:os';
 import { join, posix } from 'node:path';
-import { type Agent } from 'undici';
 import { z } from 'zod';
 import { TailraceError } from '../../base/errors.ts';
 import { defineSink, durationSetting, sizeSetting } from '../definition.ts';
@@ -11,8 +10,9 @@ import { type Compression, compressionOf } from '../rolled/compression.ts';
 import { PathTemplate, TopicCheck } from '../rolled/path-template.ts';
 import { compressionSetting, pathSetting, type RollLimits, rollLimits, rollSetting } from '../rolled/settings.ts';
 import { isLeftOver, readTemporaryName, scopeTag } from '../rolled/temporary-names.ts';
-import { type Manifest, type SinkContext, type TwoPhaseSink, type TwoPhaseWriter, type WriterScope } from '../sink.ts';
+import type { Manifest, SinkContext, TwoPhaseSink, TwoPhaseWriter, WriterScope } from '../sink.ts';
 import { readAddress, settingsOfUrl } from './address.ts';
+import { HttpCaller } from './http.ts';
 import { NameNodes } from './name-nodes.ts';
 import { HdfsPublisher, readManifest } from './publication.ts';
 import { Uploader } from './upload.ts';
@@ -66,30 +66,20 @@ const settings = z.strictObject({
 type HdfsSettings = z.infer<typeof settings>;
 
 const defaultLimits: RollLimits = { sizeBytes: 512e6, ageMs: 60 * 60_000, idleMs: 10 * 60_000 };
-const connectTimeoutMs = 5000;
-/** To one server. */
-const connectionsLimit = 16;
-/** Of one answer: folder listings are the longest. */
-const answerLimitBytes = 64 * 1024 * 1024;
+const connectLimitMs = 5000;
 
-async function createAgent(options: HdfsSettings, context: SinkContext): Promise<Agent> {
-  const { Agent } = await import('undici');
-  const ca = options.ca === undefined ? {} : { ca: await context.files.readFile(options.ca) };
-  return new Agent({
-    connections: connectionsLimit,
-    connect: { timeout: Math.min(connectTimeoutMs, options.timeout), ...ca },
-    headersTimeout: options.timeout,
-    bodyTimeout: options.timeout,
-    maxResponseSize: answerLimitBytes,
-  });
+async function createHttp(options: HdfsSettings, { files, clock }: SinkContext): Promise<HttpCaller> {
+  const ca = options.ca === undefined ? undefined : await files.readFile(options.ca);
+  const connectTimeoutMs = Math.min(connectLimitMs, options.timeout);
+  return new HttpCaller({ clock, connectTimeoutMs, silenceMs: options.timeout, ca });
 }
 
-function createWebHdfs(options: HdfsSettings, context: SinkContext, agent: Agent, signal: AbortSignal): WebHdfs {
+function createWebHdfs(options: HdfsSettings, context: SinkContext, http: HttpCaller, signal: AbortSignal): WebHdfs {
   const address = readAddress(options.url);
   const { auth, delegation_token: delegationToken } = options;
   const isAnonymous = auth === undefined && delegationToken === undefined;
   return new WebHdfs({
-    ...{ address, dispatcher: agent, signal, delegationToken },
+    ...{ address, http, signal, delegationToken },
     nameNodes: new NameNodes({
       ...{ origins: address.origins, patienceMs: options.retry, signal },
       ...{ clock: context.clock, random: context.random },
@@ -115,7 +105,7 @@ export class HdfsSink implements TwoPhaseSink {
   private readonly limits: RollLimits;
   private readonly spool: string;
   private readonly temporaryFolder: string;
-  private readonly agent: Agent;
+  private readonly http: HttpCaller;
   private readonly hdfs: WebHdfs;
   private readonly publisher: HdfsPublisher;
   private readonly uploader: Uploader;
@@ -123,7 +113,7 @@ export class HdfsSink implements TwoPhaseSink {
   private readonly writers: HdfsWriter[] = [];
   private readonly topics: TopicCheck;
 
-  constructor(options: HdfsSettings, context: SinkContext, agent: Agent) {
+  constructor(options: HdfsSettings, context: SinkContext, http: HttpCaller) {
     const { files, clock, random, logger } = context;
     const { signal } = this.closing;
     this.context = context;
@@ -134,8 +124,8 @@ export class HdfsSink implements TwoPhaseSink {
     this.limits = rollLimits(options.roll, defaultLimits);
     this.spool = options.spool ?? join(context.scratch ?? cacheFolder(), 'hdfs');
     this.temporaryFolder = posix.join(this.template.baseDirectory, '.tailrace');
-    this.agent = agent;
-    this.hdfs = createWebHdfs(options, context, agent, signal);
+    this.http = http;
+    this.hdfs = createWebHdfs(options, context, http, signal);
     this.publisher = new HdfsPublisher(this.hdfs, logger);
     this.uploader = new Uploader({
       ...{ hdfs: this.hdfs, files, clock, random, logger, signal, patienceMs: options.retry },
@@ -176,9 +166,10 @@ export class HdfsSink implements TwoPhaseSink {
 
   /** Ends everything under way. */
   async close(): Promise<void> {
-    this.closing.abort(new TailraceError('TLR_CLOSED', `${this.context.edge}: the sink was closed`));
+    const reason = new TailraceError('TLR_CLOSED', `${this.context.edge}: the sink was closed`);
+    this.closing.abort(reason);
+    this.http.close(reason);
     for (const writer of this.writers.splice(0)) await writer.discard().catch(() => undefined);
-    await this.agent.destroy();
   }
 
   private isLeftOver(name: string, tag: string): boolean {
@@ -195,8 +186,7 @@ export const hdfsSink = defineSink({
   describeGuarantee: () => 'exactly once',
   fromUrl: settingsOfUrl,
   open: async (options, context) => {
-    const agent = await createAgent(options, context);
-    const sink = new HdfsSink(options, context, agent);
+    const sink = new HdfsSink(options, context, await createHttp(options, context));
     try {
       await sink.reach();
     } catch (error) {

@@ -4,12 +4,12 @@
 import { Backoff } from '../../base/backoff.ts';
 import { type Clock, sleep } from '../../base/clock.ts';
 import { messageOf } from '../../base/errors.ts';
-import { type Files } from '../../base/files.ts';
-import { type Logger } from '../../base/logger.ts';
-import { type Random } from '../../base/random.ts';
-import { type SealedFile } from '../rolled/attempt-file.ts';
+import type { Files } from '../../base/files.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { Random } from '../../base/random.ts';
+import type { SealedFile } from '../rolled/attempt-file.ts';
 import { HdfsFailure } from './failure.ts';
-import { type HdfsEntry } from './publication.ts';
+import type { HdfsEntry } from './publication.ts';
 import { DataNodeFailure, type WebHdfs } from './webhdfs.ts';
 
 export interface UploaderOptions {

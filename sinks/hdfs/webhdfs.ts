@@ -2,12 +2,11 @@
 // name-nodes.ts and are made again until they are answered; create() is one attempt, since each attempt needs a name of its own.
 //
 // CREATE has two steps: the NameNode is asked without data and names a DataNode (307 with Location), which takes the data. HttpFS takes it itself
-// (data=true). Redirects are followed here and not by the HTTP client, which would send the data to the first address.
-import { Readable } from 'node:stream';
-import { type Dispatcher } from 'undici';
-import { type HdfsAddress } from './address.ts';
+// (data=true).
+import type { HdfsAddress } from './address.ts';
 import { failureOf, HdfsFailure, reasonOf } from './failure.ts';
-import { type NameNodes } from './name-nodes.ts';
+import type { HttpAnswer, HttpCaller, HttpRequest } from './http.ts';
+import type { NameNodes } from './name-nodes.ts';
 
 export interface HdfsStatus {
   kind: 'file' | 'directory' | 'other';
@@ -18,8 +17,7 @@ export interface HdfsStatus {
 export interface WebHdfsOptions {
   address: HdfsAddress;
   nameNodes: NameNodes;
-  /** From undici. */
-  dispatcher: Dispatcher;
+  http: HttpCaller;
   /** `user.name`, for clusters without authentication. */
   user: string | undefined;
   delegationToken: string | undefined;
@@ -31,14 +29,8 @@ export interface WebHdfsOptions {
 type Parameters = Readonly<Record<string, string>>;
 type Body = AsyncIterable<Uint8Array>;
 
-interface Answer {
-  status: number;
-  location: string | undefined;
-  body: string;
-}
-
 interface Call {
-  method: 'GET' | 'PUT' | 'DELETE';
+  method: HttpRequest['method'];
   path: string;
   op: string;
   parameters?: Parameters;
@@ -159,7 +151,7 @@ export class WebHdfs {
   private async stepTwo(url: string, path: string, length: number, body: Body): Promise<void> {
     const { host, hostname } = new URL(url);
     const what = `${host}: writing ${path}`;
-    let answer: Answer;
+    let answer: HttpAnswer;
     try {
       const headers = { 'content-type': 'application/octet-stream', 'content-length': String(length) };
       answer = await this.request(url, 'PUT', headers, body);
@@ -195,21 +187,18 @@ export class WebHdfs {
   }
 
   /** Throws HdfsFailure 'elsewhere' when there is no answer. */
-  private async request(url: string, method: Call['method'], headers: Parameters = {}, body?: Body): Promise<Answer> {
-    const { dispatcher, signal, authorization, address } = this.options;
-    const { origin, pathname, search } = new URL(url);
+  private async request(
+    url: string,
+    method: Call['method'],
+    headers: Parameters = {},
+    body?: Body,
+  ): Promise<HttpAnswer> {
+    const { http, signal, authorization, address } = this.options;
+    const { origin, pathname } = new URL(url);
     const isOurs = address.origins.some((known) => new URL(known).origin === origin);
     const authorized = authorization !== undefined && isOurs ? { ...headers, authorization } : headers;
     try {
-      const stream = body === undefined ? null : streamOf(body);
-      const request = { origin, path: pathname + search, method, headers: authorized, body: stream, signal };
-      const { statusCode, headers: sent, body: received } = await dispatcher.request(request);
-      const { location } = sent;
-      return {
-        status: statusCode,
-        location: typeof location === 'string' ? location : undefined,
-        body: await received.text(),
-      };
+      return await http.call(url, { method, headers: authorized, body });
     } catch (error) {
       signal.throwIfAborted();
       throw new HdfsFailure('elsewhere', `${origin}${pathname}: ${reasonOf(error)}`, error);
@@ -227,11 +216,6 @@ export class WebHdfs {
     // A blank as in paths, not as in forms: everybody reads that.
     return `${origin}/webhdfs/v1${encodePath(path)}?${query.toString().replaceAll('+', '%20')}`;
   }
-}
-
-/** Errors of the stream reach the request; nobody else listens to it. */
-function streamOf(body: Body): Readable {
-  return Readable.from(body, { objectMode: false }).on('error', () => undefined);
 }
 
 function encodePath(path: string): string {

@@ -7,16 +7,16 @@
 // it is not synced, and after a crash it is removed, for the records are still in the topic. The price is room for one roll of each open file, and that reading
 // waits while files are uploaded.
 import { messageOf, TailraceError } from '../../base/errors.ts';
-import { type AttemptFile } from '../rolled/attempt-file.ts';
-import { type Compression } from '../rolled/compression.ts';
+import type { AttemptFile } from '../rolled/attempt-file.ts';
+import type { Compression } from '../rolled/compression.ts';
 import { isDiskFull, OpenFiles } from '../rolled/open-files.ts';
-import { type PathTemplate } from '../rolled/path-template.ts';
-import { type RollLimits } from '../rolled/settings.ts';
+import type { PathTemplate } from '../rolled/path-template.ts';
+import type { RollLimits } from '../rolled/settings.ts';
 import { temporaryName } from '../rolled/temporary-names.ts';
 import { BoundedWritePool } from '../rolled/write-pool.ts';
-import { type DeliveryBatch, type Manifest, type SinkContext, type TwoPhaseWriter } from '../sink.ts';
+import type { DeliveryBatch, Manifest, SinkContext, TwoPhaseWriter } from '../sink.ts';
 import { type HdfsManifest, type HdfsPublisher, readManifest } from './publication.ts';
-import { type Uploader } from './upload.ts';
+import type { Uploader } from './upload.ts';
 
 export interface HdfsWriterOptions {
   template: PathTemplate;

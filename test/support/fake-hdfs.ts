@@ -181,6 +181,7 @@ export class FakeHdfs {
       this.redirect(seen, response);
       return;
     }
+    response.writeContinue(); // As DataNodes do, asked or not.
     if (this.entries.has(path)) {
       request.resume();
       refuse(response, 403, 'FileAlreadyExistsException', `${path} already exists`);

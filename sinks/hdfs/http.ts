@@ -1,0 +1,117 @@
+// HTTP as WebHDFS needs it, over Node's own client: a DataNode answers CREATE with an unasked "100 Continue" before it takes the data, which undici takes for an
+// error. Redirects are not followed (the data would go to the first address), bodies are streamed with a known length, and an answer that comes
+// before the whole body was sent (a refusal) ends the sending.
+import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { Readable } from 'node:stream';
+import type { Clock, Timer } from '../../base/clock.ts';
+import { formatDuration } from '../../base/units.ts';
+
+export interface HttpOptions {
+  clock: Clock;
+  connectTimeoutMs: number;
+  /** A server that neither takes nor gives anything for this long is given up. */
+  silenceMs: number;
+  /** Certificates (PEM) that sign the servers; those of the system when undefined. */
+  ca: Buffer | undefined;
+}
+
+export interface HttpRequest {
+  method: 'GET' | 'PUT' | 'DELETE';
+  headers: Readonly<Record<string, string>>;
+  body?: AsyncIterable<Uint8Array> | undefined;
+}
+
+export interface HttpAnswer {
+  status: number;
+  location: string | undefined;
+  body: string;
+}
+
+/** To one server; further requests wait for a turn. */
+const connectionsLimit = 16;
+/** Of one answer: folder listings are the longest. */
+const answerLimitBytes = 64 * 1024 * 1024;
+
+export class HttpCaller {
+  private readonly options: HttpOptions;
+  private readonly http: HttpAgent;
+  private readonly https: HttpsAgent;
+  private readonly active = new Set<(reason: Error) => void>();
+  private closed: Error | undefined;
+
+  constructor(options: HttpOptions) {
+    const agent = { keepAlive: true, maxSockets: connectionsLimit };
+    this.options = options;
+    this.http = new HttpAgent(agent);
+    this.https = new HttpsAgent({ ...agent, ...(options.ca === undefined ? {} : { ca: options.ca }) });
+  }
+
+  /** Rejects with Node's error when there is no whole answer, and with the reason of close(). */
+  call(url: string, { method, headers, body }: HttpRequest): Promise<HttpAnswer> {
+    const isTls = url.startsWith('https:');
+    return new Promise((resolve, reject) => {
+      if (this.closed !== undefined) {
+        reject(this.closed);
+        return;
+      }
+      const request = isTls
+        ? httpsRequest(url, { method, headers, agent: this.https })
+        : httpRequest(url, { method, headers, agent: this.http });
+      const source = body === undefined ? undefined : Readable.from(body, { objectMode: false });
+      const abort = (reason: Error) => void request.destroy(reason);
+      const end = (settle: () => void) => {
+        connecting?.cancel();
+        this.active.delete(abort);
+        source?.destroy();
+        settle();
+      };
+      const fail = (error: Error) => {
+        request.destroy(error);
+        end(() => reject(error));
+      };
+      let connecting: Timer | undefined;
+      this.active.add(abort);
+      request.on('error', fail);
+      request.on('socket', (socket) => {
+        if (!socket.connecting) return;
+        const { clock, connectTimeoutMs } = this.options;
+        const late = () => abort(new Error(`no connection within ${formatDuration(connectTimeoutMs)}`));
+        connecting = clock.schedule(connectTimeoutMs, late);
+        socket.once(isTls ? 'secureConnect' : 'connect', () => connecting?.cancel());
+      });
+      request.setTimeout(this.options.silenceMs, () =>
+        abort(new Error(`it said nothing for ${formatDuration(this.options.silenceMs)}`)),
+      );
+      request.on('response', (response) => {
+        readAnswer(response).then((answer) => {
+          // A refusal before all data was sent: the connection is of no further use.
+          if (!request.writableFinished) request.destroy();
+          end(() => resolve(answer));
+        }, fail);
+      });
+      if (source === undefined) request.end();
+      else source.on('error', fail).pipe(request);
+    });
+  }
+
+  /** Ends everything under way with this reason. */
+  close(reason: Error): void {
+    this.closed = reason;
+    for (const abort of this.active) abort(reason);
+    this.http.destroy();
+    this.https.destroy();
+  }
+}
+
+async function readAnswer(response: IncomingMessage): Promise<HttpAnswer> {
+  const chunks: Buffer[] = [];
+  let lengthBytes = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    lengthBytes += chunk.length;
+    if (lengthBytes > answerLimitBytes) throw new Error('the answer is too long');
+  }
+  const { location } = response.headers;
+  return { status: response.statusCode ?? 0, location, body: Buffer.concat(chunks).toString() };
+}
