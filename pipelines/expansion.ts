@@ -1,6 +1,7 @@
-// The full form of a configuration, as `check --expand` and `pipe --print-config` show it: shorthands written out, implied topics and defaults
-// named. It is made from the values as written: variables stay variables, so that no secret shows.
+// The full form of a configuration, as `check --expand` and `pipe --print-config` show it: shorthands written out, implied topics and defaults,
+// those of agents and sinks included. It is made from the values as written: variables stay variables, so that no secret shows.
 import { stringify } from 'yaml';
+import { z } from 'zod';
 import { fromUrl } from './components.ts';
 import type { Plan } from './plan.ts';
 import { defaultDataDirectory, type Definitions } from './planner.ts';
@@ -48,9 +49,38 @@ function expandTopics(topics: Raw, plan: Plan): Raw {
 }
 
 function expandComponent(value: unknown, definitions: Definitions['sinks'] | Definitions['agents']): Raw {
-  if (typeof value !== 'string') return record(value);
-  const found = fromUrl<Definitions['sinks'][number] | Definitions['agents'][number]>(value, definitions);
-  return found === undefined ? {} : { type: found.definition.type, ...found.settings };
+  type Definition = Definitions['sinks'][number] | Definitions['agents'][number];
+  if (typeof value !== 'string') {
+    const written = record(value);
+    const definition = (definitions as readonly Definition[]).find(({ type }) => type === written['type']);
+    return withDefaults(written, definition);
+  }
+  const found = fromUrl<Definition>(value, definitions);
+  return found === undefined ? {} : withDefaults({ type: found.definition.type, ...found.settings }, found.definition);
+}
+
+interface InputSchema {
+  properties?: Record<string, InputSchema>;
+  default?: unknown;
+}
+
+/** The settings as written, with the defaults of those that are not. */
+function withDefaults(written: Raw, definition: { settings: unknown } | undefined): Raw {
+  if (!(definition?.settings instanceof z.ZodType)) return written;
+  return fill(written, z.toJSONSchema(definition.settings, { io: 'input', unrepresentable: 'any' }) as InputSchema);
+}
+
+function fill(written: Raw, { properties = {} }: InputSchema): Raw {
+  const filled = { ...written };
+  for (const [name, schema] of Object.entries(properties)) {
+    const value = written[name] ?? schema.default;
+    if (value === undefined) continue;
+    const isMap = schema.properties !== undefined && typeof value === 'object' && value !== null;
+    const inner = isMap ? fill(record(value), schema) : value;
+    // A map of nothing but what is not set says nothing.
+    if (written[name] !== undefined || !isMap || Object.keys(record(inner)).length > 0) filled[name] = inner;
+  }
+  return filled;
 }
 
 function expandAgent(value: unknown, name: string, { agents }: Definitions): Raw {

@@ -11,6 +11,7 @@ import type { Ends } from './edge-session.ts';
 import type { EdgeAccount } from './ledger.ts';
 import { ManifestStore } from './manifests.ts';
 import type { EdgePlan, PipelinePlan } from './plan.ts';
+import { selectTopics } from './subscription.ts';
 
 export interface RunnerOptions {
   pipelines: readonly PipelinePlan[];
@@ -90,7 +91,7 @@ export class PipelineRunner {
       return {
         ...{
           edge: plan.group,
-          topics: pipeline.from,
+          topics: edge.topics(),
           deadLetterTopic: pipeline.deadLetterTopic,
           account: status.account,
         },
@@ -144,10 +145,11 @@ export class PipelineRunner {
       pipeline.until === undefined ? await edge.drained(await this.endsOf(pipeline)) : await edge.finished();
   }
 
-  private async endsOf({ from }: PipelinePlan): Promise<Ends> {
+  private async endsOf({ from, fromPatterns }: PipelinePlan): Promise<Ends> {
     const admin = this.options.client.admin();
+    const topics = await selectTopics(admin, { topics: from, patterns: fromPatterns });
     return new Map(
-      await Promise.all(from.map(async (topic) => [topic, await admin.offsets(topic, 'latest')] as const)),
+      await Promise.all(topics.map(async (topic) => [topic, await admin.offsets(topic, 'latest')] as const)),
     );
   }
 
@@ -173,6 +175,7 @@ export class PipelineRunner {
         group: plan.group,
         pipeline: pipeline.name,
         topics: pipeline.from,
+        patterns: pipeline.fromPatterns,
         start: pipeline.start,
         until: pipeline.until,
       },

@@ -1,5 +1,6 @@
 // `tailrace check FILE…`: is the configuration right, and what does each edge guarantee.
 import type { Command } from 'commander';
+import { describeSources } from '../../pipelines/topic-pattern.ts';
 import type { Plan } from '../../pipelines/plan.ts';
 import { loadOrReport } from '../load.ts';
 import { ExitCode, paint, print, printJson } from '../output.ts';
@@ -15,7 +16,7 @@ function edgesOf(plan: Plan) {
   return plan.pipelines.flatMap((pipeline) =>
     pipeline.edges.map((edge) => ({
       edge: edge.group,
-      from: pipeline.from,
+      from: describeSources(pipeline),
       to: edge.target.kind === 'sink' ? edge.target.sink.name : `topic:${edge.target.topic}`,
       guarantee:
         edge.target.kind === 'sink'

@@ -7,6 +7,7 @@ import type { Logger } from '../../base/logger.ts';
 import { nodeFiles } from '../../base/node-files.ts';
 import { renderLedger } from '../../pipelines/ledger.ts';
 import { loadPlan } from '../../pipelines/load.ts';
+import { describeSources } from '../../pipelines/topic-pattern.ts';
 import type { Plan } from '../../pipelines/plan.ts';
 import { Appliance } from '../appliance.ts';
 import { loadOrReport } from '../load.ts';
@@ -59,7 +60,7 @@ function describePlan(plan: Plan, dataDirectory: string, addresses: readonly str
     plan.pipelines.map((pipeline) => [
       pipeline.name,
       [
-        `topic ${pipeline.from.join(', ')}`,
+        `topic ${describeSources(pipeline).join(', ')}`,
         ...pipeline.steps.map((step) => step.name),
         pipeline.edges.map((edge) => describeTarget(edge.target)).join(', '),
       ].join(' → '),

@@ -202,6 +202,22 @@ describe('the full form', () => {
     expect(first.expand()).toContain('type: tail');
   });
 
+  it('names the defaults of agents and sinks, in the units they are written in, and what was written instead', async () => {
+    const text = `agents: { a: { type: tail, paths: [ /x ], max_line: 2MB, flush: { size: 1MB } } }
+sinks: { f: { type: file, path: "/o/{partition}-{offset}" } }
+pipelines: { p: { from: a, to: f } }
+`;
+    const { expand } = await load({ 'a.yaml': text });
+    const full = expand();
+    expect(full).toContain('from: beginning');
+    expect(full).toContain('max_line: 2MB');
+    expect(full).toMatch(/flush:\n +size: 1MB\n +wait: 100ms\n/);
+    expect(full).not.toContain('roll: {}');
+    expect((await load({ 'a.yaml': full })).plan?.agents[0]?.settings).toEqual(
+      (await load({ 'a.yaml': text })).plan?.agents[0]?.settings,
+    );
+  });
+
   it('shows variables, not what they hold', async () => {
     const { expand } = await load({ 'a.yaml': 'sinks: { s: "file:${env:SECRET}" }' }, { SECRET: 'hunter2' });
     expect(expand()).toContain('path: ${env:SECRET}');
