@@ -54,7 +54,7 @@ export class PipelinePlanner {
       start,
       until,
       steps: steps === undefined ? [] : compileSteps(steps.list, steps.path, { targets, files, reporter }),
-      stepsFingerprint: fingerprintSteps(steps?.list ?? [], steps?.path ?? [], files),
+      stepsFingerprint: fingerprintSteps(steps?.list ?? [], steps?.path ?? [], { files, targets }),
       edges: this.planTargets(name, pipeline.to, [...path, 'to']),
       deadLetterTopic: `${name}.dlq`,
     };

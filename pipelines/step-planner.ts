@@ -32,9 +32,14 @@ export function compileSteps(
   return list.flatMap((item, index) => compileStep(item, [...path, index], around) ?? []);
 }
 
-/** Changes when the steps or the files they name do, and only then; part of a replay's identity. */
-export function fingerprintSteps(list: readonly Record<string, unknown>[], path: Path, files: StepFiles): string {
-  const text = JSON.stringify(list) + files.fingerprint(list, path);
+/** Changes when the steps do, the files they name, or the targets that `route` chooses from, and only then; part of a replay's identity. */
+export function fingerprintSteps(
+  list: readonly Record<string, unknown>[],
+  path: Path,
+  { files, targets }: Pick<StepSurroundings, 'files' | 'targets'>,
+): string {
+  const routed = list.some((item) => Object.hasOwn(item, 'route')) ? JSON.stringify(targets) : '';
+  const text = JSON.stringify(list) + files.fingerprint(list, path) + routed;
   return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
 
