@@ -17,6 +17,7 @@ const verbs: Record<string, () => Promise<AddVerb>> = {
   consume: async () => (await import('./commands/consume.ts')).addConsume,
   groups: async () => (await import('./commands/groups.ts')).addGroups,
   replay: async () => (await import('./commands/replay.ts')).addReplay,
+  dlq: async () => (await import('./commands/dlq.ts')).addDlq,
 };
 
 const version = '0.1.0';

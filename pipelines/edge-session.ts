@@ -13,12 +13,13 @@ import { type Account, addAccount, emptyAccount } from './account.ts';
 import { deadLetterRecord } from './dead-letter.ts';
 import type { Decider } from './decide.ts';
 import type { EdgeOptions } from './edge.ts';
+import { onlyPiece, sortLetters } from './letter-source.ts';
 import { type JobRecord, scopeKey } from './manifests.ts';
 import type { StartPosition } from './plan.ts';
 import { PartitionProgress } from './progress.ts';
 import { PassThroughBatch, type SourceBatch } from './source-batch.ts';
 import { scopeOf, type Target } from './target.ts';
-import { Transformer } from './transform.ts';
+import { type Transformed, Transformer } from './transform.ts';
 
 /** How long a poll waits: also how often it is asked whether a decision is due. */
 const pollMs = 250;
@@ -151,18 +152,19 @@ export class EdgeSession {
     const progress = this.partitions.get(nameOf(fetched));
     if (progress === undefined) return; // Taken away while it was fetched.
     const endOffset = this.job?.ends[fetched.topic]?.[fetched.partition] ?? Infinity;
-    if (this.transformer === undefined) {
-      const batch = new PassThroughBatch(fetched, endOffset);
-      progress.account.in += batch.count;
-      await this.deliver(progress, batch, kill);
-    } else {
-      const result = await this.transformer.run(fetched, endOffset);
-      progress.addTransformed(result);
-      await this.deliver(progress, result.batch, kill);
-      if (result.stopped !== undefined) {
-        progress.nextOffset = result.stopped.offset;
+    if (this.options.letters === undefined) {
+      const { stopped } = await this.handleRecords(progress, fetched, endOffset, kill);
+      if (stopped !== undefined) {
+        progress.nextOffset = stopped.offset;
         await this.decideAll();
-        throw result.stopped.error;
+        throw stopped.error;
+      }
+    } else {
+      const settled = sortLetters(fetched, endOffset, this.options.letters);
+      progress.addSettled(settled);
+      for (const run of settled.runs) {
+        const { stopped } = await this.handleRecords(progress, run.fetched, Infinity, kill, run.ordinal);
+        if (stopped !== undefined) throw stopped.error;
       }
     }
     progress.nextOffset = Math.max(progress.nextOffset, Math.min(fetched.nextOffset, endOffset));
@@ -171,9 +173,29 @@ export class EdgeSession {
     await this.throttle(stop);
   }
 
+  /** Takes records through the steps to the target. `ordinal`: only this piece of them is wanted. */
+  private async handleRecords(
+    progress: PartitionProgress,
+    fetched: FetchedBatches,
+    endOffset: number,
+    kill: AbortSignal,
+    ordinal = 0,
+  ): Promise<Pick<Transformed, 'stopped'>> {
+    if (this.transformer === undefined) {
+      const batch = new PassThroughBatch(fetched, endOffset);
+      progress.account.in += batch.count;
+      await this.deliver(progress, batch, kill);
+      return { stopped: undefined };
+    }
+    const result = onlyPiece(await this.transformer.run(fetched, endOffset), ordinal);
+    progress.addTransformed(result);
+    await this.deliver(progress, result.batch, kill);
+    return result;
+  }
+
   private async deliver(progress: PartitionProgress, batch: SourceBatch, kill: AbortSignal): Promise<void> {
     if (batch.count === 0) return;
-    const outcomes = await this.target.take(batch, kill);
+    const outcomes = await this.target.take(scopeOf(this.target, progress.coordinates), batch, kill);
     progress.addDelivered(batch, outcomes, this.target.name);
     this.takenBytes += batch.sizeBytes;
     this.hooks.progress(batch.count, batch.sizeBytes);
@@ -296,11 +318,15 @@ export class EdgeSession {
     if (changed.length === 0) return;
     const offsets = changed.map((progress) => progress.offset());
     const letters = changed.flatMap(({ deadLetters }) => deadLetters);
-    const { deadLetterTopic, clock } = this.options;
+    const { deadLetterTopic, clock, group } = this.options;
+    const edge = this.options.letters?.edge ?? group;
     if (letters.length > 0)
       await this.options.client.admin().createTopic({ name: deadLetterTopic, partitions: 1 }, { ifMissing: true });
     const nowMs = clock.now();
-    const deadLetters = letters.map((letter) => deadLetterRecord(deadLetterTopic, letter, nowMs));
+    const deadLetters = [
+      ...changed.flatMap(({ keptLetters }) => keptLetters),
+      ...letters.map((letter) => deadLetterRecord(deadLetterTopic, edge, letter, nowMs)),
+    ];
     await this.decider.decide({ offsets, manifests, deadLetters }, this.consumer);
     for (const { scope, manifest } of manifests) await this.target.publish(scope, manifest);
     for (const [index, progress] of changed.entries()) progress.saved(offsets[index]!.offset);

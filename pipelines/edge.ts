@@ -12,6 +12,7 @@ import { type Account, addAccount, decodeAccount, emptyAccount } from './account
 import { Decider } from './decide.ts';
 import { EdgeSession, type Ends } from './edge-session.ts';
 import type { FileNames } from './event.ts';
+import type { LetterChoice } from './letter-source.ts';
 import type { JobRecord, ManifestStore } from './manifests.ts';
 import type { CompiledStep, PipelinePlan, StartPosition } from './plan.ts';
 import { lookMs, Subscription } from './subscription.ts';
@@ -34,6 +35,10 @@ export interface EdgeOptions {
   steps: readonly CompiledStep[];
   deadLetterTopic: string;
   target: { kind: 'sink'; name: string; open(context: SinkContext): Promise<Sink> } | { kind: 'topic'; topic: string };
+  /** The records are dead letters, to be tried again or dropped; `ends` are taken by the caller then. */
+  letters?: LetterChoice | undefined;
+  /** With these the edge is a bounded job that is not resumed as such: the next one is given its own. */
+  ends?: JobRecord['ends'] | undefined;
   manifests: ManifestStore;
   fileNames: FileNames | undefined;
   client: KafkaClient;
@@ -182,7 +187,7 @@ export class Edge {
       });
       this.session = session;
       if (!(await this.orKilled(session.run(this.stopping.signal, this.killing.signal)))) return false;
-      if (job !== undefined) await decider.keepJob({ ...job, done: true });
+      if (job !== undefined && options.ends === undefined) await decider.keepJob({ ...job, done: true });
       return true;
     } finally {
       if (session !== undefined) this.lastAccount = session.account();
@@ -244,7 +249,8 @@ export class Edge {
 
   /** The job as it was first started: its ends are taken once, and kept. */
   private async prepareJob(decider: Decider): Promise<JobRecord | undefined> {
-    const { until, manifests, client } = this.options;
+    const { until, manifests, client, ends: given } = this.options;
+    if (given !== undefined) return { ends: given, done: false };
     if (until === undefined) return undefined;
     await decider.init();
     await manifests.refresh(this.stopping.signal);

@@ -1,8 +1,9 @@
 // How far one partition of an edge has come since it was assigned: position, account, and what waits for the next decision.
-import type { TopicPartitionOffset } from '../broker/client/contract.ts';
+import type { OutgoingRecord, TopicPartitionOffset } from '../broker/client/contract.ts';
 import type { Coordinates, Outcome } from '../sinks/sink.ts';
 import { type Account, decodeAccount, emptyAccount, encodeAccount } from './account.ts';
 import { type DeadLetter, sizeOf } from './dead-letter.ts';
+import { keptBytes, type SettledLetters } from './letter-source.ts';
 import type { SourceBatch } from './source-batch.ts';
 import type { Transformed } from './transform.ts';
 
@@ -14,6 +15,8 @@ export class PartitionProgress {
   /** Dead letters that the next decision sends. */
   deadLetters: DeadLetter[] = [];
   deadLetterBytes = 0;
+  /** Letters that were not chosen, which the next decision writes again (letter-source.ts). */
+  keptLetters: OutgoingRecord[] = [];
   /** Records handed to the target since the last decision. */
   undecidedCount = 0;
   /** True until the offset is committed for the first time, where a restart would begin elsewhere otherwise. */
@@ -44,6 +47,7 @@ export class PartitionProgress {
     this.mustPin = false;
     this.undecidedCount = 0;
     this.deadLetters = [];
+    this.keptLetters = [];
     this.deadLetterBytes = 0;
   }
 
@@ -51,6 +55,14 @@ export class PartitionProgress {
     this.account.dead += letters.length;
     this.deadLetters.push(...letters);
     for (const letter of letters) this.deadLetterBytes += sizeOf(letter);
+  }
+
+  /** Accounts for letters that are dropped, and takes those that stay. */
+  addSettled({ droppedCount, kept }: SettledLetters): void {
+    this.account.in += droppedCount;
+    this.account.dropped += droppedCount;
+    for (const letter of kept) this.keptLetters.push(letter);
+    this.deadLetterBytes += keptBytes(kept);
   }
 
   /** Accounts for what the steps did. */
@@ -79,8 +91,9 @@ export class PartitionProgress {
           ...{
             reason: outcome.reason,
             refusedBy: { sink: sinkName },
-            coordinates: this.coordinates,
+            coordinates: batch.coordinates,
             offset: delivery.offset,
+            ordinal: delivery.ordinal,
           },
           ...{ timestampMs: delivery.timestampMs, key: copyOf(delivery.key()), headers: delivery.headers() },
           value: Buffer.from(delivery.source()),

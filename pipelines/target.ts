@@ -23,8 +23,11 @@ export interface Target {
   readonly scope: 'partition' | 'edge';
   /** Puts right what an earlier writer left, and makes ready to take records. */
   open(scope: WriterScope, lastDecided: Manifest | undefined): Promise<void>;
-  /** Delivers or writes. The outcomes are those of the batch's records in order; undefined: all were taken. */
-  take(batch: SourceBatch, signal: AbortSignal): Promise<readonly Outcome[] | undefined>;
+  /**
+   * Delivers or writes. The outcomes are those of the batch's records in order; undefined: all were taken. The scope is that of the partition that
+   * is read; the batch's own coordinates are others for dead letters that are tried again.
+   */
+  take(scope: string, batch: SourceBatch, signal: AbortSignal): Promise<readonly Outcome[] | undefined>;
   isDue(scope: string, nowMs: number): boolean;
   /** Makes durable what was taken; the manifest goes into the decision. */
   prepare(scope: string): Promise<Manifest | undefined>;
@@ -60,8 +63,8 @@ export class TwoPhaseTarget implements Target {
     this.writers.set(scopeKey(scope), await this.sink.openWriter(scope));
   }
 
-  async take(batch: SourceBatch): Promise<undefined> {
-    await this.writer(scopeOf(this, batch.coordinates)).write(batch);
+  async take(scope: string, batch: SourceBatch): Promise<undefined> {
+    await this.writer(scope).write(batch);
     return undefined;
   }
 
@@ -117,7 +120,7 @@ export class SendingTarget implements Target {
     return Promise.resolve();
   }
 
-  async take(batch: SourceBatch, signal: AbortSignal): Promise<readonly Outcome[] | undefined> {
+  async take(_scope: string, batch: SourceBatch, signal: AbortSignal): Promise<readonly Outcome[] | undefined> {
     this.firstTakenMs ??= this.monotonicMs();
     return this.sink.deliver(batch, signal);
   }

@@ -43,7 +43,7 @@ export class TopicTarget implements Target {
     return Promise.resolve();
   }
 
-  async take(batch: SourceBatch): Promise<undefined> {
+  async take(_scope: string, batch: SourceBatch): Promise<undefined> {
     this.startedMs ??= this.monotonicMs();
     const { topicId, partition } = batch.coordinates;
     const sent: Promise<void>[] = [];

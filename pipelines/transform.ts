@@ -208,7 +208,9 @@ export class Transformer {
     }
     result.readCount++;
     result.deadLetters.push({
-      ...{ reason, refusedBy: { step: where }, coordinates, offset: cursor.offset, timestampMs: cursor.timestampMs },
+      ...{ reason, refusedBy: { step: where }, coordinates, timestampMs: cursor.timestampMs },
+      // The record as a whole: what pieces there are is only known when all of them have come through.
+      ...{ offset: cursor.offset, ordinal: 0 },
       ...{
         key: copy(cursor.key()),
         value: copy(event.raw) ?? Buffer.alloc(0),

@@ -92,6 +92,8 @@ export interface TwoPhaseSink {
   readonly fieldPaths: readonly string[];
   /** 'edge' when the path lets partitions share a file: then one member must own them all. */
   readonly scope: 'partition' | 'edge';
+  /** True when files that are there already are extended: then no other edge may write them, not even one that tries dead letters again. */
+  readonly appends?: boolean;
   /**
    * Before a writer is opened: publishes the last decided manifest again (harmless when already done), cuts appended files to their
    * decided length, removes attempts of this scope that no manifest names.

@@ -30,6 +30,7 @@ export class FileSink implements TwoPhaseSink {
   readonly guarantee = 'two-phase';
   readonly fieldPaths: readonly string[];
   readonly scope: 'partition' | 'edge';
+  readonly appends: boolean;
   private readonly context: SinkContext;
   private readonly template: PathTemplate;
   private readonly topics: TopicCheck;
@@ -42,6 +43,7 @@ export class FileSink implements TwoPhaseSink {
     this.context = context;
     this.template = new PathTemplate(options.path);
     this.fieldPaths = this.template.fieldPaths;
+    this.appends = !this.template.hasOffset;
     this.topics = new TopicCheck(this.template);
     this.scope = this.template.hasPartition ? 'partition' : 'edge';
     this.compression = options.compression ?? compressionOf(options.path);
