@@ -50,7 +50,11 @@ const messageName = Buffer.from('"message":"');
 /** `"@timestamp":"2026-01-31T10:00:00.000Z"` */
 const timestampBytes = 40;
 const timestampName = Buffer.from('"@timestamp":"');
+/** Where the milliseconds stand in it. */
+const millisecondPlace = timestampName.length + 20;
 const maxCachedNames = 1000;
+/** What an item takes beside its line, about. */
+const addedBytes = 160;
 
 /** Of each byte of a text: 0 is copied, else how it is written: the letter behind a backslash, 1 as \u00XX, 2 for bytes above ASCII (copied, once checked). */
 const escapes = new Uint8Array(256).map((_, byte) => {
@@ -96,7 +100,10 @@ export class BulkWriter {
     let writtenBytes = 0;
     let ends: number[] = [];
     let places: number[] = [];
-    this.begin(Math.min(limits.bytes, batch.sizeBytes + batch.count * 160));
+    // About what a bulk will take; it grows when that was too little.
+    const itemBytes = Math.ceil(batch.sizeBytes / Math.max(1, batch.count)) + addedBytes;
+    const expectedBytes = Math.min(limits.bytes, itemBytes * Math.min(batch.count, limits.count));
+    this.begin(expectedBytes);
     const close = (bytes: number) => {
       bulks.push({ body: this.body.subarray(0, bytes), ends, places });
       writtenBytes += bytes;
@@ -112,7 +119,7 @@ export class BulkWriter {
         const item = this.body.subarray(start, this.used);
         close(start);
         if (writtenBytes >= limitBytes) return;
-        this.begin(Math.max(limits.bytes, item.length));
+        this.begin(Math.max(expectedBytes, item.length));
         item.copy(this.body);
         this.used = item.length;
       }
@@ -253,11 +260,20 @@ export class BulkWriter {
     return true;
   }
 
+  /** Within the same second only the milliseconds are written. */
   private setTimestamp(timestampMs: number): void {
     if (timestampMs === this.timestampMs) return;
+    const millisecond = timestampMs % 1000;
+    if (timestampMs - millisecond === this.timestampMs - (this.timestampMs % 1000)) {
+      const at = millisecondPlace;
+      this.timestamp[at] = 0x30 + Math.floor(millisecond / 100);
+      this.timestamp[at + 1] = 0x30 + (Math.floor(millisecond / 10) % 10);
+      this.timestamp[at + 2] = 0x30 + (millisecond % 10);
+    } else {
+      timestampName.copy(this.timestamp);
+      this.timestamp.write(`${new Date(timestampMs).toISOString()}",`, timestampName.length, 'latin1');
+    }
     this.timestampMs = timestampMs;
-    timestampName.copy(this.timestamp);
-    this.timestamp.write(`${new Date(timestampMs).toISOString()}",`, timestampName.length, 'latin1');
   }
 
   private actionFor(delivery: Delivery): Buffer {

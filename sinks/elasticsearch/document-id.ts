@@ -1,4 +1,4 @@
-// Ids of documents. A record has the same id however often it is sent, so that the store can tell it has it already (design §6):
+// Ids of documents. A record has the same id however often it is sent, so that the store can tell it has it already:
 //   base64url of: first 8 bytes of the topic's id · varint partition · varint offset · varint ordinal · the pipeline's name in UTF-8
 // Varints are unsigned LEB128. All but the name end by themselves, so two records never share an id. Ids of a partition begin alike, which the
 // stores' dictionaries like. At most 512 bytes are allowed; names of pipelines are shorter than topics' (249 bytes), so there is room.

@@ -95,14 +95,14 @@ export class ElasticsearchSink implements SendingSink {
       ...{ timeoutMs: options.timeout ?? defaults.timeoutMs, clock: context.clock },
     });
     this.writer = new BulkWriter({ index, operation: this.operation, pipeline: context.pipeline, ecs });
-    this.targets = new IndexTargets(this.cluster, index);
+    this.targets = new IndexTargets(this.cluster, index, context.logger);
     this.pace = new Pace({ bytes: options.batch.bytes ?? defaults.bytes, parallel: options.parallel });
   }
 
   /** Finds out what the store is and prepares it. Throws TailraceError TLR_SINK. */
   async start(): Promise<void> {
     const store = await this.cluster.connect();
-    if (this.options.setup) await this.targets.setUp(AbortSignal.timeout(this.options.timeout ?? defaults.timeoutMs));
+    if (this.options.setup) await this.targets.setUp(new AbortController().signal);
     this.context.logger.debug('connected', { edge: this.context.edge, store, url: this.cluster.name });
   }
 

@@ -2,6 +2,7 @@
 // alias over several indices. In those an id is unique per backing index only, so a record that is sent again after a roll-over would be there twice.
 import { createHash } from 'node:crypto';
 import { TailraceError } from '../../base/errors.ts';
+import type { Logger } from '../../base/logger.ts';
 import type { BulkStore } from './sender.ts';
 import type { IndexTemplate } from './index-name.ts';
 
@@ -11,11 +12,13 @@ const keyword = { type: 'keyword', ignore_above: 1024 };
 export class IndexTargets {
   private readonly store: BulkStore;
   private readonly index: IndexTemplate;
+  private readonly logger: Logger;
   private readonly known = new Set<string>();
 
-  constructor(store: BulkStore, index: IndexTemplate) {
+  constructor(store: BulkStore, index: IndexTemplate, logger: Logger) {
     this.store = store;
     this.index = index;
+    this.logger = logger;
   }
 
   /**
@@ -27,6 +30,7 @@ export class IndexTargets {
       if (this.known.has(name) || !(await this.isThere(name, signal))) continue;
       if (this.known.size >= maxKnownNames) this.known.clear();
       this.known.add(name);
+      await this.warnOfLazySync(name, signal);
     }
   }
 
@@ -64,6 +68,16 @@ export class IndexTargets {
     const indices = aliases.flatMap(({ indices: behind }) => (Array.isArray(behind) ? (behind as unknown[]) : []));
     if (indices.length > 1) throw this.misfit(name, `is an alias of ${indices.length} indices`);
     return aliases.length > 0 || listed('indices').length > 0;
+  }
+
+  /** Such an index answers before its documents are on disk: a power failure there loses what we were told is stored. */
+  private async warnOfLazySync(name: string, signal: AbortSignal): Promise<void> {
+    const path = `/${encodeURIComponent(name)}/_settings/index.translog.durability?flat_settings=true`;
+    const { status, body } = await this.store.request({ method: 'GET', path }, signal);
+    if (status !== 200 || !JSON.stringify(body).includes('"index.translog.durability":"async"')) return;
+    const problem =
+      'index.translog.durability is async: a power failure of the store can lose documents it has acknowledged';
+    this.logger.warn('the store does not sync', { index: name, problem });
   }
 
   private misfit(name: string, what: string): TailraceError {

@@ -11,8 +11,10 @@ import type { PipelineRunner } from '../../pipelines/runner.ts';
 import { elasticsearchSink } from '../../sinks/elasticsearch/sink.ts';
 import { pipeline, PipelineWorld } from '../support/pipeline-world.ts';
 import { compile } from '../support/planning.ts';
+import { isInstalled } from '../support/programs.ts';
 import { canRunSearch, RealSearch, type SearchKind, searchKinds } from '../support/real-search.ts';
 import { type Fault, SearchProxy } from '../support/search-proxy.ts';
+import { selfSigned } from '../support/self-signed.ts';
 
 const kinds = Object.keys(searchKinds).filter(
   (kind) => process.env['CONFORMANCE'] === 'all' || kind === 'elasticsearch-9',
@@ -175,6 +177,21 @@ describe.each(kinds)('%s', (kind) => {
       await search.request('PUT', '/blocked/_settings', { 'index.blocks.write': false });
       await runner.drain();
       await expectEachOnce('blocked', 100);
+    });
+
+    it.skipIf(!isInstalled('openssl', ['version']))('is spoken to over TLS, with credentials (openssl)', async () => {
+      const pem = selfSigned();
+      const authorization = 'ApiKey aWQ6a2V5';
+      const secure = await SearchProxy.start(search, { tls: pem, authorization });
+      await write(100);
+      const given = { urls: [secure.url], tls: { ca: pem.cert } };
+      const wrong = await run(sinkPlan('secure', { ...given, auth: { basic: { user: 'me', password: 'wrong' } } }));
+      await paused(wrong, 'does not take the credentials');
+      await stopAll();
+      const right = await run(sinkPlan('secure', { ...given, auth: { api_key: 'id:key' } }));
+      await right.drain();
+      await expectEachOnce('secure', 100);
+      await secure.close();
     });
 
     it('refuses a data stream', async () => {

@@ -75,7 +75,7 @@ describe('documents', () => {
         }
         expect(found).toEqual(texts.map(expected));
       }),
-      { numRuns: 500 },
+      { numRuns: 150 },
     );
   });
 
@@ -118,6 +118,20 @@ describe('documents', () => {
     expect(documentOf('{"@timestamp":"yesterday","a":1}')).toEqual({ '@timestamp': 'yesterday', a: 1 });
     expect(documentOf('x', { timestampMs: -1 })['@timestamp']).toBe('1970-01-01T00:00:00.000Z');
     expect(documentOf('x', { timestampMs: 9e15 })['@timestamp']).toBe('9999-12-31T23:59:59.999Z');
+  });
+
+  it('get the exact time, whichever came before', () => {
+    const times = fc.array(
+      fc.oneof(fc.integer({ min: 0, max: 5000 }), fc.integer({ min: 0, max: 253_402_300_799_999 })),
+    );
+    fc.assert(
+      fc.property(times, (timesMs) => {
+        const documents = write(timesMs.map((timestampMs, offset) => ({ offset, text: 'x', timestampMs })));
+        expect(documents.map(({ document }) => document['@timestamp'])).toEqual(
+          timesMs.map((timestampMs) => new Date(timestampMs).toISOString()),
+        );
+      }),
+    );
   });
 
   it('get where they were read when that is asked for, under the names of ECS', () => {

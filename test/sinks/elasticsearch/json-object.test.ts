@@ -50,7 +50,7 @@ describe('scanJsonObject', () => {
           expect(scan(text) !== notAnObject).toBe(isObject(text));
         },
       ),
-      { numRuns: 3000 },
+      { numRuns: 2000 },
     );
   });
 

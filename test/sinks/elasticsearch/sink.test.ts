@@ -1,13 +1,14 @@
-import { spawnSync } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { silentLogger } from '../../../base/logger.ts';
 import { elasticsearchSink } from '../../../sinks/elasticsearch/sink.ts';
 import type { SendingSink } from '../../../sinks/sink.ts';
 import { BulkStore } from '../../support/bulk-store.ts';
 import { deliveryBatch } from '../../support/deliveries.ts';
 import { isInstalled } from '../../support/programs.ts';
+import { selfSigned } from '../../support/self-signed.ts';
 import { sendingContract } from '../contract.ts';
 import { counted, never, numbered, openSink } from './world.ts';
 
@@ -90,14 +91,13 @@ describe('credentials', () => {
 
 describe.skipIf(!isInstalled('openssl', ['version']))('TLS (openssl)', () => {
   it('trusts the given certificates and no others', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'tailrace-tls-'));
-    const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
-    const name = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1'];
-    spawnSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', key, '-out', cert, ...name]);
-    const pem = { key: await readFile(key, 'utf8'), cert: await readFile(cert, 'utf8') };
+    const pem = selfSigned();
+    const folder = await mkdtemp(join(tmpdir(), 'tailrace-ca-'));
+    const file = join(folder, 'ca.pem');
+    await writeFile(file, pem.cert);
     for (const product of ['Elasticsearch', 'OpenSearch'] as const) {
       const store = await start({ product, tls: pem });
-      for (const ca of [cert, pem.cert]) {
+      for (const ca of [file, pem.cert]) {
         const sink = await open(store, { tls: { ca } });
         await sink.deliver(deliveryBatch(numbered(2)), never);
       }
@@ -175,6 +175,27 @@ describe('targets', () => {
     for (let round = 0; round < 3; round++) await sink.deliver(deliveryBatch(numbered(1, round)), never);
     expect(store.seen.filter(({ path }) => path.startsWith('/_resolve'))).toHaveLength(1);
   });
+});
+
+it('warns of an index that does not sync what it acknowledges', async () => {
+  const store = await start();
+  store.answers.set('GET /_resolve/index/app-2023', {
+    status: 200,
+    body: { indices: [{ name: 'app-2023' }], aliases: [], data_streams: [] },
+  });
+  store.answers.set('GET /app-2023/_settings/index.translog.durability', {
+    status: 200,
+    body: { 'app-2023': { settings: { 'index.translog.durability': 'async' } } },
+  });
+  const warnings: unknown[] = [];
+  const logger = {
+    ...silentLogger,
+    warn: (message: string, fields?: object) => void warnings.push({ message, ...fields }),
+  };
+  const sink = await openSink({ urls: [store.url] }, { logger });
+  sinks.push(sink);
+  for (let round = 0; round < 2; round++) await sink.deliver(deliveryBatch(numbered(1, round)), never);
+  expect(warnings).toEqual([expect.objectContaining({ message: 'the store does not sync', index: 'app-2023' })]);
 });
 
 describe('setup', () => {

@@ -165,7 +165,7 @@ it('goes on with the same connection when the store was restarted', async () => 
 it('passes over nodes that are away, and comes back to them', async () => {
   const port = await freePort();
   const urls = [`http://127.0.0.1:${port}`, store.url];
-  const sink = await open({ urls }, { speed: 100 });
+  const sink = await open({ urls }, { speed: 20 });
   for (let round = 0; round < 4; round++) await sink.deliver(deliveryBatch(numbered(5, round * 5)), never);
   expect(numbers()).toEqual(all(20));
   const other = await BulkStore.start({ port });
