@@ -1,0 +1,224 @@
+// A running `tailrace up` is given another configuration: what changes, what goes on undisturbed, what is refused and why.
+import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { endAll, freePort, run, type RunningCommand, start, until } from '../support/command.ts';
+
+let folder: string;
+let port: number;
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'tailrace-reload-'));
+  port = await freePort();
+});
+afterEach(async () => {
+  await endAll();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const roll = 'roll: { size: 1MB, idle: 50ms }';
+const simple = `
+agents: { app: "tail://FOLDER/app.log*" }
+pipelines: { keep: { from: app, to: files } }
+sinks: { files: { type: file, path: "out/{partition}-{offset}.log", ${roll} } }
+`;
+
+function configure(yaml: string, name = 'tailrace.yaml'): void {
+  const broker =
+    name === 'tailrace.yaml' && !yaml.includes('broker:') ? `broker: { listen: "127.0.0.1:${port}" }\n` : '';
+  writeFileSync(join(folder, name), broker + yaml.replaceAll('FOLDER', folder));
+}
+
+const write = (name: string, text: string) => appendFileSync(join(folder, name), text);
+const reload = (...args: string[]) => run(['reload', ...args], { cwd: folder });
+
+/** All published lines of a folder, in the order of the files' names. */
+function published(directory: string): string {
+  if (!existsSync(join(folder, directory))) return '';
+  const names = readdirSync(join(folder, directory)).filter((name) => !name.startsWith('.'));
+  return names
+    .sort()
+    .map((name) => readFileSync(join(folder, directory, name), 'utf8'))
+    .join('');
+}
+
+async function up(...files: string[]): Promise<RunningCommand> {
+  const command = start(['up', ...files, '--data', 'data'], { cwd: folder });
+  await until(
+    'the overview',
+    () => {
+      expect(command.process.exitCode, command.stderr).toBeNull();
+      return command.stdout.includes('Ctrl-C');
+    },
+    20_000,
+  );
+  return command;
+}
+
+async function stop(command: RunningCommand): Promise<string> {
+  command.signal('SIGTERM');
+  const { code, stderr } = await command.end();
+  expect(code, stderr).toBe(0);
+  return stderr;
+}
+
+describe('a changed configuration', () => {
+  it('moves a sink, adds agents and pipelines, removes them again, each line once', async () => {
+    configure(simple);
+    const command = await up();
+    write('app.log', 'one\n');
+    await until('the first line', () => published('out') === 'one\n');
+
+    configure(simple.replace('"out/', '"out2/'));
+    const moved = await reload('--data', 'data');
+    expect(moved.code, moved.stderr).toBe(0);
+    expect(moved.stdout).toMatch(/edge keep\.files changed\nreloaded/);
+    write('app.log', 'two\n');
+    await until('the line in the new place', () => published('out2') === 'two\n');
+
+    const more = `
+agents: { app: "tail://FOLDER/app.log*", web: "tail://FOLDER/web.log*" }
+pipelines: { keep: { from: app, to: files }, web: { from: web, to: web } }
+sinks:
+  files: { type: file, path: "out2/{partition}-{offset}.log", ${roll} }
+  web: { type: file, path: "web/{partition}-{offset}.log", ${roll} }
+`;
+    configure(more);
+    write('web.log', 'visit\n');
+    const added = await reload('--data', 'data', '--json');
+    expect(JSON.parse(added.stdout)).toEqual({
+      outcome: 'applied',
+      changes: ['topic web set', 'topic web.dlq set', 'agent web added', 'edge web.web added'],
+    });
+    await until('the line of the new agent', () => published('web') === 'visit\n');
+
+    configure(simple.replace('"out/', '"out2/'));
+    const removed = await reload('--data', 'data');
+    expect(removed.stdout).toMatch(/agent web removed\nedge web\.web removed\nreloaded/);
+    write('web.log', 'nobody looks\n');
+    write('app.log', 'three\n');
+    await until('the third line', () => published('out2') === 'two\nthree\n');
+    expect(published('web')).toBe('visit\n');
+
+    configure(more);
+    expect((await reload('--data', 'data')).code).toBe(0);
+    await until('what was written meanwhile', () => published('web') === 'visit\nnobody looks\n');
+    expect(published('out')).toBe('one\n');
+    const stderr = await stop(command);
+    expect(stderr).not.toMatch(/pauses|interrupted|error/);
+  });
+
+  it('is applied at SIGHUP, from all files that `up` was given; the data directory comes from them', async () => {
+    configure('data: data\n');
+    configure(simple, 'flows.yaml');
+    const command = await up('tailrace.yaml', 'flows.yaml');
+    configure(simple.replace('"out/', '"elsewhere/'), 'flows.yaml');
+    command.signal('SIGHUP');
+    await until('the message', () => /reloaded.*keep\.files changed/.exec(command.stderr));
+    write('app.log', 'one\n');
+    await until('the line', () => published('elsewhere') === 'one\n');
+    const again = await reload('tailrace.yaml', 'flows.yaml');
+    expect(again.stdout).toBe('reloaded: nothing has changed\n');
+    await stop(command);
+  });
+
+  it('sets topics, and takes back what it no longer says', async () => {
+    const settings = async () => {
+      const described = await run(['topics', 'describe', 'app', '--json', '--broker', `127.0.0.1:${port}`], {
+        cwd: folder,
+      });
+      return /"retention\.ms":(?:"|\{"value":")(-?\d+)/.exec(described.stdout)?.[1] ?? described.stdout;
+    };
+    configure(simple);
+    const command = await up();
+    const before = await settings();
+    expect(before).toMatch(/^\d+$/);
+    configure(`topics: { app: { retain: 1h } }\n${simple}`);
+    expect((await reload('--data', 'data')).stdout).toMatch(/topic app set/);
+    expect(await settings()).toBe('3600000');
+    configure(simple);
+    expect((await reload('--data', 'data')).stdout).toMatch(/topic app set/);
+    expect(await settings()).toBe(before);
+    await stop(command);
+  });
+
+  it('keeps sockets open, and lines flowing through what has not changed', async () => {
+    configure(simple);
+    const command = await up();
+    const socket: Socket = connect(port, '127.0.0.1');
+    let closed = false;
+    socket.on('close', () => (closed = true)).on('error', () => (closed = true));
+    await until('the connection', () => !socket.connecting);
+    configure(simple.replace('keep: {', 'extra: { from: app, to: "topic:copy" }, keep: {'));
+    expect((await reload('--data', 'data')).code).toBe(0);
+    write('app.log', 'one\n');
+    await until('the line', () => published('out') === 'one\n');
+    expect(closed).toBe(false);
+    socket.destroy();
+    await stop(command);
+  });
+});
+
+describe('what cannot be applied', () => {
+  it.each<[string, (yaml: string) => string, number, RegExp]>([
+    ['a broken file', (yaml) => `${yaml}agents: {`, 2, /tailrace\.yaml:\d+:\d+/],
+    ['an unknown sink', (yaml) => yaml.replace('to: files', 'to: flies'), 2, /did you mean "files"/],
+    [
+      'a sink that cannot be opened',
+      (yaml) =>
+        yaml
+          .replace('to: files', 'to: [ files, es ]')
+          .replace('sinks: {', 'sinks: { es: "elasticsearch://127.0.0.1:1/x",')
+          .replace('"out/', '"out2/'),
+      1,
+      /the sink es cannot be opened:.*127\.0\.0\.1:1[\s\S]*TLR_SINK/,
+    ],
+    [
+      'another address of the broker',
+      (yaml) => `broker: { listen: "127.0.0.1:1234" }\n${yaml.replace('"out/', '"out2/')}`,
+      1,
+      /broker cannot change[\s\S]*TLR_RESTART/,
+    ],
+  ])('%s leaves the old configuration running and says why', async (_what, change, code, message) => {
+    configure(simple);
+    const command = await up();
+    configure(change(simple));
+    const refused = await reload('--data', 'data');
+    expect(refused.code, refused.stderr).toBe(code);
+    expect(refused.stderr).toMatch(message);
+    expect(refused.stderr).toMatch(/the old configuration goes on/);
+    expect(command.stderr).toMatch(/not reloaded, the old configuration goes on/);
+    write('app.log', 'one\n');
+    await until('the line in the old place', () => published('out') === 'one\n');
+
+    configure(simple.replace('"out/', '"out2/'));
+    expect((await reload('--data', 'data')).code).toBe(0);
+    write('app.log', 'two\n');
+    await until('the line in the new place', () => published('out2') === 'two\n');
+    await stop(command);
+  });
+
+  it('says that nothing runs there', async () => {
+    configure(simple);
+    const nobody = await reload('--data', 'data');
+    expect(nobody.code).toBe(1);
+    expect(nobody.stderr).toMatch(/no Tailrace runs on the data directory .*data/);
+    expect(existsSync(join(folder, 'data'))).toBe(false);
+  });
+
+  it('says so to who asks a `pipe` to reload, which goes on', async () => {
+    write('app.log', 'one\n');
+    const args = ['pipe', 'app.log', '--to', 'file:out/all.log', '--data', 'data'];
+    const command = start(args, { cwd: folder });
+    await until('the line', () => published('out') === 'one\n');
+    const refused = await reload('--data', 'data');
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toMatch(/not started by `tailrace up`/);
+    write('app.log', 'two\n');
+    await until('the next line', () => published('out') === 'one\ntwo\n');
+    command.signal('SIGHUP'); // As a closing terminal does.
+    expect((await command.end()).code).toBe(0);
+  });
+});
