@@ -2,7 +2,7 @@
 // fit together; makes a Plan only when nothing is wrong.
 import type { AgentDefinition } from '../agents/agent.ts';
 import type { SinkDefinition } from '../sinks/sink.ts';
-import { isLoopback, parseAddress, parseBootstrap } from './address.ts';
+import { isLoopback, parseAddress, parseBootstrap } from '../base/address.ts';
 import { resolveComponent } from './components.ts';
 import { suggest } from './diagnostics.ts';
 import { PipelinePlanner } from './pipeline-planner.ts';

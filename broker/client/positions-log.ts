@@ -1,4 +1,5 @@
-// Reads the topic `__tailrace_positions` from its beginning to its end, and later on to its new end. The latest record of a key counts.
+// Reads a topic of Tailrace's own state (`__tailrace_positions`, unless told) from its beginning to its end, and later on to its new end. The latest
+// record of a key counts.
 import { type Clock, sleep } from '../../base/clock.ts';
 import { TailraceError } from '../../base/errors.ts';
 import { RecordCursor } from '../wire/record-batch.ts';
@@ -18,6 +19,7 @@ export class PositionsLog {
   private readonly client: KafkaClient;
   private readonly isolation: 'read_committed' | 'read_uncommitted';
   private readonly clock: Clock;
+  private readonly topic: string;
   private readonly visit: (key: Buffer, value: Buffer | null) => void;
   private consumer: Consumer | undefined;
   private partitions: number[] = [];
@@ -25,12 +27,13 @@ export class PositionsLog {
   /** `visit` gets key and value of each record, in order; both are views that hold until it returns. */
   constructor(
     client: KafkaClient,
-    options: { isolation: 'read_committed' | 'read_uncommitted'; clock: Clock },
+    options: { isolation: 'read_committed' | 'read_uncommitted'; clock: Clock; topic?: string },
     visit: (key: Buffer, value: Buffer | null) => void,
   ) {
     this.client = client;
     this.isolation = options.isolation;
     this.clock = options.clock;
+    this.topic = options.topic ?? positionsTopic;
     this.visit = visit;
   }
 
@@ -41,7 +44,7 @@ export class PositionsLog {
   async readToEnd(signal?: AbortSignal): Promise<void> {
     const admin = this.client.admin();
     if (this.consumer === undefined) {
-      const [topic] = await admin.topics([positionsTopic]);
+      const [topic] = await admin.topics([this.topic]);
       if (topic === undefined) return;
       this.partitions = topic.partitions.map(({ partition }) => partition);
       const consumer = this.client.consumer({
@@ -51,21 +54,21 @@ export class PositionsLog {
         minBytes: 1,
       });
       this.consumer = consumer;
-      await consumer.assign(this.partitions.map((partition) => ({ topic: positionsTopic, partition })));
+      await consumer.assign(this.partitions.map((partition) => ({ topic: this.topic, partition })));
       await consumer.start();
     }
     const { consumer } = this;
-    const ends = await admin.offsets(positionsTopic, 'latest');
+    const ends = await admin.offsets(this.topic, 'latest');
     const deadlineMs = this.clock.monotonicMs() + catchUpDeadlineMs;
     const isBehind = () =>
       this.partitions.some(
-        (partition) => consumer.position({ topic: positionsTopic, partition }) < (ends.get(partition) ?? 0),
+        (partition) => consumer.position({ topic: this.topic, partition }) < (ends.get(partition) ?? 0),
       );
     while (isBehind()) {
       if (signal?.aborted === true)
-        throw new TailraceError('TLR_CLOSED', 'Stopped while reading positions', { retriable: true });
+        throw new TailraceError('TLR_CLOSED', `Stopped while reading ${this.topic}`, { retriable: true });
       if (this.clock.monotonicMs() > deadlineMs) {
-        throw new TailraceError('TLR_TIMEOUT', `A transaction on ${positionsTopic} does not end`, { retriable: true });
+        throw new TailraceError('TLR_TIMEOUT', `A transaction on ${this.topic} does not end`, { retriable: true });
       }
       const fetched = await consumer.poll(signal);
       for (const { batches, fromOffset } of fetched) this.take(batches, fromOffset);

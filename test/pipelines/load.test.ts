@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { formatPlace } from '../../pipelines/diagnostics.ts';
 import { planFromObject } from '../../pipelines/load.ts';
-import { parseAddress, parseBootstrap } from '../../pipelines/address.ts';
+import { parseAddress, parseBootstrap } from '../../base/address.ts';
 import { definitions, load, planOf } from '../support/planning.ts';
 
 const smallest = `agents:    { nginx: "tail:///var/log/nginx/access.log*" }

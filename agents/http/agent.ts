@@ -1,0 +1,144 @@
+// The agent `http`: takes lines over HTTP into topics and answers when they are durable. This file holds its definition and the crash-only loop around
+// intakes (intake.ts); the listener stays through all of them and answers 503 in between.
+import { Backoff } from '../../base/backoff.ts';
+import { messageOf, TailraceError } from '../../base/errors.ts';
+import { sleep } from '../../base/clock.ts';
+import type { Agent, AgentContext, AgentDefinition, AgentLedger } from '../agent.ts';
+import { Account } from './account.ts';
+import { Intake } from './intake.ts';
+import type { Load } from './load.ts';
+import { HttpProblem } from './problem.ts';
+import { IngestServer } from './server.ts';
+import { type HttpSettings, httpSettings, httpSettingsFromUrl } from './settings.ts';
+
+/** Errors that no new intake can mend. */
+const fatalCodes: ReadonlySet<string> = new Set(['TLR_FENCED', 'TLR_CONFIG', 'TLR_DISK_FAILED', 'TLR_CORRUPT']);
+/** Whoever waits for a transaction in doubt is told so after this time. */
+const doubtMs = 20_000;
+
+class HttpAgent implements Agent {
+  readonly failed: Promise<never>;
+  private readonly settings: HttpSettings;
+  private readonly topic: string;
+  private readonly context: AgentContext;
+  private readonly account = new Account();
+  private readonly backoff: Backoff;
+  private readonly stopping = new AbortController();
+  private readonly ready = Promise.withResolvers<boolean>();
+  private fail!: (error: unknown) => void;
+  private intake: Intake | undefined;
+  private server: IngestServer | undefined;
+  private running: Promise<void> = Promise.resolve();
+  private troubled = false;
+
+  constructor(settings: HttpSettings, topic: string, context: AgentContext) {
+    this.settings = settings;
+    this.topic = topic;
+    this.context = context;
+    this.backoff = new Backoff({ firstMs: 100, maxMs: 10_000 }, context.random);
+    this.failed = new Promise((_resolve, reject) => (this.fail = reject));
+    this.failed.catch(() => undefined);
+  }
+
+  async start(): Promise<void> {
+    const { settings, topic, context } = this;
+    const topics = new Set([topic, ...settings.topics]);
+    this.server = await IngestServer.open({
+      ...{ settings, topic, topics, clock: context.clock, logger: context.logger, tls: await this.readTls() },
+      intake: () => (this.intake?.isReady === true ? this.intake : undefined),
+    });
+    this.running = this.run([...topics]);
+    await Promise.race([this.ready.promise, this.failed]);
+    context.logger.info('listening', { address: settings.listen, topics: [...topics].join(', ') });
+  }
+
+  /** Network agents have no end to wait for. */
+  async drained(): Promise<void> {}
+
+  ledger(): AgentLedger {
+    return this.account.ledger();
+  }
+
+  async stop(deadlineMs: number): Promise<void> {
+    const { clock, logger } = this.context;
+    const timer = clock.schedule(deadlineMs, () => {
+      logger.warn('stopped before every request was answered; their clients send them again');
+      this.server?.closeConnections();
+      this.stopping.abort();
+      this.intake?.stop();
+    });
+    await this.server?.close();
+    timer.cancel();
+    this.stopping.abort();
+    this.intake?.stop();
+    await this.running;
+  }
+
+  /** Intake after intake, until one ends well or for good. */
+  private async run(topics: readonly string[]): Promise<void> {
+    const { context, account, settings } = this;
+    let doubtful: Load | undefined;
+    while (!this.stopping.signal.aborted) {
+      const intake = new Intake({
+        ...{ context, topics, account, keepKeysMs: settings.keep_keys, doubtful },
+        onCommitted: () => this.backoff.reset(),
+      });
+      this.intake = intake;
+      try {
+        await intake.open();
+        this.isWell();
+        await intake.run();
+      } catch (error) {
+        doubtful = intake.doubtful;
+        await intake.close().catch(() => undefined);
+        this.expectNews(doubtful);
+        if (error instanceof TailraceError && fatalCodes.has(error.code)) {
+          this.fail(error);
+          break;
+        }
+        if (!this.troubled) context.logger.warn('interrupted; answering 503', { error: messageOf(error) });
+        this.troubled = true;
+        await sleep(context.clock, this.backoff.nextMs(), this.stopping.signal).catch(() => undefined);
+        continue;
+      }
+      await intake.close().catch(() => undefined);
+    }
+    doubtful?.done.reject(inDoubt());
+  }
+
+  private isWell(): void {
+    if (this.troubled) this.context.logger.info('taking requests again');
+    this.troubled = false;
+    this.ready.resolve(true);
+  }
+
+  private expectNews(doubtful: Load | undefined): void {
+    if (doubtful !== undefined) this.context.clock.schedule(doubtMs, () => doubtful.done.reject(inDoubt()));
+  }
+
+  private async readTls() {
+    const { tls } = this.settings;
+    if (tls === undefined) return undefined;
+    const read = async (text: string) => (text.includes('-----BEGIN') ? text : this.context.files.readFile(text));
+    try {
+      return { cert: await read(tls.cert), key: await read(tls.key) };
+    } catch (error) {
+      throw new TailraceError('TLR_CONFIG', `tls: ${messageOf(error)}`, { cause: error });
+    }
+  }
+}
+
+function inDoubt(): HttpProblem {
+  const message = 'the log failed while this request was being made durable: it may be stored or not; send it again';
+  return new HttpProblem(503, message, { retryAfterSeconds: 5 });
+}
+
+export const httpAgent: AgentDefinition<HttpSettings> = {
+  type: 'http',
+  summary:
+    'takes lines over HTTP: NDJSON, JSON or plain lines, and Elasticsearch’s _bulk; answers when they are durable',
+  settings: httpSettings,
+  fromUrl: httpSettingsFromUrl,
+  describe: ({ listen, tls }) => `${tls === undefined ? 'http' : 'https'}://${listen}`,
+  create: (settings, topic, context) => new HttpAgent(settings, topic, context),
+};
