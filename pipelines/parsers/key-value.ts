@@ -28,9 +28,10 @@ export function keyValueParser({ between, separator }: KeyValueOptions): Parser 
   return (text) => {
     const fields: Fields = {};
     let found = false;
+    let at = -1;
     for (let position = 0; position < text.length;) {
       const wordEnd = endOf(text, position);
-      const at = text.indexOf(separator, position);
+      if (at < position) at = text.indexOf(separator, position); // Looked for once, however many words come before it.
       if (at < 0) break;
       const name = at < wordEnd ? text.slice(position, at).trim() : '';
       if (name === '') {

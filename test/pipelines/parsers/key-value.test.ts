@@ -24,6 +24,13 @@ describe('kv', () => {
     expect(await through('- parse: kv', 'noise a=1')).toBe('{"a":"1"}');
   });
 
+  it('takes time in proportion to the length of the text', () => {
+    const start = performance.now();
+    for (const text of [`${'word '.repeat(200_000)}a=1`, 'a='.repeat(200_000), `a='${'b="'.repeat(100_000)}`])
+      expect(Object.keys(parse(text, 0).fields).length).toBeGreaterThan(0);
+    expect(performance.now() - start).toBeLessThan(2000);
+  });
+
   it('fails without any pair, and ends on every text', () => {
     expect(() => parse('nothing here', 0)).toThrow('has no pair of a name, "=" and a value');
     const between = fc.constantFrom(' ', ';', '&&');
