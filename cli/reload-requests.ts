@@ -5,10 +5,13 @@
 // A process that ends before it answers leaves the request to its successor, whom it tells nothing: the command sees that the process is gone.
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { z } from 'zod';
 import { replaceFile } from '../base/atomic-file.ts';
-import { type ErrorCode, errorHints, TailraceError } from '../base/errors.ts';
+import { type ErrorCode, errorHints, messageOf, TailraceError } from '../base/errors.ts';
 import type { Files } from '../base/files.ts';
+import { lockHolder } from '../base/lock.ts';
+import { systemRandom } from '../base/random.ts';
 
 export interface ReloadAnswer {
   outcome: 'applied' | 'refused';
@@ -32,6 +35,8 @@ const answerSchema = z.object({
 
 /** Answers whose command has gone are removed after this time. */
 const answerKeptMs = 10 * 60_000;
+/** How often the command looks for its answer. */
+const pollMs = 25;
 
 function folderOf(dataDirectory: string): string {
   return join(dataDirectory, 'reload');
@@ -70,14 +75,48 @@ export async function removeOldAnswers(files: Files, dataDirectory: string, nowM
   }
 }
 
-/** For the command: leaves a request. */
-export async function makeRequest(dataDirectory: string, id: string): Promise<void> {
+/** For the command: asks the process that runs on the data directory. Throws TLR_NOT_FOUND when nothing runs there, TLR_CLOSED when the process ends without an answer, TLR_TIMEOUT. */
+export async function askForReload(dataDirectory: string, timeoutMs: number): Promise<ReloadAnswer> {
+  const pid = lockHolder(dataDirectory);
+  if (pid === undefined)
+    throw new TailraceError('TLR_NOT_FOUND', `no Tailrace runs on the data directory ${dataDirectory}`);
+  const id = systemRandom.bytes(8).toString('hex');
+  await makeRequest(dataDirectory, id);
+  try {
+    signal(pid);
+    const endMs = performance.now() + timeoutMs;
+    for (;;) {
+      // In this order: the process may answer and end.
+      const isAlive = lockHolder(dataDirectory) === pid;
+      const answer = await readAnswer(dataDirectory, id);
+      if (answer !== undefined) return answer;
+      if (!isAlive) throw new TailraceError('TLR_CLOSED', `process ${pid} ended before it had reloaded; see its log`);
+      if (performance.now() > endMs)
+        throw new TailraceError('TLR_TIMEOUT', `process ${pid} has not finished reloading; its log says how it ends`);
+      await wait(pollMs);
+    }
+  } finally {
+    await removeRequest(dataDirectory, id);
+  }
+}
+
+function signal(pid: number): void {
+  try {
+    process.kill(pid, 'SIGHUP');
+  } catch (error) {
+    throw new TailraceError('TLR_UNREACHABLE', `process ${pid} cannot be signalled: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+async function makeRequest(dataDirectory: string, id: string): Promise<void> {
   await mkdir(folderOf(dataDirectory), { recursive: true, mode: 0o700 });
   await writeFile(join(folderOf(dataDirectory), `${id}.request`), '', { mode: 0o600 });
 }
 
-/** For the command: the answer, when it is there. Throws TLR_DATA_VERSION when a process of another version wrote it. */
-export async function readAnswer(dataDirectory: string, id: string): Promise<ReloadAnswer | undefined> {
+/** The answer, when it is there. Throws TLR_DATA_VERSION when a process of another version wrote it. */
+async function readAnswer(dataDirectory: string, id: string): Promise<ReloadAnswer | undefined> {
   const path = join(folderOf(dataDirectory), `${id}.answer`);
   const text = await readFile(path, 'utf8').catch(() => undefined);
   if (text === undefined) return undefined;
@@ -86,7 +125,6 @@ export async function readAnswer(dataDirectory: string, id: string): Promise<Rel
   throw new TailraceError('TLR_DATA_VERSION', `${path} was written by another version of Tailrace`);
 }
 
-/** For the command: takes the request back and removes the answer. */
-export async function removeRequest(dataDirectory: string, id: string): Promise<void> {
+async function removeRequest(dataDirectory: string, id: string): Promise<void> {
   for (const kind of ['request', 'answer']) await rm(join(folderOf(dataDirectory), `${id}.${kind}`), { force: true });
 }

@@ -1,56 +1,16 @@
 // `tailrace reload [FILE…]`: has the process that runs on the data directory read its configuration again, and tells what came of it.
 import { resolve } from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { messageOf, TailraceError } from '../../base/errors.ts';
-import { lockHolder } from '../../base/lock.ts';
-import { systemRandom } from '../../base/random.ts';
+import { TailraceError } from '../../base/errors.ts';
 import { parseDurationMs } from '../../base/units.ts';
 import { dataDirectoryOf } from '../load.ts';
 import { ExitCode, note, paint, print, printJson, reportError } from '../output.ts';
-import { makeRequest, readAnswer, type ReloadAnswer, removeRequest } from '../reload-requests.ts';
+import { askForReload, type ReloadAnswer } from '../reload-requests.ts';
 
 interface Options {
   data?: string;
   timeout: string;
   json?: boolean;
-}
-
-const pollMs = 25;
-
-/** Throws TLR_NOT_FOUND when nothing runs there, TLR_CLOSED when the process ends without an answer, TLR_TIMEOUT. */
-async function askForReload(dataDirectory: string, timeoutMs: number): Promise<ReloadAnswer> {
-  const pid = lockHolder(dataDirectory);
-  if (pid === undefined)
-    throw new TailraceError('TLR_NOT_FOUND', `no Tailrace runs on the data directory ${dataDirectory}`);
-  const id = systemRandom.bytes(8).toString('hex');
-  await makeRequest(dataDirectory, id);
-  try {
-    signal(pid);
-    const endMs = performance.now() + timeoutMs;
-    for (;;) {
-      // In this order: the process may answer and end.
-      const isAlive = lockHolder(dataDirectory) === pid;
-      const answer = await readAnswer(dataDirectory, id);
-      if (answer !== undefined) return answer;
-      if (!isAlive) throw new TailraceError('TLR_CLOSED', `process ${pid} ended before it had reloaded; see its log`);
-      if (performance.now() > endMs)
-        throw new TailraceError('TLR_TIMEOUT', `process ${pid} has not finished reloading; its log says how it ends`);
-      await wait(pollMs);
-    }
-  } finally {
-    await removeRequest(dataDirectory, id);
-  }
-}
-
-function signal(pid: number): void {
-  try {
-    process.kill(pid, 'SIGHUP');
-  } catch (error) {
-    throw new TailraceError('TLR_UNREACHABLE', `process ${pid} cannot be signalled: ${messageOf(error)}`, {
-      cause: error,
-    });
-  }
 }
 
 function report({ outcome, changes, problem, code }: ReloadAnswer, json: boolean): void {
