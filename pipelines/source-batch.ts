@@ -12,7 +12,6 @@ export interface RecordHeader {
 
 /** A delivery that also knows what a topic keeps beside the value; topics and dead letters need it. */
 export interface SourceDelivery extends Delivery {
-  key(): Buffer | null;
   headers(): RecordHeader[];
   /** The value as it was read, whatever the steps made of it. */
   source(): Buffer;

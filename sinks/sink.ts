@@ -29,6 +29,8 @@ export interface Delivery {
   readonly end: number;
   /** True when no step changed the record: the bytes are the line as it was read. */
   readonly untouched: boolean;
+  /** The key of the record; of a document that came over `_bulk` it is the id that its sender gave it. */
+  key(): Buffer | null;
   /**
    * The value at a dotted path ("service", "user.name"; "meta.path", "meta.host"); undefined when absent. Only for the paths that the sink
    * names in `fieldPaths`. Fields are those the steps made; `message` is the whole line.

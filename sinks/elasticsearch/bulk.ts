@@ -34,6 +34,8 @@ export interface BulkWriterOptions {
   index: IndexTemplate;
   operation: BulkOperation;
   pipeline: string;
+  /** What ids are made of. Records without a key, or with one that is not text, always get one of their coordinates. */
+  ids: 'coordinates' | 'key';
   /** Splice in where the record was read, from meta.path, meta.host, meta.position. */
   ecs: boolean;
 }
@@ -156,7 +158,9 @@ export class BulkWriter {
     const { buffer, start, end } = delivery;
     this.reserve(action.length + this.ids.maxLength + end - start + 200);
     this.put(action);
-    this.used = this.ids.write(this.body, this.used, delivery.offset, delivery.ordinal);
+    if (this.options.ids === 'coordinates' || !this.writeKey(delivery))
+      this.used = this.ids.write(this.body, this.used, delivery.offset, delivery.ordinal);
+    this.reserve(idEnd.length + end - start + 200);
     this.put(idEnd);
     const found = scanJsonObject(buffer, start, end);
     if (found === notAnObject) {
@@ -166,6 +170,14 @@ export class BulkWriter {
       this.body[this.used++] = closeBrace;
     } else this.writeObject(delivery, found);
     this.body[this.used++] = newline;
+  }
+
+  /** A key is the id of one document: the pieces of a split record cannot share it. */
+  private writeKey(delivery: Delivery): boolean {
+    const key = delivery.ordinal === 0 ? delivery.key() : null;
+    if (key === null || key.length === 0 || !isUtf8(key)) return false;
+    this.reserve(key.length + this.ids.maxLength + 16);
+    return this.writeEscaped(key, 0, key.length);
   }
 
   private writeObject(delivery: Delivery, found: number): void {

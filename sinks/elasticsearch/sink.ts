@@ -38,6 +38,12 @@ const settings = z.strictObject({
     .describe(
       'What to do with a record that is there already: keep it (default), or replace it, as for a replay with corrected steps.',
     ),
+  id: z
+    .enum(['coordinates', 'key'])
+    .default('coordinates')
+    .describe(
+      "What a document's id is made of: where its record was read (default), or the record's key, which is the `_id` of documents that came over `_bulk`; then records of one key are one document.",
+    ),
   auth: z
     .strictObject({
       api_key: z.string().min(1).optional().describe('As the store gave it: encoded, or id:key.'),
@@ -94,7 +100,13 @@ export class ElasticsearchSink implements SendingSink {
       ...{ urls: options.urls.map((url) => url.replace(/\/+$/, '')), authorization: authorizationOf(options.auth), ca },
       ...{ timeoutMs: options.timeout ?? defaults.timeoutMs, clock: context.clock },
     });
-    this.writer = new BulkWriter({ index, operation: this.operation, pipeline: context.pipeline, ecs });
+    this.writer = new BulkWriter({
+      index,
+      operation: this.operation,
+      pipeline: context.pipeline,
+      ids: options.id,
+      ecs,
+    });
     this.targets = new IndexTargets(this.cluster, index, context.logger);
     this.pace = new Pace({ bytes: options.batch.bytes ?? defaults.bytes, parallel: options.parallel });
   }
@@ -152,10 +164,11 @@ export const elasticsearchSink = defineSink({
   summary: 'documents in Elasticsearch or OpenSearch',
   settings,
   describe: ({ urls, index }) => `${urls[0]!.replace(/\/+$/, '')}/${index}`,
-  describeGuarantee: ({ on_conflict: onConflict }) =>
-    onConflict === 'keep'
-      ? 'exactly once: each document has an id made of its record, and is created once'
-      : 'exactly once: each document has an id made of its record, and is replaced when it is sent again',
+  describeGuarantee: ({ id, on_conflict: onConflict }) => {
+    const made = id === 'key' ? 'an id that is the key of its record' : 'an id made of its record';
+    const then = onConflict === 'keep' ? 'is created once' : 'is replaced when it is sent again';
+    return `exactly once: each document has ${made}, and ${then}`;
+  },
   fromUrl: settingsOfUrl,
   open: async (options, context) => {
     const sink = new ElasticsearchSink(options, context, await readCertificates(options.tls?.ca, context));

@@ -5,6 +5,7 @@ export interface TestRecord {
   offset: number;
   text: string;
   timestampMs?: number;
+  key?: string;
   fields?: Record<string, unknown>;
 }
 
@@ -27,6 +28,7 @@ export function deliveryBatch(records: readonly TestRecord[], coordinates: Coord
           start: 0,
           end: line.length,
           untouched: true,
+          key: () => (record.key === undefined ? null : Buffer.from(record.key)),
           field: (path) => record.fields?.[path],
         });
       }

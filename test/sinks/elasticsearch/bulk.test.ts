@@ -14,7 +14,7 @@ const noLimits = { bytes: Infinity, count: Infinity };
 
 function writer(options: Partial<ConstructorParameters<typeof BulkWriter>[0]> = {}): BulkWriter {
   const index = new IndexTemplate('app-%Y.%m.%d');
-  return new BulkWriter({ index, operation: 'create', pipeline: 'web', ecs: false, ...options });
+  return new BulkWriter({ index, operation: 'create', pipeline: 'web', ids: 'coordinates', ecs: false, ...options });
 }
 
 /** What a store would read. */
@@ -207,6 +207,24 @@ describe('bulks', () => {
           expect(indexOf(bulk, texts.length - 1)).toBe('app-1970.01.01');
         },
       ),
+    );
+  });
+
+  it('take the keys of records as ids when that is asked for', () => {
+    const keys = fc.array(fc.option(fc.string({ unit: 'binary' }), { nil: undefined }), { maxLength: 10 });
+    fc.assert(
+      fc.property(keys, (given) => {
+        const records = given.map((key, offset) => ({
+          offset,
+          text: '{"a":"b"}',
+          ...(key === undefined ? {} : { key }),
+        }));
+        const own = write(records).map(({ id }) => id);
+        const ids = given.map((key, index) =>
+          key === undefined || key === '' ? own[index] : Buffer.from(key).toString(),
+        );
+        expect(write(records, { ids: 'key' }).map(({ id }) => id)).toEqual(ids);
+      }),
     );
   });
 

@@ -52,6 +52,7 @@ describe('ids', () => {
 function nameOf(template: string, timestampMs: number, fields: Record<string, unknown> = {}): string {
   const delivery: Delivery = {
     ...{ offset: 0, ordinal: 0, timestampMs, buffer: Buffer.alloc(0), start: 0, end: 0, untouched: true },
+    key: () => null,
     field: (path) => fields[path],
   };
   return new IndexTemplate(template).name({ ...testPartition, topic: 'Shop.Orders' }, delivery);
