@@ -29,7 +29,15 @@ export async function* linesOf(input: AsyncIterable<Buffer>): AsyncGenerator<Buf
   if (rest.length > 0) yield Buffer.concat(rest);
 }
 
+/** As Kafka's own producers do with auto.create.topics.enable. */
+async function ensureTopic(client: KafkaClient, name: string): Promise<void> {
+  if ((await client.admin().topics([name])).length > 0) return;
+  await client.admin().createTopic({ name }, { ifMissing: true });
+  note(`created topic ${name}`);
+}
+
 async function produce(client: KafkaClient, topic: string, options: Options): Promise<void> {
+  await ensureTopic(client, topic);
   const producer = client.producer();
   const key = options.key === undefined ? null : Buffer.from(options.key);
   let records: Buffer[] = [];
