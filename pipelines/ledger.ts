@@ -106,7 +106,8 @@ export function renderLedger(ledger: Ledger): string {
   const notes: string[] = [];
   for (const { agent, warnings } of ledger.agents) for (const warning of warnings) notes.push(`${agent}: ${warning}`);
   for (const { edge, problem, missing, deadLetterTopic, dead, split } of ledger.edges) {
-    if (split > 0) notes.push(`${edge}: splitting made ${formatCount(split)} records more`);
+    if (split > 0)
+      notes.push(`${edge}: splitting made ${formatCount(split)} more ${split === 1 ? 'record' : 'records'}`);
     if (problem !== undefined) notes.push(`${edge}: ${problem}`);
     if (missing !== undefined && missing > 0) notes.push(`${edge}: ${formatCount(missing)} lines were not read`);
     if (deadLetterTopic !== undefined)
