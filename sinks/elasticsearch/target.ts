@@ -7,6 +7,8 @@ import type { BulkStore } from './sender.ts';
 import type { IndexTemplate } from './index-name.ts';
 
 const maxKnownNames = 10_000;
+/** How the stores number the indices behind an alias that rolls over. */
+const rolledOver = /-\d{6}$/;
 const keyword = { type: 'keyword', ignore_above: 1024 };
 
 export class IndexTargets {
@@ -67,6 +69,8 @@ export class IndexTargets {
     const aliases = listed('aliases') as { indices?: unknown }[];
     const indices = aliases.flatMap(({ indices: behind }) => (Array.isArray(behind) ? (behind as unknown[]) : []));
     if (indices.length > 1) throw this.misfit(name, `is an alias of ${indices.length} indices`);
+    if (indices.some((index) => rolledOver.test(String(index))))
+      throw this.misfit(name, `is an alias that rolls over (${indices.join()})`);
     return aliases.length > 0 || listed('indices').length > 0;
   }
 

@@ -148,6 +148,10 @@ describe('targets', () => {
       { ...index, indices: [], aliases: [{ name: 'app-2023', indices: ['a', 'b'] }] },
       'app-2023 is an alias of 2 indices',
     ],
+    [
+      { ...index, indices: [], aliases: [{ name: 'app-2023', indices: ['a-000001'] }] },
+      'app-2023 is an alias that rolls over (a-000001)',
+    ],
   ])('in which ids are not unique are refused before anything is written', async (body, message) => {
     const store = await start();
     store.answers.set('GET /_resolve/index/app-2023', { status: 200, body });
