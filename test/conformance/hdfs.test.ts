@@ -157,6 +157,17 @@ describe.skipIf(!canRunJava())('a real HDFS', () => {
     expect(await hdfs.list('/storm/.tailrace')).toEqual([]);
   }, 200_000);
 
+  it('takes every line once over HttpFS', async () => {
+    const port = await hdfs.startHttpFs();
+    const all = await write(4000);
+    const sink = sinkPlan('/httpfs/dt=%Y-%m-%d/{partition}-{offset}.gz', { url: `httpfs://127.0.0.1:${port}` });
+    const runner = await run(sink);
+    await runner.drain();
+    await hdfs.kill('httpfs');
+    expect(await linesBelow('/httpfs')).toEqual(all.sort());
+    expect(await hdfs.list('/httpfs/.tailrace')).toEqual([]);
+  });
+
   it('refuses as the sink expects it to', async () => {
     const context = {
       ...{ edge: 'web.lake', pipeline: 'web', instance: 'here', generation: 1, scratch: `${world.folder}/scratch` },

@@ -1,9 +1,10 @@
 // A real HDFS on loopback in a temporary folder, for conformance tests: one NameNode and some DataNodes, each a process of its own, so that each can be killed and
-// started again. Its jars come from Maven once (maven-jars.ts).
+// started again; and HttpFS in front of them where a test asks for it. Its jars come from Maven once (maven-jars.ts).
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { mavenJars } from './maven-jars.ts';
 import { run } from './programs.ts';
@@ -68,6 +69,33 @@ export class RealHdfs {
       'org.apache.hadoop.hdfs.server.datanode.DataNode',
       this.dataNodes[index]!.flatMap((setting) => ['-D', setting]),
     );
+  }
+
+  /** Starts HttpFS in front of it; resolves with its port when it answers. */
+  async startHttpFs(): Promise<number> {
+    const port = await freePort();
+    const conf = join(this.folder, 'conf');
+    const settings = {
+      'httpfs.http.hostname': '127.0.0.1',
+      'httpfs.http.port': String(port),
+      'httpfs.hadoop.config.dir': conf,
+    };
+    await writeFile(join(conf, 'httpfs-site.xml'), xml(settings));
+    await writeFile(join(conf, 'httpfs-signature.secret'), randomBytes(16).toString('hex'));
+    this.launch(
+      'httpfs',
+      'org.apache.hadoop.fs.http.server.HttpFSServerWebServer',
+      [],
+      [
+        `-Dhttpfs.home.dir=${this.folder}`,
+        `-Dhttpfs.config.dir=${conf}`,
+        `-Dhttpfs.log.dir=${this.folder}`,
+        `-Dhttpfs.temp.dir=${this.folder}`,
+      ],
+    );
+    const url = `http://127.0.0.1:${port}/webhdfs/v1/?op=GETFILESTATUS&user.name=test`;
+    await this.until(async () => (await fetch(url).catch(() => undefined))?.ok === true);
+    return port;
   }
 
   /** With SIGKILL. */
@@ -138,7 +166,13 @@ export class RealHdfs {
     await writeFile(join(conf, 'log4j.properties'), loggingProperties);
     await writeFile(
       join(conf, 'core-site.xml'),
-      xml({ 'fs.defaultFS': `hdfs://127.0.0.1:${this.callPort}`, 'hadoop.tmp.dir': join(this.folder, 'tmp') }),
+      xml({
+        'fs.defaultFS': `hdfs://127.0.0.1:${this.callPort}`,
+        'hadoop.tmp.dir': join(this.folder, 'tmp'),
+        // HttpFS acts for its users.
+        [`hadoop.proxyuser.${userInfo().username}.hosts`]: '*',
+        [`hadoop.proxyuser.${userInfo().username}.groups`]: '*',
+      }),
     );
     await writeFile(join(conf, 'hdfs-site.xml'), xml(this.settings(dataNodes)));
     for (let index = 0; index < dataNodes; index++) {
@@ -180,8 +214,8 @@ export class RealHdfs {
     ];
   }
 
-  private launch(name: string, main: string, args: readonly string[]): void {
-    const child = spawn('java', [...this.java(), main, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  private launch(name: string, main: string, args: readonly string[], properties: readonly string[] = []): void {
+    const child = spawn('java', [...this.java(), ...properties, main, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
     const log = createWriteStream(join(this.folder, `${name}.log`), { flags: 'a' });
     log.on('error', () => undefined);
     child.stdout.pipe(log, { end: false });
