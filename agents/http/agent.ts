@@ -35,7 +35,7 @@ class HttpAgent implements Agent {
     this.settings = settings;
     this.topic = topic;
     this.context = context;
-    this.backoff = new Backoff({ firstMs: 100, maxMs: 10_000 }, context.random);
+    this.backoff = new Backoff({ firstMs: 20, maxMs: 10_000 }, context.random);
     this.failed = new Promise((_resolve, reject) => (this.fail = reject));
     this.failed.catch(() => undefined);
   }
