@@ -15,7 +15,7 @@ import { messageOf } from '../base/errors.ts';
 import { suggest } from './diagnostics.ts';
 import { callFunction, functionNames } from './expression-functions.ts';
 import { arithmetic, compare, equals, isMap, kindOf, type Scope, truth, type Value } from './expression-values.ts';
-import { compilePattern } from './regex.ts';
+import { compilePattern } from '../base/regex.ts';
 import type { Event } from './steps/step.ts';
 
 /** An expression that cannot be compiled. `start` and `length` are characters of its text. */

@@ -5,7 +5,7 @@ import { suggest } from './diagnostics.ts';
 import { compileCondition, compileExpression, ExpressionError } from './expression.ts';
 import { issuesOf } from './issues.ts';
 import type { CompiledStep } from './plan.ts';
-import { compilePattern } from './regex.ts';
+import { compilePattern } from '../base/regex.ts';
 import type { Reporter } from './reporter.ts';
 import { stepExtras } from './schema.ts';
 import type { Path } from './source.ts';

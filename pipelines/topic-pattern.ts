@@ -1,6 +1,6 @@
 // `from: /regex/`: topics by their names. The expression must match the whole name. Internal topics ("__…") and dead letters ("….dlq") are never matched, or a
 // pipeline would read what it has refused itself; name those that are to be read.
-import { compilePattern } from './regex.ts';
+import { compilePattern } from '../base/regex.ts';
 
 export interface TopicPattern {
   /** Between the slashes. */

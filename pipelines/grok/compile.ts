@@ -3,7 +3,7 @@
 // first that matched.
 import { suggest } from '../diagnostics.ts';
 import { converter, typeNames } from '../parsers/typed-name.ts';
-import { compilePattern, type Pattern } from '../regex.ts';
+import { compilePattern, type Pattern } from '../../base/regex.ts';
 import { define, getField, setField } from '../steps/fields.ts';
 import type { Fields } from '../steps/step.ts';
 import { grokPatterns } from './patterns.ts';

@@ -3,7 +3,7 @@
 //   remote_addr, remote_user, time_local, method, path, protocol, status, body_bytes_sent, http_referer, http_user_agent
 // (remote_logname too, where Apache's %l is set). A "-" is no value: the field is absent. A request that is none (a scanner's bytes) is in `request` as it stands. The common format, without
 // the last two, is taken too; what formats of one's own add at the end is in `rest`.
-import { compilePattern } from '../regex.ts';
+import { compilePattern } from '../../base/regex.ts';
 import type { Fields } from '../steps/step.ts';
 import { parseTimeAs } from '../time-format.ts';
 

@@ -2,7 +2,7 @@
 // Compiling reports everything that is wrong, each at its place, instead of throwing at the first.
 import type { z } from 'zod';
 import type { Expression } from '../expression.ts';
-import type { Pattern } from '../regex.ts';
+import type { Pattern } from '../../base/regex.ts';
 import type { Path } from '../source.ts';
 import type { Event, Step } from './step.ts';
 

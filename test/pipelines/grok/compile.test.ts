@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compileGrok, GrokError } from '../../../pipelines/grok/compile.ts';
 import { grokPatterns } from '../../../pipelines/grok/patterns.ts';
-import { compilePattern } from '../../../pipelines/regex.ts';
+import { compilePattern } from '../../../base/regex.ts';
 
 describe('the shipped patterns', () => {
   it.each(Object.keys(grokPatterns))('%s compiles and runs natively, in linear time', (name) => {

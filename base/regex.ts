@@ -1,11 +1,11 @@
 // Regular expressions from users that cannot hang. V8 has a linear-time engine behind two flags: with the first the ordinary (fast,
 // backtracking) engine hands over to it after 50,000 backtracks, with the second a pattern can be asked beforehand, by the flag `l`, whether
 // that engine covers it. What it does not cover (flag i, \p{…}, counts above 16) runs on RE2JS: linear too, some thirty times slower. What
-// RE2JS refuses as well (look-ahead, back-references) is refused here. The flags are called experimental by V8: test/pipelines/regex.test.ts
+// RE2JS refuses as well (look-ahead, back-references) is refused here. The flags are called experimental by V8: test/base/regex.test.ts
 // fails when a release drops them, and then everything falls to RE2JS by itself. Nobody else may make a RegExp of a user's text.
 import { setFlagsFromString } from 'node:v8';
 import { RE2JS } from 're2js';
-import { messageOf, TailraceError } from '../base/errors.ts';
+import { messageOf, TailraceError } from './errors.ts';
 
 setFlagsFromString('--enable-experimental-regexp-engine');
 setFlagsFromString('--enable-experimental-regexp-engine-on-excessive-backtracks');

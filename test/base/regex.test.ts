@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { RE2JS } from 're2js';
 import { describe, expect, it } from 'vitest';
-import { compilePattern } from '../../pipelines/regex.ts';
+import { compilePattern } from '../../base/regex.ts';
 
 function durationMs(action: () => void): number {
   const start = performance.now();
