@@ -124,6 +124,11 @@ export class Broker implements RequestHandler {
     return this.parts.log.recoveryCuts;
   }
 
+  /** Open connections of clients. */
+  get connections(): number {
+    return this.listeners.reduce((sum, listener) => sum + listener.connectionCount, 0);
+  }
+
   /** Fetches that wait for data at the moment. */
   get waitingRequests(): number {
     return this.parts.waiting.size;

@@ -23,6 +23,7 @@ import { Decider } from './decide.ts';
 import { Edge, type EdgeOptions } from './edge.ts';
 import { type JobRecord, ManifestStore } from './manifests.ts';
 import type { CompiledStep, SinkPlan } from './plan.ts';
+import { normaliseReason } from './reason.ts';
 import { PassThroughBatch } from './source-batch.ts';
 
 const topicSuffix = '.dlq';
@@ -70,17 +71,6 @@ export interface LetterGroup {
   lastMs: number;
   /** One of them: its origin and the beginning of its value. */
   sample: { origin: string; value: string };
-}
-
-/** The reason without what differs from record to record. */
-export function normaliseReason(reason: string): string {
-  return reason
-    .replace(/"(?:[^"\\]|\\.)*"/g, '"…"')
-    .replace(/(?<![\p{L}\p{N}])'[^']*'(?![\p{L}\p{N}])/gu, "'…'")
-    .replace(/`[^`]*`/g, '`…`')
-    .replace(/\b[0-9a-f]{8}-[0-9a-f-]{27}\b/gi, '#')
-    .replace(/\d+(?:[.:-]\d+)*/g, '#')
-    .slice(0, sampleCharacters);
 }
 
 /** The name of the group that a letter belongs to. */

@@ -23,6 +23,8 @@ import { type Transformed, Transformer } from './transform.ts';
 
 /** How long a poll waits: also how often it is asked whether a decision is due. */
 const pollMs = 250;
+/** After trouble, so many empty answers in a row say that there is nothing to read. */
+const provingPolls = 3;
 const fetchBytes = 4 * 1024 * 1024;
 /** Offsets of records that left nothing to decide (dropped, or none at all) are committed at this distance. */
 const idleCommitMs = 1000;
@@ -33,8 +35,10 @@ const deadLetterLimitBytes = 4 * 1024 * 1024;
 export type Ends = ReadonlyMap<string, ReadonlyMap<number, number>>;
 
 export interface SessionHooks {
-  /** After each decision, and when there is nothing to read: the edge works. */
-  healthy(): void;
+  /** After each decision, and when there is nothing to read: the edge works. `waiting`: records that this session found when it began to work. */
+  healthy(waiting: number): void;
+  /** Whether the last session failed and this one has not proved yet that it works. */
+  isTroubled(): boolean;
   /** Asked after each round: whether the topics to read are others by now. */
   topicsChanged(wanted: Ends | undefined): Promise<boolean>;
   /** Asked after each round: the ends to reach now, when somebody waits for that. */
@@ -56,6 +60,8 @@ export class EdgeSession {
   private lastDecisionMs: number;
   private takenBytes = 0;
   private closing = false;
+  /** Empty answers in a row. */
+  private idlePolls = 0;
   private readonly startedMs: number;
 
   constructor(
@@ -117,11 +123,12 @@ export class EdgeSession {
       }
       this.catchUp();
       await this.decideDue();
-      if (fetched.length === 0) this.hooks.healthy();
+      await this.proveHealthy(fetched.length === 0);
       const ends = this.hooks.drainEnds();
       if (this.job === undefined && (await this.hooks.topicsChanged(ends))) break;
       if (ends !== undefined && this.hasReached(ends)) {
         await this.decideAll();
+        this.hooks.healthy(0);
         this.hooks.drained();
       }
       if (this.job !== undefined && this.isDone(this.job)) {
@@ -131,6 +138,19 @@ export class EdgeSession {
     }
     await this.decideAll();
     return false;
+  }
+
+  /** After trouble, nothing to read is no proof: what was taken is decided at once, and only a few empty answers in a row mean that nothing is there. */
+  private async proveHealthy(isIdle: boolean): Promise<void> {
+    this.idlePolls = isIdle ? this.idlePolls + 1 : 0;
+    if (!isIdle) return;
+    if (this.hooks.isTroubled()) await this.decideAll();
+    if (!this.hooks.isTroubled() || this.idlePolls >= provingPolls) this.hooks.healthy(0);
+  }
+
+  /** Offsets between what was decided and the end that was last seen. */
+  private waiting(): number {
+    return [...this.partitions.values()].reduce((sum, { waitingCount }) => sum + waitingCount, 0);
   }
 
   /** Leaves the group. What was not decided is left to the next session. */
@@ -151,6 +171,7 @@ export class EdgeSession {
   private async handle(fetched: FetchedBatches, stop: AbortSignal, kill: AbortSignal): Promise<void> {
     const progress = this.partitions.get(nameOf(fetched));
     if (progress === undefined) return; // Taken away while it was fetched.
+    progress.seenEnd = fetched.lastStableOffset;
     const endOffset = this.job?.ends[fetched.topic]?.[fetched.partition] ?? Infinity;
     if (this.options.letters === undefined) {
       const { stopped } = await this.handleRecords(progress, fetched, endOffset, kill);
@@ -329,9 +350,10 @@ export class EdgeSession {
     ];
     await this.decider.decide({ offsets, manifests, deadLetters }, this.consumer);
     for (const { scope, manifest } of manifests) await this.target.publish(scope, manifest);
+    const waiting = this.waiting();
     for (const [index, progress] of changed.entries()) progress.saved(offsets[index]!.offset);
     this.lastDecisionMs = clock.monotonicMs();
-    this.hooks.healthy();
+    this.hooks.healthy(waiting);
   }
 }
 

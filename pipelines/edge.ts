@@ -13,6 +13,7 @@ import { Decider } from './decide.ts';
 import { EdgeSession, type Ends } from './edge-session.ts';
 import type { FileNames } from './event.ts';
 import type { LetterChoice } from './letter-source.ts';
+import { needsSomebody, OutageReport, type OutageStatus } from './outage.ts';
 import type { JobRecord, ManifestStore } from './manifests.ts';
 import type { CompiledStep, PipelinePlan, StartPosition } from './plan.ts';
 import { lookMs, Subscription } from './subscription.ts';
@@ -63,13 +64,12 @@ export interface EdgeStatus {
   problem: string | undefined;
   /** Of the partitions it owns now, undecided work included. */
   account: Account;
+  outage: OutageStatus;
 }
 
 /** After the deadline, for handles and connections to be closed. */
 const closeGraceMs = 1000;
 const backoff = { firstMs: 200, maxMs: 15_000 };
-/** While a problem lasts it is logged again at this distance. */
-const remindMs = 60_000;
 
 export class Edge {
   readonly group: string;
@@ -84,7 +84,7 @@ export class Edge {
   private drain: { ends: Ends | undefined; resolve: (problem: string | undefined) => void } | undefined;
   private readonly backoff: Backoff;
   private readonly subscription: Subscription;
-  private loggedMs = 0;
+  private readonly outage: OutageReport;
 
   constructor(options: EdgeOptions) {
     this.options = options;
@@ -92,6 +92,7 @@ export class Edge {
     const { topics, patterns = [] } = options;
     this.subscription = new Subscription({ topics, patterns }, () => options.client.admin(), options.clock);
     this.backoff = new Backoff(backoff, options.random);
+    this.outage = new OutageReport(options.group, options.clock, options.logger);
   }
 
   /** Begins; returns at once. */
@@ -110,6 +111,7 @@ export class Edge {
       state: this.state,
       problem: this.problem,
       account: this.session?.account() ?? this.lastAccount,
+      outage: this.outage.status(),
     };
   }
 
@@ -201,7 +203,7 @@ export class Edge {
   private async findTopics(): Promise<boolean> {
     await this.subscription.look();
     if (this.topics().length > 0) return true;
-    this.healthy();
+    this.healthy(0);
     if (this.drain?.ends !== undefined) this.resolveDrain(undefined);
     await sleep(this.options.clock, lookMs, this.stopping.signal).catch(() => undefined);
     return false;
@@ -278,7 +280,8 @@ export class Edge {
 
   private hooks() {
     return {
-      healthy: () => this.healthy(),
+      healthy: (waiting: number) => this.healthy(waiting),
+      isTroubled: () => this.outage.isOn,
       topicsChanged: (wanted: Ends | undefined) => this.subscription.hasChanged(wanted),
       drainEnds: () => this.drain?.ends,
       drained: () => this.resolveDrain(undefined),
@@ -286,14 +289,15 @@ export class Edge {
     };
   }
 
-  private healthy(): void {
-    if (this.problem !== undefined) this.options.logger.info('the edge goes on', { edge: this.group });
+  private healthy(waiting: number): void {
+    this.outage.ended(waiting);
     this.state = 'running';
     this.problem = undefined;
     this.backoff.reset();
   }
 
   private finish(): void {
+    this.outage.ended(0);
     this.state = 'finished';
     this.problem = undefined;
     this.options.logger.info('the job is done', { edge: this.group });
@@ -312,35 +316,14 @@ export class Edge {
   }
 
   private pause(error: unknown): void {
-    const { logger, clock } = this.options;
-    const message = messageOf(error);
-    const isNew = this.problem !== message;
-    const nowMs = clock.monotonicMs();
-    if (isNew || nowMs - this.loggedMs >= remindMs) {
-      this.loggedMs = nowMs;
-      logger.warn(isNew ? 'the edge pauses' : 'the edge still pauses', { edge: this.group, problem: message });
-    }
+    this.outage.failed(error);
     this.state = 'paused';
-    this.problem = message;
-    if (needsSomebody(error)) this.resolveDrain(message);
+    this.problem = messageOf(error);
+    if (needsSomebody(error)) this.resolveDrain(this.problem);
   }
 
   private resolveDrain(problem: string | undefined): void {
     this.drain?.resolve(problem);
     this.drain = undefined;
   }
-}
-
-/** Whether waiting is of no use: a configuration, a conflict, a step that says stop, a defect. */
-function needsSomebody(error: unknown): boolean {
-  if (!(error instanceof TailraceError)) return true;
-  const passing: readonly string[] = [
-    'TLR_FENCED',
-    'TLR_CLOSED',
-    'TLR_TIMEOUT',
-    'TLR_UNREACHABLE',
-    'TLR_DISK_FULL',
-    'TLR_KAFKA',
-  ];
-  return !error.retriable && !passing.includes(error.code);
 }

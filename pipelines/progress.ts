@@ -11,6 +11,8 @@ export class PartitionProgress {
   readonly coordinates: Coordinates;
   /** The next offset to be read. */
   nextOffset: number;
+  /** The end of the partition when it was last read. */
+  seenEnd = 0;
   readonly account: Account;
   /** Dead letters that the next decision sends. */
   deadLetters: DeadLetter[] = [];
@@ -34,6 +36,11 @@ export class PartitionProgress {
 
   get hasUnsaved(): boolean {
     return this.mustPin || this.nextOffset !== this.savedOffset;
+  }
+
+  /** Offsets that are not decided, up to the end that was last seen. */
+  get waitingCount(): number {
+    return Math.max(0, this.seenEnd - this.savedOffset);
   }
 
   /** What is to be committed as of now; saved() when that has happened. */

@@ -1,5 +1,6 @@
 // What the log offers to coordinators, handlers and the composition root. The log knows records as bytes (batch v2),
 // offsets and durability; it knows nothing of groups, requests or sockets.
+import type { Histogram } from '../../base/histogram.ts';
 
 /** What a client's append must satisfy and where the batch comes from. */
 export interface AppendOptions {
@@ -124,9 +125,17 @@ export interface RecoveryCut {
   reason: string;
 }
 
+/** What the one writer has done since the log was opened. */
+export interface CommitStatistics {
+  /** How long the syncs of each group-commit round took; its count is that of the rounds. */
+  readonly syncSeconds: Histogram;
+  readonly writtenBytes: number;
+}
+
 /** A data directory: lock, identity, topics, partitions, the one writer. */
 export interface LogDirectory {
   readonly clusterId: string;
+  readonly commits: CommitStatistics;
   /** Grows with each unclean start; written into batches and checked by clients that truncate (KIP-320). */
   readonly recoveryCuts: readonly RecoveryCut[];
   topics(): TopicDescription[];

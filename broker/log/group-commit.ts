@@ -7,6 +7,7 @@
 // - A full disk (ENOSPC on write) refuses everything that is not durable yet, in all partitions, and cuts it back: so what is durable is at any time
 //   a prefix of all appends in the order they were made, across partitions. A decision appended after its data is never kept without them.
 import { TailraceError, messageOf } from '../../base/errors.ts';
+import { Histogram, syncBoundsSeconds } from '../../base/histogram.ts';
 import type { Segment } from './segment.ts';
 
 /** What one partition hands to a round. */
@@ -49,9 +50,14 @@ export class GroupCommit {
   private queued = newRound();
   private running: Promise<void> | undefined;
   private failure: TailraceError | undefined;
+  private readonly monotonicMs: () => number;
+  /** How long the syncs of each round took; its count is that of the rounds. */
+  readonly syncSeconds = new Histogram(syncBoundsSeconds);
+  writtenBytes = 0;
 
-  constructor(events: GroupCommitEvents) {
+  constructor(events: GroupCommitEvents, monotonicMs: () => number) {
     this.events = events;
+    this.monotonicMs = monotonicMs;
   }
 
   /** Puts `partition` into the next round, whose outcome the promise tells. */
@@ -90,11 +96,13 @@ export class GroupCommit {
     await settleAll(
       writes.map(async ({ segment, position, buffers }) => (await segment.open()).write(buffers, position)),
     );
+    const writtenMs = this.monotonicMs();
     await settleAll(segments.map((segment) => syncSegment(segment)));
+    this.syncSeconds.observe((this.monotonicMs() - writtenMs) / 1000);
     for (const { partition, pending } of taken) partition.committed(pending);
-    this.events.onCommitted(
-      writes.reduce((sum, write) => sum + write.buffers.reduce((all, one) => all + one.length, 0), 0),
-    );
+    const bytes = writes.reduce((sum, write) => sum + write.buffers.reduce((all, one) => all + one.length, 0), 0);
+    this.writtenBytes += bytes;
+    this.events.onCommitted(bytes);
     round.resolve();
   }
 

@@ -11,7 +11,7 @@ import { type Lock, acquireLock } from '../../base/lock.ts';
 import type { Logger } from '../../base/logger.ts';
 import { type Random, randomUuid } from '../../base/random.ts';
 import { ErrorCode, KafkaError } from '../wire/errors.ts';
-import type { LogDirectory, PartitionLog, RecoveryCut, TopicDescription } from './contract.ts';
+import type { CommitStatistics, LogDirectory, PartitionLog, RecoveryCut, TopicDescription } from './contract.ts';
 import { DiskGuard } from './disk-guard.ts';
 import { GroupCommit } from './group-commit.ts';
 import { MetadataLog, type TopicMetadata } from './metadata-log.ts';
@@ -118,19 +118,26 @@ class DiskLogDirectory implements LogDirectory {
     });
     const { promise, resolve } = Promise.withResolvers<Error>();
     this.failed = promise;
-    this.commit = new GroupCommit({
-      onCommitted: (bytes) => {
-        this.guard.wrote(bytes);
-        this.upkeep.watchLimit();
+    this.commit = new GroupCommit(
+      {
+        onCommitted: (bytes) => {
+          this.guard.wrote(bytes);
+          this.upkeep.watchLimit();
+        },
+        onFull: (error) => this.guard.full(error),
+        onFailed: (error) => this.fail(error),
       },
-      onFull: (error) => this.guard.full(error),
-      onFailed: (error) => this.fail(error),
-    });
+      () => clock.monotonicMs(),
+    );
     this.fail = (error) => {
       this.failure ??= error;
       for (const partition of this.openPartitions()) partition.failed(error);
       resolve(error);
     };
+  }
+
+  get commits(): CommitStatistics {
+    return this.commit;
   }
 
   get clusterId(): string {

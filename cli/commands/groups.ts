@@ -1,8 +1,9 @@
 // `tailrace groups list|describe|reset|delete`: consumer groups with their lag in records, and in seconds where the topic can tell.
 import type { Command } from 'commander';
+import { systemClock } from '../../base/clock.ts';
 import { TailraceError } from '../../base/errors.ts';
 import type { KafkaClient } from '../../broker/client/contract.ts';
-import { readBatchHeader } from '../../broker/wire/record-batch.ts';
+import { groupLag, type PartitionLag } from '../../pipelines/lag.ts';
 import { withClient } from '../connection.ts';
 import { print, printJson, renderTable } from '../output.ts';
 import { parseStart } from '../positions.ts';
@@ -12,68 +13,17 @@ interface Options {
   json?: boolean;
 }
 
-interface LagRow {
-  topic: string;
-  partition: number;
-  committed: number | undefined;
-  end: number;
-  lagRecords: number;
-  /** Estimated from the size of the next batch. */
-  lagBytes: number | undefined;
-  lagSeconds: number | undefined;
+interface LagRow extends PartitionLag {
   member: string | undefined;
 }
 
-/**
- * How far behind: seconds since the first record that was not consumed, and bytes by the size of its batch (Kafka has no request that would tell them
- * exactly). One small fetch; undefined when it cannot be read.
- */
-async function lagOf(client: KafkaClient, topic: string, partition: number, offset: number, lagRecords: number) {
-  const consumer = client.consumer({ isolation: 'read_uncommitted', maxBytes: 1, maxWaitMs: 200 });
-  try {
-    await consumer.assign([{ topic, partition, offset }]);
-    for (let attempt = 0; attempt < 3; attempt++) {
-      const batch = (await consumer.poll())[0]?.batches[0];
-      if (batch === undefined) continue;
-      const header = readBatchHeader(batch, 0);
-      return {
-        seconds: Math.max(0, (Date.now() - header.baseTimestampMs) / 1000),
-        bytes: Math.round((batch.length / Math.max(1, header.recordCount)) * lagRecords),
-      };
-    }
-    return undefined;
-  } finally {
-    await consumer.close();
-  }
-}
-
 async function lagRows(client: KafkaClient, groupId: string): Promise<LagRow[]> {
-  const admin = client.admin();
-  const committed = await admin.groupOffsets(groupId);
-  const group = await admin.describeGroup(groupId);
-  const rows: LagRow[] = [];
-  for (const [topic, partitions] of [...committed].sort()) {
-    const ends = await admin.offsets(topic, 'latest-stable').catch(() => new Map<number, number>());
-    const starts = await admin.offsets(topic, 'earliest').catch(() => new Map<number, number>());
-    for (const [partition, { offset }] of [...partitions].sort(([left], [right]) => left - right)) {
-      const end = ends.get(partition) ?? offset;
-      const from = Math.max(offset, starts.get(partition) ?? 0);
-      const lagRecords = Math.max(0, end - from);
-      const lag = lagRecords === 0 ? { seconds: 0, bytes: 0 } : await lagOf(client, topic, partition, from, lagRecords);
-      const member = group.members.find((one) => one.assignment.get(topic)?.includes(partition) === true);
-      rows.push({
-        topic,
-        partition,
-        committed: offset,
-        end,
-        lagRecords,
-        lagBytes: lag?.bytes,
-        lagSeconds: lag?.seconds,
-        member: member?.memberId,
-      });
-    }
-  }
-  return rows;
+  const group = await client.admin().describeGroup(groupId);
+  const lags = await groupLag(client, systemClock, groupId);
+  return lags.map((lag) => {
+    const member = group.members.find((one) => one.assignment.get(lag.topic)?.includes(lag.partition) === true);
+    return { ...lag, member: member?.memberId };
+  });
 }
 
 async function list(client: KafkaClient, options: Options): Promise<void> {
@@ -154,7 +104,13 @@ async function reset(
 }
 
 export function addGroups(program: Command, defaultBroker: string): void {
-  const groups = program.command('groups').description('consumer groups: lag, reset, delete');
+  const groups = program
+    .command('groups')
+    .description('consumer groups: lag, reset, delete')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  tailrace groups describe services.archive\n  tailrace groups reset services.archive --topic app --to -2h --dry-run',
+    );
   const verb = (name: string, description: string) =>
     groups
       .command(name)

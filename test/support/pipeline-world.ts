@@ -6,19 +6,19 @@ import { join } from 'node:path';
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { systemClock } from '../../base/clock.ts';
 import { TailraceError } from '../../base/errors.ts';
-import { type Files } from '../../base/files.ts';
-import { silentLogger } from '../../base/logger.ts';
+import type { Files } from '../../base/files.ts';
+import { type Logger, silentLogger } from '../../base/logger.ts';
 import { nodeFiles } from '../../base/node-files.ts';
 import { systemRandom } from '../../base/random.ts';
 import { createClient } from '../../broker/client/client.ts';
-import { type KafkaClient, type Producer, type RequestHandler } from '../../broker/client/contract.ts';
+import type { KafkaClient, Producer, RequestHandler } from '../../broker/client/contract.ts';
 import { SocketTransport } from '../../broker/client/socket-transport.ts';
 import { InProcessTransport } from '../../broker/client/in-process-transport.ts';
-import { type CompiledStep, type EdgePlan, type PipelinePlan, type SinkPlan } from '../../pipelines/plan.ts';
-import { type Event, type StepResult } from '../../pipelines/steps/step.ts';
+import type { CompiledStep, EdgePlan, PipelinePlan, SinkPlan } from '../../pipelines/plan.ts';
+import type { Event, StepResult } from '../../pipelines/steps/step.ts';
 import { PipelineRunner } from '../../pipelines/runner.ts';
 import { fileSink } from '../../sinks/file/sink.ts';
-import { type SinkDefinition } from '../../sinks/sink.ts';
+import type { SinkDefinition } from '../../sinks/sink.ts';
 import { startTestBroker, type TestBroker } from './test-broker.ts';
 
 export class PipelineWorld {
@@ -106,9 +106,9 @@ export class PipelineWorld {
 
   runner(
     pipelines: readonly PipelinePlan[],
-    options: { client?: KafkaClient; files?: Files; instance?: string } = {},
+    options: { client?: KafkaClient; files?: Files; instance?: string; logger?: Logger } = {},
   ): PipelineRunner {
-    const { client = this.client, files = nodeFiles, instance = 'here' } = options;
+    const { client = this.client, files = nodeFiles, instance = 'here', logger = silentLogger } = options;
     return new PipelineRunner({
       pipelines,
       client,
@@ -117,7 +117,7 @@ export class PipelineWorld {
       scratch: join(this.folder, 'scratch'),
       clock: systemClock,
       random: systemRandom,
-      logger: silentLogger,
+      logger,
     });
   }
 
