@@ -40,14 +40,17 @@ export class Uploader {
     this.options = options;
   }
 
-  /** Resolves when the file stands complete in HDFS. `nextName` gives a temporary path that was never used. Throws HdfsFailure. */
-  async upload(local: SealedFile, final: string, nextName: () => string): Promise<HdfsEntry> {
+  /**
+   * Resolves when the file stands complete in HDFS. `nextName` gives a temporary path that was never used; `isGivenUp` says that the result is of no use
+   * any more. Throws HdfsFailure, and what the local disk throws.
+   */
+  async upload(local: SealedFile, nextName: () => string, isGivenUp: () => boolean): Promise<HdfsEntry> {
     if (this.active >= turns) await new Promise<void>((resolve) => this.waiting.push(resolve));
     else this.active++;
     try {
-      const temporary = await this.untilThere(local, nextName);
+      const temporary = await this.untilThere(local, nextName, isGivenUp);
       const checksum = await this.options.hdfs.checksum(temporary);
-      return { temporary, final, length: local.length, ...(checksum === undefined ? {} : { checksum }) };
+      return { temporary, final: local.final, length: local.length, ...(checksum === undefined ? {} : { checksum }) };
     } finally {
       const next = this.waiting.shift();
       if (next === undefined) this.active--;
@@ -60,12 +63,13 @@ export class Uploader {
     for (const path of this.abandoned) await this.remove(path);
   }
 
-  private async untilThere(local: SealedFile, nextName: () => string): Promise<string> {
+  private async untilThere(local: SealedFile, nextName: () => string, isGivenUp: () => boolean): Promise<string> {
     const { clock, random, patienceMs, logger, signal } = this.options;
     const wait = new Backoff(backoff, random);
     const excluded = new Set<string>();
     let failedMs: number | undefined;
     for (;;) {
+      if (isGivenUp()) throw new HdfsFailure('later', `${local.final} was given up`);
       const name = nextName();
       try {
         await this.attempt(local, name, excluded);
@@ -88,26 +92,16 @@ export class Uploader {
 
   private async attempt(local: SealedFile, name: string, excluded: Iterable<string>): Promise<void> {
     const { hdfs, replication, blockSizeBytes } = this.options;
-    await hdfs.create(name, local.length, () => this.read(local), { replication, blockSizeBytes, excluded });
+    const source = new LocalSource(this.options.files, local);
+    try {
+      await hdfs.create(name, local.length, () => source.read(), { replication, blockSizeBytes, excluded });
+    } catch (error) {
+      throw source.failure ?? error;
+    }
     const status = await hdfs.status(name);
     if (status?.kind === 'file' && status.length === local.length) return;
     const found = status === undefined ? 'is not there' : `has ${status.length} bytes instead of ${local.length}`;
     throw new HdfsFailure('later', `${name} was written, but ${found}`);
-  }
-
-  private async *read({ temporary, length }: SealedFile): AsyncGenerator<Uint8Array> {
-    const file = await this.options.files.open(temporary, 'read');
-    try {
-      for (let position = 0; position < length;) {
-        const chunk = Buffer.allocUnsafeSlow(Math.min(chunkBytes, length - position));
-        const count = await file.read(chunk, position);
-        if (count === 0) throw new Error(`${temporary} became shorter while it was sent`);
-        yield chunk.subarray(0, count);
-        position += count;
-      }
-    } finally {
-      await file.close();
-    }
   }
 
   private async remove(path: string): Promise<void> {
@@ -117,6 +111,41 @@ export class Uploader {
       this.abandoned.delete(path);
     } catch {
       // The next tidy() tries again, and the next recovery finds it in any case.
+    }
+  }
+}
+
+/** The bytes of the local file. What fails here is not to be blamed on a DataNode. */
+class LocalSource {
+  failure: Error | undefined;
+  private readonly files: Files;
+  private readonly local: SealedFile;
+
+  constructor(files: Files, local: SealedFile) {
+    this.files = files;
+    this.local = local;
+  }
+
+  async *read(): AsyncGenerator<Uint8Array> {
+    const { temporary, length } = this.local;
+    const guard = async <T>(action: Promise<T>): Promise<T> => {
+      try {
+        return await action;
+      } catch (error) {
+        throw (this.failure = error instanceof Error ? error : new Error(String(error)));
+      }
+    };
+    const file = await guard(this.files.open(temporary, 'read'));
+    try {
+      for (let position = 0; position < length;) {
+        const chunk = Buffer.allocUnsafeSlow(Math.min(chunkBytes, length - position));
+        const count = await guard(file.read(chunk, position));
+        if (count === 0) throw (this.failure = new Error(`${temporary} became shorter while it was sent`));
+        yield chunk.subarray(0, count);
+        position += count;
+      }
+    } finally {
+      await file.close();
     }
   }
 }

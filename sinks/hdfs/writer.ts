@@ -15,7 +15,7 @@ import type { RollLimits } from '../rolled/settings.ts';
 import { temporaryName } from '../rolled/temporary-names.ts';
 import { BoundedWritePool } from '../rolled/write-pool.ts';
 import type { DeliveryBatch, Manifest, SinkContext, TwoPhaseWriter } from '../sink.ts';
-import { type HdfsManifest, type HdfsPublisher, readManifest } from './publication.ts';
+import { type HdfsEntry, type HdfsManifest, type HdfsPublisher, readManifest } from './publication.ts';
 import type { Uploader } from './upload.ts';
 
 export interface HdfsWriterOptions {
@@ -73,8 +73,7 @@ export class HdfsWriter implements TwoPhaseWriter {
     const attempt = this.open.release();
     if (attempt.length === 0) return undefined;
     try {
-      const files = await Promise.all(attempt.map((file) => this.bring(file)));
-      return { v: 1, files } satisfies HdfsManifest;
+      return { v: 1, files: await this.bringAll(attempt) } satisfies HdfsManifest;
     } catch (error) {
       await this.drop(attempt).catch(() => undefined);
       throw this.explain(error);
@@ -97,13 +96,23 @@ export class HdfsWriter implements TwoPhaseWriter {
     return this.drop(this.open.release());
   }
 
-  private async bring(file: AttemptFile) {
+  /** All or none: when one fails, those that wait are given up, and nothing is under way when this rejects. */
+  private async bringAll(attempt: readonly AttemptFile[]): Promise<HdfsEntry[]> {
+    const failures: unknown[] = [];
+    const bring = (file: AttemptFile) =>
+      this.bring(file, () => failures.length > 0).catch((error: unknown) => void failures.push(error));
+    const entries = await Promise.all(attempt.map(bring));
+    if (failures.length > 0) throw failures[0];
+    return entries.filter((entry) => entry !== undefined);
+  }
+
+  private async bring(file: AttemptFile, isGivenUp: () => boolean): Promise<HdfsEntry> {
     const { uploader, scope, temporaryFolder } = this.options;
     const { context } = this;
     const local = await file.seal();
     const nextName = () =>
       `${temporaryFolder}/${temporaryName(context, scope, context.random.bytes(nameBytes).readUIntBE(0, nameBytes))}`;
-    const entry = await uploader.upload(local, local.final, nextName);
+    const entry = await uploader.upload(local, nextName, isGivenUp);
     await context.files.remove(local.temporary);
     return entry;
   }

@@ -298,6 +298,32 @@ describe('left-overs', () => {
 });
 
 describe('the local disk', () => {
+  it('that cannot be read is not blamed on DataNodes, and many files end with the first that fails', async () => {
+    let reads = 0;
+    const files: Files = new Proxy(nodeFiles, {
+      get: (target, key: keyof Files) =>
+        key !== 'open'
+          ? target[key].bind(target)
+          : (path: string, mode: Parameters<Files['open']>[1]) => {
+              if (mode === 'read' && ++reads === 3) return Promise.reject(new Error('EIO: i/o error, open'));
+              return target.open(path, mode);
+            },
+    });
+    const sink = await open({ path: '/logs/{service}/{partition}-{offset}' }, { files });
+    const writer = await sink.openWriter(scope);
+    const records = Array.from({ length: 60 }, (_, offset) => ({
+      offset,
+      text: 'x',
+      fields: { service: `s${offset}` },
+    }));
+    await writer.write(deliveryBatch(records));
+    await expect(writer.prepare()).rejects.toThrow('EIO: i/o error');
+    expect(reads).toBeLessThan(60);
+    expect(await spooled()).toEqual([]);
+    await sink.recover(scope, undefined);
+    expect(hidden()).toEqual([]);
+  });
+
   it('that is full is told apart', async () => {
     const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
     const files: Files = new Proxy(nodeFiles, {
