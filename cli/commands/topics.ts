@@ -97,7 +97,13 @@ async function describe(client: KafkaClient, name: string, options: Options): Pr
 }
 
 export function addTopics(program: Command, defaultBroker: string): void {
-  const topics = program.command('topics').description('list, create, describe, alter and delete topics');
+  const topics = program
+    .command('topics')
+    .description('list, create, describe, alter and delete topics')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  tailrace topics list --broker k1:9092\n  tailrace topics create app --partitions 4 --config retention.ms=1209600000\n  tailrace topics alter app --config retention.ms=',
+    );
   const verb = (name: string, description: string) =>
     topics
       .command(name)

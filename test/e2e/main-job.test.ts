@@ -198,6 +198,25 @@ describe('replay', () => {
   });
 });
 
+describe('a job in YAML', () => {
+  it('replays a topic to where it ends now, ends by itself, and is done once', async () => {
+    writeFileSync(join(folder, 'app.log'), numbered(0, 1000));
+    writeConfig(plain.replace('LOGS', folder));
+    expect((await tailrace('up', '--once')).code).toBe(0);
+    const job = `
+topics: { app: {} }
+pipelines: { again: { from: app, until: now, to: files } }
+sinks: { files: "file:again/{partition}-{offset}.log" }
+`;
+    writeConfig(job, 'job.yaml');
+    for (let time = 0; time < 2; time++) {
+      const result = await tailrace('up', 'job.yaml');
+      expect(result.code, result.stderr).toBe(0);
+      expect(published('again')).toBe(numbered(0, 1000));
+    }
+  });
+});
+
 describe('pipe', () => {
   it('is a one-liner that resumes', async () => {
     writeFileSync(join(folder, 'a.log'), numbered(0, 10));
