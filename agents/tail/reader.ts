@@ -7,7 +7,8 @@ import type { Files, OpenFile } from '../../base/files.ts';
 import type { Shipper } from '../shipper.ts';
 import { anchorLimitBytes } from './identity.ts';
 import { LineHeaders } from './line-headers.ts';
-import { type FramingLimits, LineFramer } from './lines.ts';
+import { type FramingLimits, LineFramer, type TakeLine } from './lines.ts';
+import { EventFramer, type Extent, type MultilineRule } from './multiline.ts';
 import type { TailedFile } from './tailed-file.ts';
 
 const leastChunkBytes = 2 * 1024 * 1024;
@@ -28,22 +29,27 @@ export class Reader {
   private readonly clock: Clock;
   private readonly buffer: Buffer;
   private readonly headers = new LineHeaders();
-  private readonly framer: LineFramer;
+  private readonly lines: LineFramer;
+  /** With `multiline`. */
+  private readonly events: EventFramer | undefined;
   private timestampMs = 0;
   private partition = 0;
   private fileId: Buffer = Buffer.alloc(6);
   /** Overlong lines met so far. */
   longLines = 0;
 
-  constructor(files: Files, clock: Clock, shipper: Shipper, limits: FramingLimits) {
+  constructor(files: Files, clock: Clock, shipper: Shipper, limits: FramingLimits, multiline?: MultilineRule) {
     this.files = files;
     this.clock = clock;
     const { headers } = this;
-    this.framer = new LineFramer(limits, (source, start, end, position, mark) => {
+    const take: TakeLine = (source, start, end, position, mark) => {
       const encoded = mark === undefined ? headers.at(position) : headers.marked(this.fileId, position, mark);
       shipper.append(this.partition, this.timestampMs, source, start, end, encoded);
-    });
-    this.buffer = Buffer.allocUnsafeSlow(Math.max(leastChunkBytes, this.framer.neededBytes) + anchorLimitBytes);
+    };
+    this.lines = new LineFramer(limits, take);
+    this.events = multiline === undefined ? undefined : new EventFramer(limits, multiline, take);
+    const { neededBytes } = this.events ?? this.lines;
+    this.buffer = Buffer.allocUnsafeSlow(Math.max(leastChunkBytes, neededBytes) + anchorLimitBytes);
   }
 
   /** The file's handle, opened when it is not. Throws what the system says. */
@@ -79,20 +85,24 @@ export class Reader {
     if (file.position === 0 && isCompressed(this.buffer.subarray(0, count))) return 'compressed';
     const atEnd =
       count < wanted || (file.endPosition !== undefined && file.position + count - back >= file.endPosition);
-    this.frame(file, back, count, atEnd && (file.finishing || file.endPosition !== undefined));
+    const isLast = atEnd && (file.finishing || file.endPosition !== undefined);
+    this.frame(file, back, count, isLast ? 'all' : atEnd && file.settling ? 'whole-lines' : 'ended');
     if (!atEnd) return 'more';
     file.hungry = false;
+    file.settling = false;
     file.finishing = false;
     return 'end';
   }
 
-  private frame(file: TailedFile, start: number, end: number, final: boolean): void {
+  private frame(file: TailedFile, start: number, end: number, extent: Extent): void {
     this.timestampMs = this.clock.now();
     this.partition = file.origin.partition;
     this.fileId = file.origin.id;
     this.headers.use(this.fileId);
-    this.framer.frame(this.buffer, start, end, file.position, file.part, final);
-    const { consumedBytes, records, part, longLines } = this.framer;
+    if (this.events === undefined)
+      this.lines.frame(this.buffer, start, end, file.position, file.part, extent === 'all');
+    else this.events.frame(this.buffer, start, end, file.position, file.part, extent);
+    const { consumedBytes, records, part, longLines } = this.events ?? this.lines;
     this.longLines += longLines;
     file.advance(this.buffer, start, start + consumedBytes, records, part);
   }

@@ -32,6 +32,8 @@ export interface RosterOptions {
   /** Files of the first sweep begin at their end. */
   startAtEnd: boolean;
   maxLineBytes: number;
+  /** `multiline`: an event is complete when its file did not change for so long. */
+  settleMs: number | undefined;
   /** `--once`: where to stop, by identity; filled by the first sweep, and kept by the owner when the agent begins anew. */
   targets: Map<string, number> | undefined;
   warn: (key: string, message: string) => void;
@@ -365,7 +367,9 @@ export class Roster {
 
   /** Files that nobody can reach any more, renamed ones that fell silent, and handles beyond what is decent. */
   private async settle(nowMs: number): Promise<void> {
+    const { settleMs } = this.options;
     for (const file of this.live.values()) {
+      if (settleMs !== undefined) file.settleAfter(settleMs, nowMs);
       if (file.missingSinceMs !== undefined) {
         if (file.handle !== undefined) file.observe(await file.handle.stat(), nowMs);
         const quietSinceMs = Math.max(file.missingSinceMs, file.lastChangeMs);

@@ -1,10 +1,12 @@
 // One life of a tail agent: fence earlier lives, read back what they committed, then sweep, read and commit until something fails or it is
 // to stop. Crash-only: a session that failed is thrown away with everything it knew, and the next one begins from the topic.
+import { compilePattern } from '../../base/regex.ts';
 import { partitionForKey } from '../../broker/wire/murmur2.ts';
 import type { AgentContext } from '../agent.ts';
 import { recordOverheadBytes, Shipper } from '../shipper.ts';
 import type { Account } from './account.ts';
 import { Discovery } from './discovery.ts';
+import type { MultilineRule } from './multiline.ts';
 import { Positions } from './positions.ts';
 import { Reader } from './reader.ts';
 import { Roster } from './roster.ts';
@@ -77,7 +79,7 @@ export class Session {
         longLine: settings.long_line,
         pieceBytes: Math.max(limits.batchBytes - recordOverheadBytes, 1024),
       };
-      const reader = new Reader(context.files, context.clock, shipper, framing);
+      const reader = new Reader(context.files, context.clock, shipper, framing, multilineRule(settings));
       roster = this.createRoster(reader, positions, limits.partitions);
       this.options.onReading();
       await this.loop(roster, reader, shipper, positions);
@@ -118,6 +120,7 @@ export class Session {
       ...{ files, clock, random, discovery, reader, partitionOf, startAtEnd, targets, warn },
       excluded: context.excludedIdentities ?? new Set(),
       maxLineBytes: settings.max_line,
+      settleMs: settings.multiline?.timeout,
     });
     const records = [...positions.files.values()];
     roster.recover(records);
@@ -254,4 +257,12 @@ export class Session {
     }
     await this.wake.wait(Math.max(dueMs - nowMs, 1));
   }
+}
+
+function multilineRule({ multiline }: TailSettings): MultilineRule | undefined {
+  if (multiline === undefined) return undefined;
+  const { starts_with: first, continues_with: further, max_lines: maxLines, max_bytes: maxBytes } = multiline;
+  if (first !== undefined) return { pattern: compilePattern(first), finds: 'first', maxLines, maxBytes };
+  if (further === undefined) return undefined;
+  return { pattern: compilePattern(further), finds: 'further', maxLines, maxBytes };
 }

@@ -1,5 +1,7 @@
 // What can be said about a tail agent in the YAML, and what a `tail://` URL stands for.
 import { z } from 'zod';
+import { messageOf } from '../../base/errors.ts';
+import { compilePattern } from '../../base/regex.ts';
 import { parseDurationMs, parseSizeBytes } from '../../base/units.ts';
 import { compileGlob } from './glob.ts';
 
@@ -47,6 +49,26 @@ const pattern = z
     { message: 'not a path pattern; see "Path patterns" in the documentation' },
   );
 
+const expression = z.string().superRefine((source, context) => {
+  try {
+    compilePattern(source);
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: messageOf(error) });
+  }
+});
+
+const multiline = z
+  .strictObject({
+    starts_with: expression.optional().describe('Regular expression found in the first line of each event'),
+    continues_with: expression.optional().describe('Regular expression found in the lines that go on with an event'),
+    timeout: duration('2s').describe('An event is complete when the file has not changed for so long'),
+    max_lines: z.int().min(1).default(1000).describe('A longer event is cut'),
+    max_bytes: size('1MiB').describe('A larger event is cut; so is one that the topic cannot hold'),
+  })
+  .refine((rule) => (rule.starts_with === undefined) !== (rule.continues_with === undefined), {
+    message: 'multiline needs one of starts_with and continues_with',
+  });
+
 export const tailSettings = z.strictObject({
   paths: z
     .array(pattern)
@@ -66,6 +88,7 @@ export const tailSettings = z.strictObject({
     .describe(
       'keep: all bytes, marked, in several records when one cannot hold them · split: pieces of max_line · truncate · drop',
     ),
+  multiline: multiline.optional().describe('Joins lines to events, such as stack traces: each is one record'),
   rescan: duration('250ms').describe(
     'How often folders and files are looked at, even when nobody says that they changed',
   ),

@@ -44,6 +44,10 @@ export class TailedFile {
   missingSinceMs: number | undefined;
   /** The bytes behind the last newline are to be taken as a line: nobody will complete it. */
   finishing = false;
+  /** `multiline`: the event at the end is to be taken as far as its lines are whole, for nothing has come for a while. */
+  settling = false;
+  /** The size at which it settled last. */
+  settledBytes = -1;
   /** `--once`: not to be read beyond. */
   endPosition: number | undefined;
   /** The file that had this one's path before; it is read to its end first, so that the path's lines keep their order. */
@@ -128,6 +132,15 @@ export class TailedFile {
     this.part = part;
   }
 
+  /** `multiline`: takes what waits for more as complete when nothing came for `timeoutMs`. */
+  settleAfter(timeoutMs: number, nowMs: number): void {
+    if (this.hungry || this.position >= this.sizeBytes || this.settledBytes === this.sizeBytes) return;
+    if (nowMs - this.lastChangeMs < timeoutMs) return;
+    this.settledBytes = this.sizeBytes;
+    this.settling = true;
+    this.hungry = true;
+  }
+
   /** Called with each flight, so that copies can be compared at earlier positions too. */
   addMilestone(): void {
     this.milestones.push({ position: this.position, imprint: this.imprint });
@@ -145,6 +158,7 @@ export class TailedFile {
     this.missingSinceMs = undefined;
     this.hungry = true;
     this.sizeBytes = 0;
+    this.settledBytes = -1;
     this.milestones.length = 0;
   }
 
