@@ -124,6 +124,11 @@ export class Broker implements RequestHandler {
     return this.parts.log.recoveryCuts;
   }
 
+  /** Whether a write or sync failed for good. */
+  get hasFailed(): boolean {
+    return this.failure !== undefined;
+  }
+
   /** Open connections of clients. */
   get connections(): number {
     return this.listeners.reduce((sum, listener) => sum + listener.connectionCount, 0);

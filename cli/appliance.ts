@@ -19,6 +19,7 @@ import type { Plan } from '../pipelines/plan.ts';
 import { comparePlans, describeDifference } from '../pipelines/plan-difference.ts';
 import { PipelineRunner } from '../pipelines/runner.ts';
 import { instanceOf } from './identity.ts';
+import type { Observed } from './observation.ts';
 import { RunningAgents } from './running-agents.ts';
 import { reachSinks } from './sink-reach.ts';
 import { setTopics } from './topic-settings.ts';
@@ -246,6 +247,21 @@ export class Appliance {
   ledger(): Ledger {
     const agents = this.agents.entries().map(([name, agent]) => ({ agent: name, ...agent.ledger() }));
     return buildLedger(agents, this.runner.accounts());
+  }
+
+  /** What runs at the moment, for the monitor. */
+  observe(): Observed {
+    const { broker, client } = this.house;
+    const states = new Map(this.runner.status().map((status) => [status.group, status]));
+    return {
+      ...{ broker, client },
+      agents: this.agents.entries().map(([agent, running]) => ({ agent, ledger: running.ledger() })),
+      edges: this.runner.accounts().flatMap(({ edge, topics, readsAll, account }) => {
+        const status = states.get(edge);
+        if (status === undefined) return [];
+        return { edge, account, state: status.state, outage: status.outage, topics: readsAll ? topics : [] };
+      }),
+    };
   }
 
   /** Drains within the deadline, then ends. Safe to call in any phase. */

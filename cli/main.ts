@@ -1,6 +1,7 @@
 // The command: its verbs, help and exit codes. Only the verb that is asked for is loaded, so that each starts fast.
 import { type Command, CommanderError, Command as Program } from 'commander';
 import { ExitCode, reportError } from './output.ts';
+import { version } from './version.ts';
 
 type AddVerb = (program: Command, defaultBroker: string) => void;
 
@@ -20,7 +21,6 @@ const verbs: Record<string, () => Promise<AddVerb>> = {
   dlq: async () => (await import('./commands/dlq.ts')).addDlq,
 };
 
-const version = '0.1.0';
 /** Where the embedded broker listens unless told otherwise. An IPv4 literal: some clients resolve localhost to ::1 first. */
 const defaultBroker = '127.0.0.1:9092';
 

@@ -71,6 +71,7 @@ const restartParts: Record<Exclude<keyof Plan, Elsewhere>, string> = {
   dataDirectory: 'data',
   instance: 'instance',
   maxDiskBytes: 'max_disk',
+  monitor: 'monitor',
   broker: 'broker',
 };
 

@@ -1,6 +1,7 @@
 // What a configuration means, after loading and checking: plain data that the command starts from, the runner runs, and `tailrace graph`
 // draws. Everything is resolved: names are wired, steps compiled, units numbers, defaults filled in.
 import type { AgentDefinition } from '../agents/agent.ts';
+import type { Address } from '../base/address.ts';
 import type { SinkDefinition } from '../sinks/sink.ts';
 import type { Event, Step } from './steps/step.ts';
 import type { TopicPattern } from './topic-pattern.ts';
@@ -14,6 +15,8 @@ export interface Plan {
   instance: string | undefined;
   /** The most that the log may take on disk, in bytes; the broker's default when undefined. */
   maxDiskBytes: number | undefined;
+  /** Where metrics and health are served; nowhere when undefined. */
+  monitor: Address | undefined;
   broker: BrokerPlan;
   topics: readonly TopicPlan[];
   agents: readonly AgentPlan[];

@@ -2,7 +2,7 @@
 // fit together; makes a Plan only when nothing is wrong.
 import type { AgentDefinition } from '../agents/agent.ts';
 import type { SinkDefinition } from '../sinks/sink.ts';
-import { isLoopback, parseAddress, parseBootstrap } from '../base/address.ts';
+import { type Address, isLoopback, parseAddress, parseBootstrap } from '../base/address.ts';
 import { resolveComponent } from './components.ts';
 import { suggest } from './diagnostics.ts';
 import { PipelinePlanner } from './pipeline-planner.ts';
@@ -31,6 +31,7 @@ export function planConfig(
   reporter: Reporter,
 ): Plan | undefined {
   const broker = planBroker(config.broker, reporter);
+  const monitor = planMonitor(config.monitor, reporter);
   const agents = planAgents(config, definitions, reporter);
   const sinks = planSinks(config, definitions, reporter);
   const known = {
@@ -49,6 +50,7 @@ export function planConfig(
     dataDirectory: config.data ?? defaultDataDirectory,
     instance: config.instance,
     maxDiskBytes: config.max_disk,
+    monitor,
     broker,
     topics: planTopics(config, agents, pipelines),
     agents,
@@ -80,6 +82,19 @@ function planBroker(broker: Config['broker'], reporter: Reporter): BrokerPlan | 
     return address ?? [];
   });
   return { kind: 'embedded', listen, settings: texts(broker?.settings) };
+}
+
+function planMonitor(monitor: Config['monitor'], reporter: Reporter): Address | undefined {
+  if (monitor === undefined) return undefined;
+  const isText = typeof monitor === 'string';
+  const path = ['monitor', ...(isText ? [] : ['listen'])];
+  const address = parseAddress(isText ? monitor : monitor.listen);
+  if (address === undefined) reporter.error(path, 'an address is written host:port, as 127.0.0.1:9080');
+  else if (!isLoopback(address.host) && (isText || monitor.insecure !== true)) {
+    const message = `everybody who reaches ${address.host} could read the metrics: listen on 127.0.0.1, or write { listen: "${address.host}:${address.port}", insecure: true }`;
+    reporter.error(path, message);
+  }
+  return address;
 }
 
 function texts(settings: Readonly<Record<string, string | number | boolean>> = {}): Record<string, string> {

@@ -54,6 +54,8 @@ const embeddedBroker = z.strictObject({
   settings: kafkaSettings.optional(),
 });
 
+const monitor = z.strictObject({ listen: z.string(), insecure: z.boolean().optional() });
+
 const component = (what: string) =>
   z.union(
     [z.string(), z.looseObject({ type: z.string() })],
@@ -120,6 +122,11 @@ export const configSchema = z.strictObject({
   instance: plainName.optional(),
   /** The most that the log may take on disk: then the oldest delivered segments go, and when there are none, intake stops. */
   max_disk: size('50GB').optional(),
+  /** /metrics, /health and /ready; off when absent. */
+  monitor: z
+    .union([z.string(), monitor], 'an address such as 127.0.0.1:9080, or a map of listen and insecure')
+    .optional()
+    .describe('where /metrics, /health and /ready are served; off when absent'),
   broker: z.union([z.string(), embeddedBroker], 'a map of listen and settings, or kafka://host:port,…').optional(),
   topics: z.record(topicName, z.union([nothingYet, topic])).optional(),
   agents: z.record(plainName, component('agent')).optional(),

@@ -12,6 +12,7 @@ import type { Plan } from '../../pipelines/plan.ts';
 import { Appliance } from '../appliance.ts';
 import { loadOrReport } from '../load.ts';
 import { createLogger, type LogLevel } from '../logger.ts';
+import type { Monitor } from '../monitor.ts';
 import { ExitCode, note, paint, print, printJson } from '../output.ts';
 import { loadOptions } from '../registries.ts';
 import { refuseReload, Reloader } from '../reloader.ts';
@@ -108,6 +109,20 @@ async function runOn(appliance: Appliance, signal: Promise<string>, logger: Logg
   }
 }
 
+/** The monitor is loaded only where it is asked for. */
+async function monitorOf(appliance: Appliance, { monitor }: Plan, logger: Logger): Promise<Monitor | undefined> {
+  if (monitor === undefined) return undefined;
+  try {
+    const module = await import('../monitor.ts');
+    const started = await module.Monitor.start(monitor, () => appliance.observe(), logger.child({ part: 'monitor' }));
+    logger.info('metrics and health', { address: started.address });
+    return started;
+  } catch (error) {
+    await appliance.stop(stopDeadlineMs);
+    throw error;
+  }
+}
+
 /** Runs a plan as `up` does; used by `pipe`, too. `files`: where it came from, and comes from again at a reload. */
 export async function runPlan(loaded: Plan, options: RunOptions, files?: readonly string[]): Promise<void> {
   const hangups = new Hangups();
@@ -132,8 +147,13 @@ export async function runPlan(loaded: Plan, options: RunOptions, files?: readonl
     const reloader = new Reloader({ ...common, load: () => loadPlan(files, loadOptions), apply, clock: systemClock });
     hangups.handle(() => void reloader.request());
   }
-  if (once) await runOnce(appliance, signal, options);
-  else await runOn(appliance, signal, logger);
+  const monitor = await monitorOf(appliance, plan, logger);
+  try {
+    if (once) await runOnce(appliance, signal, options);
+    else await runOn(appliance, signal, logger);
+  } finally {
+    await monitor?.close();
+  }
 }
 
 export function addUp(program: Command): void {

@@ -1,6 +1,7 @@
 // The reference pages that are made from the code: settings, errors, Kafka APIs. `npm run docs` writes them, a test compares them.
 import { agentDefinitions } from '../../agents/index.ts';
 import { errorHints } from '../../base/errors.ts';
+import { metricTable } from '../../base/metrics.ts';
 import { brokerSettings } from '../../broker/config.ts';
 import { advertisedApis } from '../../broker/handlers/table.ts';
 import { topicSettings } from '../../broker/log/settings.ts';
@@ -96,4 +97,12 @@ export function errorsPage(): string {
 export function apisPage(): string {
   const rows = advertisedApis.map(({ api, key, versions }) => [String(key), api, `${versions[0]}–${versions[1]}`]);
   return `# Kafka APIs\n\n${generated}What the broker answers, as ApiVersions says.\n\n${table(['key', 'API', 'versions'], rows)}`;
+}
+
+export function metricsPage(): string {
+  const rows = Object.entries(metricTable).map(([name, { kind, help, labels }]) => [
+    ...[`\`${name}\``, kind, labels.map((label) => `\`${label}\``).join(', '), help],
+  ]);
+  const lead = 'What `/metrics` tells where `monitor` is configured ([operations.md](operations.md)).';
+  return `# Metrics\n\n${generated}${lead}\n\n${table(['metric', 'kind', 'labels', 'meaning'], rows)}`;
 }
