@@ -9,7 +9,8 @@
 import { isUtf8 } from 'node:buffer';
 import type { Coordinates, Delivery, DeliveryBatch } from '../sink.ts';
 import { DocumentIds } from './document-id.ts';
-import { clampTimeMs, type IndexTemplate } from './index-name.ts';
+import { clampTimeMs } from '../time-places.ts';
+import type { IndexTemplate } from './index-name.ts';
 import { jsonObject, notAnObject, scanJsonObject } from './json-object.ts';
 
 /** `create` refuses an id that is there, `index` overwrites it. */

@@ -3,9 +3,7 @@
 // characters that the stores refuse; missing ones are "unknown".
 import { TailraceError } from '../../base/errors.ts';
 import type { Coordinates, Delivery } from '../sink.ts';
-
-const timeLetters = ['Y', 'm', 'd', 'H', 'M'] as const;
-type TimeLetter = (typeof timeLetters)[number];
+import { placePeriodMs, type TimeLetter, timeLetters, timePart } from '../time-places.ts';
 
 type Part =
   | { kind: 'text'; text: string }
@@ -13,10 +11,6 @@ type Part =
   | { kind: 'topic' }
   | { kind: 'field'; path: string };
 
-const dayMs = 86_400_000;
-const periods: Record<TimeLetter, number> = { Y: dayMs, m: dayMs, d: dayMs, H: 3_600_000, M: 60_000 };
-/** The end of the year 9999: what stores take as a date without a sign. */
-export const latestMs = 253_402_300_799_999;
 const maxNameBytes = 255;
 
 function fail(template: string, problem: string): never {
@@ -70,7 +64,7 @@ export class IndexTemplate {
       .map((part) => (part.kind === 'text' ? part.text : '*'))
       .join('')
       .replace(/\*[*.]*(?:\*|$)/g, '*');
-    const lengths = this.parts.map((part) => (part.kind === 'time' ? periods[part.letter] : Infinity));
+    const lengths = this.parts.map((part) => (part.kind === 'time' ? placePeriodMs[part.letter] : Infinity));
     this.periodMs = this.fieldPaths.length > 0 ? undefined : Math.min(...lengths);
     this.check();
   }
@@ -106,29 +100,4 @@ export class IndexTemplate {
     );
     if (fixedBytes > 150) fail(this.text, 'it is too long; 150 bytes beside what is filled in are allowed');
   }
-}
-
-/** Times before 1970 (unknown ones) and after 9999 count as the nearest allowed. */
-export function clampTimeMs(timestampMs: number): number {
-  return Math.min(Math.max(timestampMs, 0), latestMs);
-}
-
-function timePart(letter: TimeLetter, timestampMs: number): string {
-  const time = new Date(clampTimeMs(timestampMs));
-  switch (letter) {
-    case 'Y':
-      return String(time.getUTCFullYear()).padStart(4, '0');
-    case 'm':
-      return twoDigits(time.getUTCMonth() + 1);
-    case 'd':
-      return twoDigits(time.getUTCDate());
-    case 'H':
-      return twoDigits(time.getUTCHours());
-    case 'M':
-      return twoDigits(time.getUTCMinutes());
-  }
-}
-
-function twoDigits(value: number): string {
-  return value < 10 ? `0${value}` : String(value);
 }

@@ -3,6 +3,7 @@
 // {field.path} of the record. What is filled in never leaves its folder: no '/', no '..', no leading dot, no control characters; empty or
 // missing values are "unknown".
 import { TailraceError } from '../../base/errors.ts';
+import { placePeriodMs, type TimeLetter, timeLetters, timePart } from '../time-places.ts';
 import type { Coordinates, Delivery, WriterScope } from '../sink.ts';
 
 type Part =
@@ -13,20 +14,9 @@ type Part =
   | { kind: 'offset' }
   | { kind: 'field'; path: string };
 
-const timeLetters = ['Y', 'm', 'd', 'H', 'M'] as const;
-type TimeLetter = (typeof timeLetters)[number];
-const granularityMs: Record<TimeLetter, number> = {
-  Y: 86_400_000,
-  m: 86_400_000,
-  d: 86_400_000,
-  H: 3_600_000,
-  M: 60_000,
-};
-
 /** Stands for the offset in a key; filled-in values have no control characters, so it is unique. */
 const offsetMark = '\u0000';
 const maxValueBytes = 120;
-const latestMs = 8.64e15;
 
 /** Makes a value harmless as part of a file name; what `forbidden` matches is not to be in it either. */
 export function safeValue(value: unknown, forbidden?: RegExp): string {
@@ -92,7 +82,7 @@ export class PathTemplate {
     this.hasPartition = has('partition');
     this.hasTopic = has('topic');
     this.fieldPaths = this.parts.flatMap((part) => (part.kind === 'field' ? [part.path] : []));
-    const periods = this.parts.map((part) => (part.kind === 'time' ? granularityMs[part.letter] : Infinity));
+    const periods = this.parts.map((part) => (part.kind === 'time' ? placePeriodMs[part.letter] : Infinity));
     this.periodMs = has('field') ? undefined : Math.min(...periods);
     const fixed = this.parts[0]?.kind === 'text' ? this.parts[0].text : '';
     const slash = fixed.lastIndexOf('/');
@@ -151,24 +141,4 @@ export class TopicCheck {
       `{topic} is missing; ${this.topic} and ${scope.coordinates.topic} would take each other's file names`,
     );
   }
-}
-
-function timePart(letter: TimeLetter, timestampMs: number): string {
-  const time = new Date(Math.min(Math.max(timestampMs, 0), latestMs));
-  switch (letter) {
-    case 'Y':
-      return String(time.getUTCFullYear()).padStart(4, '0');
-    case 'm':
-      return twoDigits(time.getUTCMonth() + 1);
-    case 'd':
-      return twoDigits(time.getUTCDate());
-    case 'H':
-      return twoDigits(time.getUTCHours());
-    case 'M':
-      return twoDigits(time.getUTCMinutes());
-  }
-}
-
-function twoDigits(value: number): string {
-  return value < 10 ? `0${value}` : String(value);
 }

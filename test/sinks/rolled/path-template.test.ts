@@ -23,7 +23,7 @@ describe('path templates', () => {
 
   it('take times that no calendar has', () => {
     expect(pathOf('%Y', {}, -1)).toBe('1970');
-    expect(pathOf('%Y', {}, Number.MAX_SAFE_INTEGER)).toBe('275760');
+    expect(pathOf('%Y', {}, Number.MAX_SAFE_INTEGER)).toBe('9999');
   });
 
   it('say within which time all records share a file', () => {
