@@ -8,8 +8,8 @@ import { silentLogger } from '../../../base/logger.ts';
 import { nodeFiles } from '../../../base/node-files.ts';
 import { systemRandom } from '../../../base/random.ts';
 import { fileSink } from '../../../sinks/file/sink.ts';
-import { type TwoPhaseSink } from '../../../sinks/sink.ts';
-import { type TestRecord } from '../../support/deliveries.ts';
+import type { TwoPhaseSink } from '../../../sinks/sink.ts';
+import type { TestRecord } from '../../support/deliveries.ts';
 import { StoppingFiles } from '../../support/stopping-files.ts';
 import { twoPhaseContract, type TwoPhaseWorld } from '../contract.ts';
 

@@ -3,11 +3,11 @@
 // line exactly once, and what was published before must still be there.
 import { expect, it } from 'vitest';
 import { systemClock } from '../../../base/clock.ts';
-import { type Files } from '../../../base/files.ts';
+import type { Files } from '../../../base/files.ts';
 import { silentLogger } from '../../../base/logger.ts';
 import { seededRandom, systemRandom } from '../../../base/random.ts';
 import { fileSink } from '../../../sinks/file/sink.ts';
-import { type Manifest, type TwoPhaseSink, type WriterScope } from '../../../sinks/sink.ts';
+import type { Manifest, TwoPhaseSink, WriterScope } from '../../../sinks/sink.ts';
 import { CrashFiles } from '../../support/crash-files.ts';
 import { deliveryBatch, testPartition, type TestRecord } from '../../support/deliveries.ts';
 

@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Clock, systemClock } from '../../../base/clock.ts';
-import { type Files } from '../../../base/files.ts';
+import type { Files } from '../../../base/files.ts';
 import { silentLogger } from '../../../base/logger.ts';
 import { nodeFiles } from '../../../base/node-files.ts';
 import { systemRandom } from '../../../base/random.ts';
 import { fileSink } from '../../../sinks/file/sink.ts';
-import { type TwoPhaseSink, type WriterScope } from '../../../sinks/sink.ts';
+import type { TwoPhaseSink, WriterScope } from '../../../sinks/sink.ts';
 import { deliveryBatch, testPartition } from '../../support/deliveries.ts';
 import { StoppingFiles } from '../../support/stopping-files.ts';
 
