@@ -63,15 +63,14 @@ export function edgesOf({ pipelines }: Plan): EdgeOfPipeline[] {
   return pipelines.flatMap((pipeline) => pipeline.edges.map((edge) => ({ pipeline, edge })));
 }
 
-/** Parts that reload does not touch because they mean nothing to what runs, or that are compared on their own. */
-type Elsewhere = 'files' | 'tests' | 'warnings' | 'topics' | 'agents' | 'pipelines' | 'sinks';
+/** Parts that mean nothing to what runs, that are compared on their own, or (the monitor) that whoever owns them compares. */
+type Elsewhere = 'monitor' | 'files' | 'tests' | 'warnings' | 'topics' | 'agents' | 'pipelines' | 'sinks';
 
 /** Everything else in a plan, and what it is called. A new part of Plan must be added here or above: the compiler says so. */
 const restartParts: Record<Exclude<keyof Plan, Elsewhere>, string> = {
   dataDirectory: 'data',
   instance: 'instance',
   maxDiskBytes: 'max_disk',
-  monitor: 'monitor',
   broker: 'broker',
 };
 

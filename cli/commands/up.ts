@@ -12,7 +12,7 @@ import type { Plan } from '../../pipelines/plan.ts';
 import { Appliance } from '../appliance.ts';
 import { loadOrReport } from '../load.ts';
 import { createLogger, type LogLevel } from '../logger.ts';
-import type { Monitor } from '../monitor.ts';
+import { MonitorSwitch } from '../monitor-switch.ts';
 import { ExitCode, note, paint, print, printJson } from '../output.ts';
 import { loadOptions } from '../registries.ts';
 import { refuseReload, Reloader } from '../reloader.ts';
@@ -109,16 +109,15 @@ async function runOn(appliance: Appliance, signal: Promise<string>, logger: Logg
   }
 }
 
-/** The monitor is loaded only where it is asked for. */
-async function monitorOf(appliance: Appliance, { monitor }: Plan, logger: Logger): Promise<Monitor | undefined> {
-  if (monitor === undefined) return undefined;
+/** Goes over to another plan, the monitor included: all of it or, rejecting, nothing. */
+async function applyPlan(appliance: Appliance, monitor: MonitorSwitch, plan: Plan): Promise<readonly string[]> {
+  const change = await monitor.change(plan.monitor);
   try {
-    const module = await import('../monitor.ts');
-    const started = await module.Monitor.start(monitor, () => appliance.observe(), logger.child({ part: 'monitor' }));
-    logger.info('metrics and health', { address: started.address });
-    return started;
+    const changes = await appliance.apply(plan);
+    await change.keep();
+    return [...changes, ...change.changes];
   } catch (error) {
-    await appliance.stop(stopDeadlineMs);
+    await change.undo();
     throw error;
   }
 }
@@ -140,19 +139,25 @@ export async function runPlan(loaded: Plan, options: RunOptions, files?: readonl
   if (options.json !== true)
     print(describePlan(plan, options.data ?? loaded.dataDirectory, appliance.brokerAddresses, once) + '\n');
   const common = { dataDirectory, files: nodeFiles, logger };
+  const monitor = new MonitorSwitch(() => appliance.observe(), logger.child({ part: 'monitor' }));
+  try {
+    await (await monitor.change(plan.monitor)).keep();
+  } catch (error) {
+    await appliance.stop(stopDeadlineMs);
+    throw error;
+  }
   if (once || files === undefined) {
     hangups.handle(() => void refuseReload(common, terminate));
   } else {
-    const apply = (next: Plan) => appliance.apply(placed(next));
+    const apply = (next: Plan) => applyPlan(appliance, monitor, placed(next));
     const reloader = new Reloader({ ...common, load: () => loadPlan(files, loadOptions), apply, clock: systemClock });
     hangups.handle(() => void reloader.request());
   }
-  const monitor = await monitorOf(appliance, plan, logger);
   try {
     if (once) await runOnce(appliance, signal, options);
     else await runOn(appliance, signal, logger);
   } finally {
-    await monitor?.close();
+    await monitor.close();
   }
 }
 

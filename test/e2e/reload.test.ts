@@ -144,6 +144,40 @@ sinks:
     await stop(command);
   });
 
+  it('begins, moves and ends the monitor, which goes on when the rest is refused', async () => {
+    const [first, second] = [await freePort(), await freePort()];
+    const health = (at: number) =>
+      fetch(`http://127.0.0.1:${at}/health`).then(
+        ({ status }) => status,
+        () => 'refused',
+      );
+    configure(simple);
+    const command = await up();
+    configure(`monitor: "127.0.0.1:${first}"\n${simple}`);
+    expect((await reload('--data', 'data')).stdout).toBe('monitor added\nreloaded\n');
+    expect(await health(first)).toBe(200);
+
+    const unreachable = simple
+      .replace('to: files', 'to: [ files, es ]')
+      .replace('sinks: {', 'sinks: { es: "elasticsearch://127.0.0.1:1/x",');
+    configure(`monitor: "127.0.0.1:${second}"\n${unreachable}`);
+    expect((await reload('--data', 'data')).code).toBe(1);
+    expect([await health(first), await health(second)]).toEqual([200, 'refused']);
+
+    configure(`monitor: "127.0.0.1:${port}"\n${simple.replace('"out/', '"out2/')}`);
+    const taken = await reload('--data', 'data');
+    expect(taken.code).toBe(1);
+    expect(taken.stderr).toMatch(/monitor: cannot listen/);
+
+    configure(`monitor: "127.0.0.1:${second}"\n${simple}`);
+    expect((await reload('--data', 'data')).stdout).toBe('monitor changed\nreloaded\n');
+    expect([await health(first), await health(second)]).toEqual(['refused', 200]);
+    configure(simple);
+    expect((await reload('--data', 'data')).stdout).toBe('monitor removed\nreloaded\n');
+    expect(await health(second)).toBe('refused');
+    await stop(command);
+  });
+
   it('keeps sockets open, and lines flowing through what has not changed', async () => {
     configure(simple);
     const command = await up();
