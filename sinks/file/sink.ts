@@ -93,7 +93,10 @@ export const fileSink = defineSink({
   summary: 'files: rolled ones that appear whole, or appended ones; plain, gzip or zstd',
   settings,
   describe: (options) => options.path,
-  describeGuarantee: () => 'exactly once',
+  describeGuarantee: ({ path }) =>
+    new PathTemplate(path).hasOffset
+      ? 'exactly once: files get their names only after the transaction that holds the offsets has decided on them'
+      : 'exactly once: the file grows only by bytes that the transaction that holds the offsets has decided on',
   fromUrl: (url) => {
     const path = pathOfUrl(url);
     return path === undefined ? undefined : { path };

@@ -183,7 +183,8 @@ export const hdfsSink = defineSink({
   summary: 'rolled files in HDFS, over WebHDFS or HttpFS; plain, gzip or zstd',
   settings,
   describe: ({ url, path }) => `${url}${path}`,
-  describeGuarantee: () => 'exactly once',
+  describeGuarantee: () =>
+    'exactly once: files are renamed to their names only after the transaction that holds the offsets has decided on them',
   fromUrl: settingsOfUrl,
   open: async (options, context) => {
     const sink = new HdfsSink(options, context, await createHttp(options, context));
