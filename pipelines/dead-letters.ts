@@ -6,6 +6,9 @@
 // and all of it is decided in the one transaction that commits the group's offset. What if it stops there? As everywhere: what was not decided is done again,
 // under the same ids; what was decided is behind the offset. So a letter is settled exactly once, whatever the choice, after however many kill -9.
 //
+// Letters may be retried into another sink than the edge's. What a two-phase sink has decided is published by its next start; so a run that was killed must be
+// finished with the same sink before another one, or a drop, may begin: the unfinished run is noted with the place it writes to.
+//
 // Offsets of a group that has no members for offsets.retention.minutes are forgotten. So that letters kept longer are not tried twice, the end of
 // a completed run is also kept in `__tailrace_sinks`, under the group and the id of the topic.
 import { createHash } from 'node:crypto';
@@ -262,6 +265,9 @@ async function settle(
 ): Promise<SettleResult> {
   const { client, signal } = dependencies;
   const { edge: name, action } = request;
+  const target = placeOf(action);
+  const key = settledKey(name, topic.topicId);
+  const unfinished = throwIfOtherUnfinished(name, shared.manifests.job(key), target);
   const before = await begunAt(client, shared.manifests, name, topic);
   const offsets = await client.admin().offsets(topic.name, 'latest');
   const ends: JobRecord['ends'] = {
@@ -273,7 +279,13 @@ async function settle(
     ...{ topics: [topic.name], start: 'earliest', until: 'now', deadLetterTopic: topic.name },
     steps: action.kind === 'retry' ? action.steps : [],
     letters: { edge: name, action: action.kind, chooses: (letter) => request.chooses(letter) },
-    target: action.kind === 'retry' ? targetOf(name, action.target) : nowhere,
+    manifestGroup: `${settlingGroup(name)}#${createHash('sha256').update(target).digest('hex').slice(0, 12)}`,
+    target:
+      action.kind === 'retry'
+        ? targetOf(name, action.target, () =>
+            keepJob(client, key, { ends: unfinished?.ends ?? {}, done: false, target }),
+          )
+        : nowhere,
   });
   const finished = edge.finished();
   edge.start();
@@ -285,7 +297,7 @@ async function settle(
   await edge.stop(stopDeadlineMs);
   const { state, account } = edge.status();
   const isDone = state === 'finished';
-  if (isDone) await keepEnds(client, settledKey(name, topic.topicId), ends);
+  if (isDone) await keepJob(client, key, { ends, done: true });
   const outcome = isDone ? 'done' : problem === 'interrupted' ? 'interrupted' : 'incomplete';
   return { edge: name, outcome, account: difference(account, before), problem: isDone ? undefined : problem };
 }
@@ -310,21 +322,42 @@ async function begunAt(
   return sum;
 }
 
-async function keepEnds(client: KafkaClient, key: string, ends: JobRecord['ends']): Promise<void> {
+/** Where the chosen letters go, in words without secrets. */
+function placeOf(action: SettleRequest['action']): string {
+  if (action.kind === 'drop') return 'nowhere';
+  const { target } = action;
+  if (target.kind === 'topic') return `topic ${target.topic}`;
+  const { definition, settings } = target.sink;
+  return `${definition.type} ${definition.describe(settings)}`;
+}
+
+/** The record of the last run. */
+function throwIfOtherUnfinished(edge: string, job: JobRecord | undefined, target: string): JobRecord | undefined {
+  if (job === undefined || job.done || job.target === target) return job;
+  const message = `${edge}: a retry into ${job.target ?? 'another sink'} was not finished; run it again with that sink first`;
+  throw new TailraceError('TLR_USAGE', message);
+}
+
+async function keepJob(client: KafkaClient, key: string, job: JobRecord): Promise<void> {
   const decider = new Decider(client, key, settlingInstance);
   try {
-    await decider.keepJob({ ends, done: true });
+    await decider.keepJob(job);
   } finally {
     await decider.close();
   }
 }
 
-function targetOf(edge: string, target: SettleTarget): EdgeOptions['target'] {
+/** `begin` is called before a two-phase sink is used. */
+function targetOf(edge: string, target: SettleTarget, begin: () => Promise<void>): EdgeOptions['target'] {
   if (target.kind === 'topic') return target;
   const { name, definition, settings } = target.sink;
   const open = async (context: SinkContext): Promise<Sink> => {
     const sink = await definition.open(settings, context);
-    if (sink.guarantee !== 'two-phase' || sink.appends !== true) return sink;
+    if (sink.guarantee !== 'two-phase') return sink;
+    if (sink.appends !== true) {
+      await begin();
+      return sink;
+    }
     await sink.close();
     const message = `${edge} appends to its files, which only the edge itself may do; name another sink with --to, such as file:retried/{partition}-{offset}.log`;
     throw new TailraceError('TLR_CONFIG', message);

@@ -23,12 +23,15 @@ const transactionTimeoutMs = 60_000;
 
 export class Decider {
   private readonly group: string;
+  private readonly manifestGroup: string;
   private readonly producer: Producer;
   private initialised = false;
   private transaction: ProducerTransaction | undefined;
 
-  constructor(client: KafkaClient, group: string, instance: string) {
+  /** `manifestGroup`: the name that manifests are kept under; the group's own unless given. */
+  constructor(client: KafkaClient, group: string, instance: string, manifestGroup = group) {
     this.group = group;
+    this.manifestGroup = manifestGroup;
     this.producer = client.producer({ transactionalId: `tailrace-${instance}-${group}`, transactionTimeoutMs });
   }
 
@@ -49,7 +52,7 @@ export class Decider {
     const { offsets, manifests, deadLetters } = decision;
     const records = [
       ...deadLetters,
-      ...manifests.map(({ scope, manifest }) => manifestRecord(this.group, scope, manifest)),
+      ...manifests.map(({ scope, manifest }) => manifestRecord(this.manifestGroup, scope, manifest)),
     ];
     if (this.transaction === undefined && records.length === 0) {
       await consumer.commit(offsets);

@@ -263,12 +263,13 @@ export class EdgeSession {
   ): Promise<void> {
     if (assigned.length === 0) return;
     if (this.target.hasManifests) await this.options.manifests.refresh();
+    const manifestGroup = this.options.manifestGroup ?? this.options.group;
     const opened = new Set<string>();
     for (const { topic, topicId, partition, offset, metadata } of assigned) {
       const coordinates: Coordinates = { topic, topicId, partition };
       const scope: WriterScope = this.target.scope === 'edge' ? { kind: 'edge' } : { kind: 'partition', coordinates };
       const key = scopeKey(scope);
-      if (!opened.has(key)) await this.target.open(scope, this.options.manifests.manifest(this.options.group, key));
+      if (!opened.has(key)) await this.target.open(scope, this.options.manifests.manifest(manifestGroup, key));
       opened.add(key);
       const pin = this.options.start !== 'earliest';
       this.partitions.set(nameOf({ topic, partition }), new PartitionProgress(coordinates, { offset, metadata }, pin));

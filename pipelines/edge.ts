@@ -40,6 +40,8 @@ export interface EdgeOptions {
   letters?: LetterChoice | undefined;
   /** With these the edge is a bounded job that is not resumed as such: the next one is given its own. */
   ends?: JobRecord['ends'] | undefined;
+  /** The name that manifests are kept under; the group unless given: for groups that do not always write to the same place. */
+  manifestGroup?: string | undefined;
   manifests: ManifestStore;
   fileNames: FileNames | undefined;
   client: KafkaClient;
@@ -171,7 +173,7 @@ export class Edge {
   /** True when the job is done. */
   private async runSession(): Promise<boolean> {
     const { options } = this;
-    const decider = new Decider(options.client, options.group, options.instance);
+    const decider = new Decider(options.client, options.group, options.instance, options.manifestGroup);
     let target: Target | undefined;
     let session: EdgeSession | undefined;
     try {

@@ -17,6 +17,8 @@ export interface JobRecord {
   /** Topic, then partition, to the offset where the job ends. */
   ends: Record<string, Record<string, number>>;
   done: boolean;
+  /** Of settling dead letters (dead-letters.ts): where an unfinished run writes. */
+  target?: string;
 }
 
 /** The part of the key that names the scope. */
@@ -72,7 +74,9 @@ export class ManifestStore {
 
   job(edge: string): JobRecord | undefined {
     const value = this.value(edge, 'job');
-    return value === undefined ? undefined : { ends: value['ends'] as JobRecord['ends'], done: value['done'] === true };
+    if (value === undefined) return undefined;
+    const target = typeof value['target'] === 'string' ? { target: value['target'] } : {};
+    return { ends: value['ends'] as JobRecord['ends'], done: value['done'] === true, ...target };
   }
 
   async close(): Promise<void> {

@@ -107,11 +107,12 @@ function pipelineOf(name: string, file: Loaded): PipelinePlan {
   throw new TailraceError('TLR_NOT_FOUND', `there is no pipeline ${name}; there are: ${names || 'none'}`);
 }
 
-/** Where the letters of an edge go: its own target, or what --to says (a sink of the file or a URL). */
+/** Where the letters of an edge go: its own target, or what --to says (a sink of the file or a URL), which then has the edge's name for the step `route`. */
 function targetOf(edge: EdgePlan, options: RetryOptions, file: Loaded): EdgePlan['target'] | undefined {
   if (options.to === undefined) return edge.target;
+  const name = edge.target.kind === 'topic' ? `topic:${edge.target.topic}` : edge.target.sink.name;
   const named = file.plan.sinks.find((sink) => sink.name === options.to);
-  if (named !== undefined) return { kind: 'sink', sink: named };
+  if (named !== undefined) return { kind: 'sink', sink: { ...named, name } };
   if (!/^[a-z][a-z0-9+.-]*:/i.test(options.to)) {
     const names = file.plan.sinks.map((sink) => sink.name).join(', ');
     throw new TailraceError('TLR_NOT_FOUND', `there is no sink ${options.to}; there are: ${names || 'none'}`);
@@ -122,7 +123,7 @@ function targetOf(edge: EdgePlan, options: RetryOptions, file: Loaded): EdgePlan
     pipelines: { letters: { from: 'letters', to: 'to' } },
   };
   const sink = planOrReport(adHoc, options.json === true)?.plan.sinks[0];
-  return sink === undefined ? undefined : { kind: 'sink', sink };
+  return sink === undefined ? undefined : { kind: 'sink', sink: { ...sink, name } };
 }
 
 async function retry(name: string, options: RetryOptions): Promise<void> {

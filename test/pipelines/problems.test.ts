@@ -38,7 +38,12 @@ describe('problems', () => {
     ['sink: {}', '1:1: error: unknown key "sink" (did you mean "sinks"?)'],
     [
       'colour: red',
-      '1:1: error: unknown key "colour"; there are data, instance, max_disk, broker, topics, agents, pipelines, sinks, tests',
+      '1:1: error: unknown key "colour"; there are data, instance, max_disk, monitor, broker, topics, agents, pipelines, sinks, tests',
+    ],
+    ['monitor: here', '1:10: error: an address is written host:port, as 127.0.0.1:9080'],
+    [
+      'monitor: { listen: "10.0.0.1:9080" }',
+      '1:20: error: everybody who reaches 10.0.0.1 could read the metrics: listen on 127.0.0.1, or write { listen: "10.0.0.1:9080", insecure: true }',
     ],
     ['data: 5', '1:7: error: data: must be a text'],
     ['topics: [x]', '1:9: error: topics: must be a map of names'],
@@ -82,8 +87,8 @@ describe('problems', () => {
       'agents: { a: { type: tail, paths: [x], to: "a b" } }',
       '1:44: error: to: a topic name is made of letters, digits, ".", "_" and "-"',
     ],
-    ['agents: { a: "tial:///x" }', '1:14: error: no agent understands tial: (did you mean "tail"?); there are tail'],
-    ['agents: { a: /var/log/x }', '1:14: error: this is no URL of an agent; there are tail'],
+    ['agents: { a: "tial:///x" }', '1:14: error: no agent understands tial: (did you mean "tail"?); there are tail, http'],
+    ['agents: { a: /var/log/x }', '1:14: error: this is no URL of an agent; there are tail, http'],
     [
       'agents: { a.b: "tail:///x" }',
       '1:11: error: the name "a.b" cannot be used: a name is made of letters, digits, "_" and "-"',

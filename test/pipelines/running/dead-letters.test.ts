@@ -5,12 +5,7 @@ import { silentLogger } from '../../../base/logger.ts';
 import { nodeFiles } from '../../../base/node-files.ts';
 import { seededRandom, systemRandom } from '../../../base/random.ts';
 import type { FoundLetter } from '../../../pipelines/dead-letter.ts';
-import {
-  letterGroup,
-  listLetters,
-  settleLetters,
-  type SettleRequest,
-} from '../../../pipelines/dead-letters.ts';
+import { letterGroup, listLetters, settleLetters, type SettleRequest } from '../../../pipelines/dead-letters.ts';
 import { decodeOrigin } from '../../../pipelines/origin.ts';
 import type { CompiledStep, PipelinePlan, SinkPlan } from '../../../pipelines/plan.ts';
 import { normaliseReason } from '../../../pipelines/reason.ts';
@@ -212,6 +207,34 @@ describe('trying again', () => {
     const other = { ...world.fileSink('retried-{partition}-{offset}', roll), name: 'files' };
     expect(await settleLetters(retryInto(other, []), dependencies())).toMatchObject({ outcome: 'done' });
     expect((await world.lines()).sort()).toEqual(numbered(20).sort());
+  });
+
+  it('may write to another place only when what was begun is finished', async () => {
+    await world.write('app', numbered(20));
+    const files = world.fileSink('{partition}-{offset}', roll);
+    await runOnce(pipeline('app', files, { steps: [refusing(10)] }));
+    const { client, cut } = world.cuttableClient();
+    // The disk stops when the files are to get their names: decided, not published.
+    const stopping = new StoppingFiles(nodeFiles, Infinity);
+    const link = stopping.link.bind(stopping);
+    stopping.link = (from, to) => {
+      stopping.stop();
+      cut();
+      return link(from, to);
+    };
+    const signal = AbortSignal.timeout(2000);
+    const killed = settleLetters(retryInto(files, []), { ...dependencies({ client, files: stopping }), signal });
+    await killed.catch(() => undefined);
+    await world.restartBroker();
+    expect(await world.lines()).toHaveLength(18);
+    const other = { ...world.fileSink('other/{partition}-{offset}', roll), name: 'files' };
+    await expect(settleLetters(retryInto(other, []), dependencies())).rejects.toThrow(/not finished/);
+    const drop: SettleRequest = { edge: 'web.files', pipeline: 'web', action: { kind: 'drop' }, chooses: () => true };
+    await expect(settleLetters(drop, dependencies())).rejects.toThrow(/not finished/);
+    expect(await settleLetters(retryInto(files, []), dependencies())).toMatchObject({ outcome: 'done' });
+    expect((await world.lines()).sort()).toEqual(numbered(20).sort());
+    expect(await settleLetters(retryInto(other, []), dependencies())).toMatchObject({ account: { in: 0 } });
+    expect(await world.leftOvers()).toEqual([]);
   });
 
   it('remembers what is settled when the group’s offsets were forgotten', async () => {
