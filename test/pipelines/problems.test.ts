@@ -87,7 +87,10 @@ describe('problems', () => {
       'agents: { a: { type: tail, paths: [x], to: "a b" } }',
       '1:44: error: to: a topic name is made of letters, digits, ".", "_" and "-"',
     ],
-    ['agents: { a: "tial:///x" }', '1:14: error: no agent understands tial: (did you mean "tail"?); there are tail, http'],
+    [
+      'agents: { a: "tial:///x" }',
+      '1:14: error: no agent understands tial: (did you mean "tail"?); there are tail, http',
+    ],
     ['agents: { a: /var/log/x }', '1:14: error: this is no URL of an agent; there are tail, http'],
     [
       'agents: { a.b: "tail:///x" }',
