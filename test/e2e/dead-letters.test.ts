@@ -3,16 +3,20 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { BulkStore } from '../support/bulk-store.ts';
 import { endAll, freePort, run, start, until } from '../support/command.ts';
 
 let folder: string;
 let port: number;
+let store: BulkStore | undefined;
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'tailrace-dlq-'));
   port = await freePort();
 });
 afterEach(async () => {
   await endAll();
+  await store?.stop();
+  store = undefined;
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -95,4 +99,43 @@ it('lists, mends, retries through kill -9, and drops', async () => {
   expect((await up.end()).code).toBe(0);
   const names = readdirSync(join(folder, 'out'));
   expect(names.filter((name) => name.startsWith('.'))).toEqual([]);
+});
+
+it('mends a mapping conflict in a store: the document gets the id it would have had', async () => {
+  const documents = (store = await BulkStore.start()).documents;
+  const conflict = { type: 'document_parsing_exception', reason: "failed to parse field [n] of type [long]: 'many'" };
+  store.reactToItem = ({ document }) => (document['n'] === 'many' ? { status: 400, error: conflict } : undefined);
+  const configure = (steps: string) =>
+    writeFileSync(
+      join(folder, 'tailrace.yaml'),
+      `
+broker: { listen: "127.0.0.1:${port}" }
+agents: { app: "tail://${folder}/logs/*.log" }
+pipelines: { web: { from: app, steps: [ { parse: json }${steps} ], to: store } }
+sinks: { store: "elasticsearch://127.0.0.1:${store.port}/app" }
+`,
+    );
+  mkdirSync(join(folder, 'logs'));
+  const lines = Array.from({ length: 1000 }, (_, index) => JSON.stringify({ n: index === 500 ? 'many' : index }));
+  writeFileSync(join(folder, 'logs', 'a.log'), lines.join('\n') + '\n');
+  configure('');
+  const up = start(['up'], { cwd: folder });
+  await until('the good ones', () => documents.size === 999);
+  await until('the bad one', async () => (await listed()).length === 1);
+  expect(await listed()).toMatchObject([
+    { edge: 'web.store', count: 1, refusedBy: 'sink store', sample: { origin: 'app/0/500', value: '{"n":"many"}' } },
+  ]);
+  configure(`, { set: { n: '500' }, when: 'n == "many"' }`);
+  const retried = await dlq('retry', 'web');
+  expect(retried.stdout, retried.stderr).toContain('1 tried again = 1 delivered');
+  expect(await listed()).toEqual([]);
+  expect(documents.size).toBe(1000);
+  // A replay with the same steps makes the same ids: all are there already.
+  const again = ['replay', 'app', '--to', 'store', '--steps', 'web', '-c', 'tailrace.yaml'];
+  const replayed = await run([...again, '--broker', `127.0.0.1:${port}`], { cwd: folder });
+  expect(replayed.stdout, replayed.stderr).toContain('0 delivered + 1,000 already there');
+  const numbers = [...documents.values()].map(({ n }) => Number(n));
+  expect(numbers.sort((one, other) => one - other)).toEqual(Array.from({ length: 1000 }, (_, index) => index));
+  up.signal('SIGTERM');
+  await up.end();
 });
