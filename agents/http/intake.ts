@@ -5,6 +5,7 @@
 // the next intake, which reads from the topic what is true, answers those who wait for it.
 import { TailraceError } from '../../base/errors.ts';
 import type { Producer } from '../../broker/client/contract.ts';
+import type { BatchBuilder } from '../../broker/wire/batch-builder.ts';
 import type { AgentContext } from '../agent.ts';
 import type { Account } from './account.ts';
 import { IngestKeys, type KeyedRequest } from './keys.ts';
@@ -49,6 +50,7 @@ export class Intake {
   private flying: Load | undefined;
   /** Keys of the requests in `flying` and `collecting`. */
   private readonly underWay = new Set<string>();
+  private readonly spare: BatchBuilder[] = [];
   private turn = 0;
 
   constructor(options: IntakeOptions) {
@@ -185,7 +187,7 @@ export class Intake {
   }
 
   private newLoad(): Load {
-    return new Load(this.options.context.random.bytes(12).toString('base64url'));
+    return new Load(this.options.context.random.bytes(12).toString('base64url'), this.spare);
   }
 
   /** Makes the topic when it is missing; returns its codec. */

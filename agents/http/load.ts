@@ -7,6 +7,8 @@ import type { KeyedRequest } from './keys.ts';
 
 /** What a record takes in its batch beside key and value, at most. */
 const recordOverheadBytes = 32;
+/** Builders kept for later loads. */
+const spareLimit = 16;
 
 /** How a topic takes records. */
 export interface TopicLimits {
@@ -42,8 +44,12 @@ export class Load {
   private readonly full: Batch[] = [];
   private readonly open = new Map<string, Batch>();
 
-  constructor(name: string) {
+  private readonly spare: BatchBuilder[];
+
+  /** `spare`: builders that earlier loads have left; they come with memory that is large enough. */
+  constructor(name: string, spare: BatchBuilder[]) {
     this.name = name;
+    this.spare = spare;
     this.done.promise.catch(() => undefined);
   }
 
@@ -70,8 +76,10 @@ export class Load {
 
   /** Hands everything over to the transaction. commit() tells when something was refused. */
   send(transaction: ProducerTransaction): void {
-    for (const { topic, partition, builder } of [...this.full, ...this.open.values()])
+    for (const { topic, partition, builder } of [...this.full, ...this.open.values()]) {
       transaction.sendBatch(topic, partition, builder).catch(() => undefined);
+      if (this.spare.length < spareLimit) this.spare.push(builder);
+    }
     this.full.length = 0;
     this.open.clear();
   }
@@ -80,7 +88,7 @@ export class Load {
     const name = `${partition} ${topic}`;
     let batch = this.open.get(name);
     if (batch === undefined) {
-      batch = { topic, partition, builder: new BatchBuilder() };
+      batch = { topic, partition, builder: this.spare.pop() ?? new BatchBuilder() };
       this.open.set(name, batch);
     }
     return batch;
