@@ -124,7 +124,7 @@ export class Appliance {
   private changing = Promise.withResolvers<boolean>();
   /** The change under way, or the last one. */
   private applying: Promise<unknown> = Promise.resolve();
-  private stopping = false;
+  private readonly stopping = Promise.withResolvers<never>();
   /** Rejects when something ended for good: the disk failed, or another process took over. Never resolves. */
   readonly failed: Promise<never>;
 
@@ -144,6 +144,7 @@ export class Appliance {
     });
     this.failed = Promise.race([...(diskFailed === undefined ? [] : [diskFailed]), this.agents.failed]);
     this.failed.catch(() => undefined);
+    this.stopping.promise.catch(() => undefined);
   }
 
   /** Rejects when the data directory is in use or unusable, or a sink cannot be opened as configured. */
@@ -192,8 +193,7 @@ export class Appliance {
       throw new TailraceError('TLR_RESTART', `${restart.join(' and ')} cannot change while Tailrace runs`);
     }
     const coming = [...edges.added, ...edges.changed.map(({ to }) => to)];
-    await reachSinks(coming, this.scratch);
-    this.throwIfStopping();
+    await Promise.race([reachSinks(coming, this.scratch), this.stopping.promise]);
     replaceEntries(readers, readersOf([before, plan]));
     try {
       await setTopics(client, topics, this.logger);
@@ -206,7 +206,6 @@ export class Appliance {
       replaceEntries(readers, readersOf([before]));
       throw error;
     }
-    this.throwIfStopping();
     const leaving = [...edges.removed, ...edges.changed.map(({ from }) => from)];
     await this.runner.replace(
       leaving.map(({ edge }) => edge.group),
@@ -216,10 +215,6 @@ export class Appliance {
     replaceEntries(readers, readersOf([plan]));
     this.plan = plan;
     return describeDifference(difference);
-  }
-
-  private throwIfStopping(): void {
-    if (this.stopping) throw new TailraceError('TLR_CLOSED', 'tailrace is stopping');
   }
 
   /** Where clients can reach the embedded broker. */
@@ -268,8 +263,8 @@ export class Appliance {
   async stop(deadlineMs: number): Promise<void> {
     const endMs = clock.monotonicMs() + deadlineMs;
     const leftMs = () => Math.max(0, endMs - clock.monotonicMs());
-    this.stopping = true;
-    await Promise.race([this.applying.catch(() => undefined), sleep(clock, leftMs())]);
+    this.stopping.reject(new TailraceError('TLR_CLOSED', 'Tailrace is stopping'));
+    await Promise.race([this.applying.catch(() => undefined), sleep(clock, deadlineMs / 2)]);
     await this.agents.stopAll(leftMs);
     await this.runner.stop(leftMs()).catch((error: unknown) => {
       this.logger.warn('pipelines did not stop cleanly', { error: messageOf(error) });

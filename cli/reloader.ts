@@ -36,6 +36,11 @@ export class Reloader {
     return this.running;
   }
 
+  /** Resolves when no reload is under way. */
+  async idle(): Promise<void> {
+    await this.running;
+  }
+
   private async run(): Promise<void> {
     const { dataDirectory, files, clock, logger } = this.options;
     try {

@@ -2,7 +2,7 @@
 // again); with --once, until everything that is there is delivered.
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { systemClock } from '../../base/clock.ts';
+import { sleep, systemClock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import { nodeFiles } from '../../base/node-files.ts';
 import { renderLedger } from '../../pipelines/ledger.ts';
@@ -27,6 +27,8 @@ export interface RunOptions {
 }
 
 const stopDeadlineMs = 10_000;
+/** For telling who asked for a reload that it was cut short. */
+const answerGraceMs = 1000;
 
 /** Adds the options that `up` and `pipe` share. */
 export function addRunOptions(command: Command): Command {
@@ -146,19 +148,24 @@ export async function runPlan(loaded: Plan, options: RunOptions, files?: readonl
     await appliance.stop(stopDeadlineMs);
     throw error;
   }
+  let reloader: Reloader | undefined;
   if (once || files === undefined) {
     hangups.handle(() => void refuseReload(common, terminate));
   } else {
     const apply = (next: Plan) => applyPlan(appliance, monitor, placed(next));
-    const reloader = new Reloader({ ...common, load: () => loadPlan(files, loadOptions), apply, clock: systemClock });
-    hangups.handle(() => void reloader.request());
+    const started = new Reloader({ ...common, load: () => loadPlan(files, loadOptions), apply, clock: systemClock });
+    hangups.handle(() => void started.request());
+    reloader = started;
   }
   try {
     if (once) await runOnce(appliance, signal, options);
     else await runOn(appliance, signal, logger);
   } finally {
+    await Promise.race([reloader?.idle(), sleep(systemClock, answerGraceMs)]);
     await monitor.close();
   }
+  // All is closed, but a sink that a reload was trying may still wait for somebody's answer.
+  if (reloader !== undefined) process.exit();
 }
 
 export function addUp(program: Command): void {

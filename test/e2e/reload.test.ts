@@ -1,6 +1,6 @@
 // A running `tailrace up` is given another configuration: what changes, what goes on undisturbed, what is refused and why.
 import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -215,6 +215,16 @@ describe('what cannot be applied', () => {
       1,
       /broker cannot change[\s\S]*TLR_RESTART/,
     ],
+    [
+      'an agent that cannot start',
+      (yaml) =>
+        yaml
+          .replace('"out/', '"out2/')
+          .replace('"tail://FOLDER/app.log*"', '{ type: tail, paths: [ "FOLDER/app.log*" ], max_line: 2MiB }')
+          .replace(' }\npipelines', `, push: { type: http, listen: "127.0.0.1:${port}", to: app } }\npipelines`),
+      2,
+      new RegExp('EADDRINUSE|in use'),
+    ],
   ])('%s leaves the old configuration running and says why', async (_what, change, code, message) => {
     configure(simple);
     const command = await up();
@@ -232,6 +242,30 @@ describe('what cannot be applied', () => {
     write('app.log', 'two\n');
     await until('the line in the new place', () => published('out2') === 'two\n');
     await stop(command);
+  });
+
+  it('can be ended while it waits for a sink that says nothing', async () => {
+    const sockets = new Set<Socket>();
+    const silent = createServer((socket) => sockets.add(socket));
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const { port: silentPort } = silent.address() as AddressInfo;
+    configure(simple);
+    const command = await up();
+    configure(
+      simple
+        .replace('to: files', 'to: [ files, es ]')
+        .replace('sinks: {', `sinks: { es: "elasticsearch://127.0.0.1:${silentPort}/x",`),
+    );
+    const asking = reload('--data', 'data');
+    await until('the sink to be asked', () => sockets.size > 0);
+    write('app.log', 'one\n');
+    await until('the line', () => published('out') === 'one\n');
+    await stop(command);
+    const refused = await asking;
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toMatch(/is stopping|ended before it had reloaded/);
+    for (const socket of sockets) socket.destroy();
+    silent.close();
   });
 
   it('says that nothing runs there', async () => {
