@@ -58,6 +58,8 @@ export interface AgentDefinition<Settings> {
   readonly settings: { parse(input: unknown): Settings };
   /** The settings that a URL such as `tail:///var/log/x*.log` stands for; undefined when the URL is not of this kind. */
   fromUrl(url: string): Record<string, unknown> | undefined;
+  /** Topics it may write to beside its own. */
+  topics?(settings: Settings): readonly string[];
   /** `topic` is where it writes: its `to`, or its own name. */
   create(settings: Settings, topic: string, context: AgentContext, options: { once: boolean }): Agent;
 }

@@ -141,8 +141,9 @@ export function namesOf(value: Record<string, unknown>): Names {
   const part = (key: string) => Object.entries(asRecord(value[key]));
   const filled = new Set(part('topics').map(([name]) => name));
   for (const [name, agent] of part('agents')) {
-    const { to } = asRecord(agent);
+    const { to, topics } = asRecord(agent);
     filled.add(typeof to === 'string' ? to : name);
+    for (const topic of [topics].flat()) if (typeof topic === 'string') filled.add(topic);
   }
   for (const [name, pipeline] of part('pipelines')) {
     filled.add(`${name}.dlq`);
@@ -185,6 +186,8 @@ function planTopics(config: Config, agents: readonly AgentPlan[], pipelines: rea
   const defaultPartitions = Math.max(1, Number(settings?.['num.partitions'] ?? 1) || 1);
   const declared = new Map(Object.entries<TopicConfig>(config.topics ?? {}));
   const names = new Set([...declared.keys(), ...agents.map(({ topic }) => topic)]);
+  for (const { definition, settings: given } of agents)
+    for (const topic of definition.topics?.(given) ?? []) names.add(topic);
   for (const { from, edges, deadLetterTopic } of pipelines) {
     for (const topic of from) names.add(topic);
     for (const { target } of edges) if (target.kind === 'topic') names.add(target.topic);

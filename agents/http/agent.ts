@@ -139,6 +139,7 @@ export const httpAgent: AgentDefinition<HttpSettings> = {
     'takes lines over HTTP: NDJSON, JSON or plain lines, and Elasticsearch’s _bulk; answers when they are durable',
   settings: httpSettings,
   fromUrl: httpSettingsFromUrl,
+  topics: ({ topics }) => topics,
   describe: ({ listen, tls }) => `${tls === undefined ? 'http' : 'https'}://${listen}`,
   create: (settings, topic, context) => new HttpAgent(settings, topic, context),
 };
