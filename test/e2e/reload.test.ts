@@ -25,6 +25,8 @@ pipelines: { keep: { from: app, to: files } }
 sinks: { files: { type: file, path: "out/{partition}-{offset}.log", ${roll} } }
 `;
 
+const numbered = Array.from({ length: 5000 }, (_, index) => `line ${index}\n`).join('');
+
 function configure(yaml: string, name = 'tailrace.yaml'): void {
   const broker =
     name === 'tailrace.yaml' && !yaml.includes('broker:') ? `broker: { listen: "127.0.0.1:${port}" }\n` : '';
@@ -122,6 +124,24 @@ sinks:
     const again = await reload('tailrace.yaml', 'flows.yaml');
     expect(again.stdout).toBe('reloaded: nothing has changed\n');
     await stop(command);
+  });
+
+  it('ends by itself once it has become a job that is done, and not because others have left', async () => {
+    configure(simple);
+    const command = await up();
+    write('app.log', numbered);
+    await until('the lines', () => published('out') === numbered);
+    configure(`
+topics: { app: {} }
+pipelines: { job: { from: app, until: now, to: again } }
+sinks: { again: { type: file, path: "again/{partition}-{offset}.log", ${roll} } }
+`);
+    const changed = await reload('--data', 'data');
+    expect(changed.stdout).toMatch(/agent app removed\nedge keep\.files removed\nedge job\.again added\n/);
+    const { code, stderr } = await command.end();
+    expect(code, stderr).toBe(0);
+    expect(stderr).toMatch(/all jobs finished/);
+    expect(published('again')).toBe(numbered);
   });
 
   it('sets topics, and takes back what it no longer says', async () => {

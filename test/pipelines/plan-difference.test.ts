@@ -125,7 +125,15 @@ const pipelines = fc.uniqueArray(
 );
 const plans = fc.record({ topics, agents, pipelines }).map((parts): Plan => {
   return {
-    ...{ files: [], dataDirectory: 'data', instance: undefined, maxDiskBytes: undefined, monitor: undefined, sinks: [], tests: [] },
+    ...{
+      files: [],
+      dataDirectory: 'data',
+      instance: undefined,
+      maxDiskBytes: undefined,
+      monitor: undefined,
+      sinks: [],
+      tests: [],
+    },
     ...{ broker: { kind: 'embedded', listen: [], settings: {} }, warnings: [] },
     ...parts,
   };
