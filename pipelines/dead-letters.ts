@@ -267,8 +267,9 @@ async function settle(
   const { edge: name, action } = request;
   const target = placeOf(action);
   const key = settledKey(name, topic.topicId);
-  const unfinished = throwIfOtherUnfinished(name, shared.manifests.job(key), target);
+  const last = throwIfOtherUnfinished(name, shared.manifests.job(key), target);
   const before = await begunAt(client, shared.manifests, name, topic);
+  const begun = await decidedOffsets(client, name, topic);
   const offsets = await client.admin().offsets(topic.name, 'latest');
   const ends: JobRecord['ends'] = {
     [topic.name]: Object.fromEntries([...offsets].map(([partition, offset]) => [String(partition), offset])),
@@ -282,9 +283,7 @@ async function settle(
     manifestGroup: `${settlingGroup(name)}#${createHash('sha256').update(target).digest('hex').slice(0, 12)}`,
     target:
       action.kind === 'retry'
-        ? targetOf(name, action.target, () =>
-            keepJob(client, key, { ends: unfinished?.ends ?? {}, done: false, target }),
-          )
+        ? targetOf(name, action.target, () => keepJob(client, key, { ends: last?.ends ?? {}, done: false, target }))
         : nowhere,
   });
   const finished = edge.finished();
@@ -298,8 +297,18 @@ async function settle(
   const { state, account } = edge.status();
   const isDone = state === 'finished';
   if (isDone) await keepJob(client, key, { ends, done: true });
+  // Nothing was decided, so nothing waits to be published: whoever comes next is free to choose.
+  else if (last?.done !== false && (await decidedOffsets(client, name, topic)) === begun)
+    await keepJob(client, key, { ends: last?.ends ?? {}, done: true });
   const outcome = isDone ? 'done' : problem === 'interrupted' ? 'interrupted' : 'incomplete';
   return { edge: name, outcome, account: difference(account, before), problem: isDone ? undefined : problem };
+}
+
+/** What the group has committed, as a text to be compared. */
+async function decidedOffsets(client: KafkaClient, edge: string, { name, partitions }: TopicMetadata): Promise<string> {
+  const asked = partitions.map(({ partition }) => ({ topic: name, partition }));
+  const committed = await client.admin().groupOffsets(settlingGroup(edge), { stable: true, partitions: asked });
+  return JSON.stringify(partitions.map(({ partition }) => committed.get(name)?.get(partition)?.offset ?? -1));
 }
 
 /** The account as it is committed. Puts the group's offsets back to where the last run ended when they were forgotten. */

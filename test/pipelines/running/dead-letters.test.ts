@@ -237,6 +237,19 @@ describe('trying again', () => {
     expect(await world.leftOvers()).toEqual([]);
   });
 
+  it('leaves the choice open when nothing was decided', async () => {
+    await world.write('app', numbered(20));
+    const files = world.fileSink('{partition}-{offset}', roll);
+    await runOnce(pipeline('app', files, { steps: [refusing(10)] }));
+    const broken = new StoppingFiles(nodeFiles, 0);
+    const signal = AbortSignal.timeout(500);
+    const result = await settleLetters(retryInto(files, []), { ...dependencies({ files: broken }), signal });
+    expect(result.outcome).not.toBe('done');
+    const drop: SettleRequest = { edge: 'web.files', pipeline: 'web', action: { kind: 'drop' }, chooses: () => true };
+    expect(await settleLetters(drop, dependencies())).toMatchObject({ outcome: 'done', account: { dropped: 2 } });
+    expect(await listLetters(world.client, 'web')).toEqual([]);
+  });
+
   it('remembers what is settled when the group’s offsets were forgotten', async () => {
     await world.write('app', numbered(20));
     const there = store(() => undefined);
