@@ -1,5 +1,5 @@
 // The command's logger: short lines for people on a terminal, pino's JSON for machines. Both go to standard error.
-import { type LogFields, type Logger } from '../base/logger.ts';
+import type { LogFields, Logger } from '../base/logger.ts';
 import type { Logger as PinoLogger } from 'pino';
 import { note, paint } from './output.ts';
 

@@ -2,8 +2,8 @@
 import { agentDefinitions } from '../../agents/index.ts';
 import { renderDiagnostics } from '../../pipelines/diagnostics.ts';
 import { loadPlan, type LoadResult } from '../../pipelines/load.ts';
-import { type CompiledStep, type Plan } from '../../pipelines/plan.ts';
-import { type Event, type EventMeta, type Fields } from '../../pipelines/steps/step.ts';
+import type { CompiledStep, Plan } from '../../pipelines/plan.ts';
+import type { Event, EventMeta, Fields } from '../../pipelines/steps/step.ts';
 import { getField } from '../../pipelines/steps/fields.ts';
 import { sinkDefinitions } from '../../sinks/index.ts';
 
