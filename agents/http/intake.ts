@@ -12,8 +12,11 @@ import { IngestKeys, type KeyedRequest } from './keys.ts';
 import { Load, type Part, type TopicLimits } from './load.ts';
 import { HttpProblem, unavailable } from './problem.ts';
 
-/** Also how long a refused batch is tried again, before clients are told to come back. */
-const transactionTimeoutMs = 10_000;
+/**
+ * Also how long a refused batch is tried again before clients are told to come back: the broker of this process refuses when its disk is full, which does
+ * not pass in seconds; a cluster does so while it chooses a leader.
+ */
+const transactionTimeoutMs = { inProcess: 3_000, cluster: 15_000 };
 const largestBatchBytes = 4 * 1024 * 1024;
 /** Below the broker's limit, so that a batch of 1 MiB fits into a buffer of that size. */
 const batchMarginBytes = 1024;
@@ -85,7 +88,8 @@ export class Intake {
     const [first = 'none'] = compressions;
     const compression = compressions.size === 1 ? first : 'none';
     const transactionalId = `tailrace-agent-${instance}-${name}`;
-    this.producer = client.producer({ transactionalId, compression, transactionTimeoutMs });
+    const timeoutMs = client.inProcess ? transactionTimeoutMs.inProcess : transactionTimeoutMs.cluster;
+    this.producer = client.producer({ transactionalId, compression, transactionTimeoutMs: timeoutMs });
     await this.producer.init();
     const owner = { instance, agent: name };
     const reading = { clock, keepMs: keepKeysMs, signal: this.stopping.signal };
