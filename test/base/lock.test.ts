@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { acquireLock } from '../../base/lock.ts';
+import { acquireLock, lockHolder } from '../../base/lock.ts';
 
 let directory: string;
 let child: ChildProcess | undefined;
@@ -65,3 +65,18 @@ it.each(['', 'nonsense', '1 0 another-boot host', `${process.pid} 12345 x host`]
     await (await acquireLock(directory)).release();
   },
 );
+
+it('tells which living process holds it, and never one that is gone', async () => {
+  expect(lockHolder(directory)).toBeUndefined();
+  const holder = await holdElsewhere();
+  expect(lockHolder(directory)).toBe(holder.pid);
+  holder.kill('SIGKILL');
+  await once(holder, 'exit');
+  expect(lockHolder(directory)).toBeUndefined();
+  // A process that has the pid of the owner but was started at another time is somebody else: it must not be signalled.
+  const lock = await acquireLock(directory);
+  const [pid, , ...rest] = readFileSync(join(directory, '.lock'), 'utf8').split(' ');
+  writeFileSync(join(directory, '.lock'), [pid, '1', ...rest].join(' '));
+  expect(lockHolder(directory)).toBeUndefined();
+  await lock.release();
+});
