@@ -23,6 +23,10 @@ export class DiskGuard {
   private reason: TailraceError | undefined;
   private overLimit: TailraceError | undefined;
   private writtenBytes = 0;
+  /** Room when it was last asked for; what has been taken since and was not written yet then must still go into it. */
+  private freeBytes = Infinity;
+  private takenBytes = 0;
+  private underWayBytes = 0;
   private checkedMs = 0;
   private checking: Promise<void> | undefined;
   /** When refusing began and when it was last told; undefined while writes are taken. */
@@ -37,23 +41,32 @@ export class DiskGuard {
     this.reserveBytes = reserveBytes;
   }
 
-  /** Why client appends are refused now: KAFKA_STORAGE_ERROR, whose cause has the code TLR_DISK_FULL. */
-  refusal(): KafkaError | undefined {
-    const reason = this.overLimit ?? this.reason;
-    if (reason === undefined) return undefined;
-    if (this.clock.monotonicMs() - this.checkedMs >= recheckMs) void this.check();
-    return new KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, reason.message, { cause: reason });
+  /**
+   * Why a client's append of `bytes` is refused now: KAFKA_STORAGE_ERROR, whose cause has the code TLR_DISK_FULL. Undefined takes the room: the bytes
+   * are counted at once, or many appends between two looks at the disk would fill it.
+   */
+  refusal(bytes: number): KafkaError | undefined {
+    const reason = this.overLimit ?? this.reason ?? this.tooMuch(bytes);
+    if (reason !== undefined) {
+      if (this.clock.monotonicMs() - this.checkedMs >= recheckMs) void this.check();
+      return new KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, reason.message, { cause: reason });
+    }
+    this.takenBytes += bytes;
+    this.underWayBytes += bytes;
+    return undefined;
   }
 
   /** Bytes went to the disk. */
   wrote(bytes: number): void {
     this.writtenBytes += bytes;
+    this.underWayBytes = Math.max(0, this.underWayBytes - bytes);
     if (this.writtenBytes >= this.reserveBytes / 4) void this.check();
   }
 
   /** A write met a full disk, whatever space() says. */
   full(reason: TailraceError): void {
     this.reason = reason;
+    this.underWayBytes = 0;
     this.checkedMs = this.clock.monotonicMs();
     this.tell();
   }
@@ -72,18 +85,27 @@ export class DiskGuard {
 
   private async ask(): Promise<void> {
     this.writtenBytes = 0;
+    this.takenBytes = this.underWayBytes;
     this.checkedMs = this.clock.monotonicMs();
     const { freeBytes, totalBytes } = await this.files.space(this.directory);
+    this.freeBytes = freeBytes;
     this.reserveBytes = Math.min(this.wantedReserveBytes, Math.floor(totalBytes * reserveShare));
-    this.reason =
-      freeBytes >= this.reserveBytes
-        ? undefined
-        : new TailraceError(
-            'TLR_DISK_FULL',
-            `${formatBytes(freeBytes)} are left for ${this.directory}; the last ${formatBytes(this.reserveBytes)} are kept for bookkeeping`,
-            { retriable: true },
-          );
+    this.reason = freeBytes >= this.reserveBytes ? undefined : this.shortage(freeBytes);
     this.tell();
+  }
+
+  /** What the last look at the disk left would not hold `bytes` more. */
+  private tooMuch(bytes: number): TailraceError | undefined {
+    const leftBytes = this.freeBytes - this.takenBytes;
+    return leftBytes - bytes >= this.reserveBytes ? undefined : this.shortage(Math.max(0, leftBytes));
+  }
+
+  private shortage(leftBytes: number): TailraceError {
+    return new TailraceError(
+      'TLR_DISK_FULL',
+      `${formatBytes(leftBytes)} are left for ${this.directory}; the last ${formatBytes(this.reserveBytes)} are kept for bookkeeping`,
+      { retriable: true },
+    );
   }
 
   private tell(): void {

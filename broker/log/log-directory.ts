@@ -376,7 +376,7 @@ class DiskLogDirectory implements LogDirectory {
         ...{ commit: this.commit, tailBudget: this.tailBudget, upkeep: this.upkeep },
         leaderEpoch: this.metadata.state.leaderEpoch,
         wasClean: this.wasClean,
-        refusal: () => this.guard.refusal(),
+        refusal: (bytes) => this.guard.refusal(bytes),
       },
       topic,
       partition,

@@ -28,7 +28,7 @@ export interface PartitionSurroundings {
   upkeep: Upkeep;
   leaderEpoch: number;
   wasClean: boolean;
-  refusal: () => KafkaError | undefined;
+  refusal: (bytes: number) => KafkaError | undefined;
 }
 
 /** Opens and recovers one partition; the error (TLR_CORRUPT) in its place when what it holds is damaged. */

@@ -37,7 +37,7 @@ export interface PartitionOptions {
   tailBudget: TailBudget;
   epochs: LeaderEpochs;
   /** Why client appends are refused at the moment (the disk's reserve is reached), if they are. */
-  refusal: () => KafkaError | undefined;
+  refusal: (bytes: number) => KafkaError | undefined;
   /** Makes a new start of the log durable, then removes what is below. */
   onDelete: (partition: Partition, offset: number) => Promise<void>;
   /** A segment was closed: a good moment for a checkpoint. */
@@ -126,7 +126,7 @@ export class Partition implements PartitionLog, Committable {
   }
 
   append(batch: Buffer, options: AppendOptions): Appended {
-    this.checkWritable(options);
+    this.checkWritable(options, batch.length);
     const nowMs = this.options.clock.now();
     const accept = { client: acceptClientBatch, 'in-process': acceptOwnBatch, internal: acceptInternalBatch };
     const accepted = accept[options.origin](batch, this.settings, nowMs, this.where);
@@ -152,7 +152,7 @@ export class Partition implements PartitionLog, Committable {
   }
 
   appendMarker(marker: Marker): Appended {
-    this.checkWritable({ origin: 'internal' });
+    this.checkWritable({ origin: 'internal' }, 0);
     this.producerState.checkMarker(marker, this.where);
     const nowMs = this.options.clock.now();
     const batch = buildControlBatch({ ...marker, timestampMs: nowMs });
@@ -342,7 +342,7 @@ export class Partition implements PartitionLog, Committable {
     for (const segment of this.segmentList) await segment.close();
   }
 
-  private checkWritable(options: AppendOptions): void {
+  private checkWritable(options: AppendOptions, bytes: number): void {
     const { currentLeaderEpoch = -1, origin } = options;
     if (this.blocked !== undefined) throw this.blocked;
     if (currentLeaderEpoch >= 0 && currentLeaderEpoch !== this.leaderEpoch) {
@@ -352,7 +352,7 @@ export class Partition implements PartitionLog, Committable {
         `${this.where}: leader epoch ${currentLeaderEpoch} where it is ${this.leaderEpoch}`,
       );
     }
-    const refusal = origin === 'internal' ? undefined : this.options.refusal();
+    const refusal = origin === 'internal' ? undefined : this.options.refusal(bytes);
     if (refusal !== undefined) throw refusal;
   }
 
