@@ -102,9 +102,10 @@ it('lists, mends, retries through kill -9, and drops', async () => {
 });
 
 it('mends a mapping conflict in a store: the document gets the id it would have had', async () => {
-  const documents = (store = await BulkStore.start()).documents;
+  const started = (store = await BulkStore.start());
+  const { documents } = started;
   const conflict = { type: 'document_parsing_exception', reason: "failed to parse field [n] of type [long]: 'many'" };
-  store.reactToItem = ({ document }) => (document['n'] === 'many' ? { status: 400, error: conflict } : undefined);
+  started.reactToItem = ({ document }) => (document['n'] === 'many' ? { status: 400, error: conflict } : undefined);
   const configure = (steps: string) =>
     writeFileSync(
       join(folder, 'tailrace.yaml'),
@@ -112,7 +113,7 @@ it('mends a mapping conflict in a store: the document gets the id it would have 
 broker: { listen: "127.0.0.1:${port}" }
 agents: { app: "tail://${folder}/logs/*.log" }
 pipelines: { web: { from: app, steps: [ { parse: json }${steps} ], to: store } }
-sinks: { store: "elasticsearch://127.0.0.1:${store.port}/app" }
+sinks: { store: "elasticsearch://127.0.0.1:${started.port}/app" }
 `,
     );
   mkdirSync(join(folder, 'logs'));
