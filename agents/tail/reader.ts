@@ -11,7 +11,9 @@ import { type FramingLimits, LineFramer, type TakeLine } from './lines.ts';
 import { EventFramer, type Extent, type MultilineRule } from './multiline.ts';
 import type { TailedFile } from './tailed-file.ts';
 
-const leastChunkBytes = 2 * 1024 * 1024;
+const leastBufferBytes = 1024 * 1024;
+/** So much is read and framed at once: the commit that is under way waits for each of these turns of the loop. */
+const sliceBytes = 512 * 1024;
 
 /** Files that begin so are gzip streams: no lines to be read. */
 export function isCompressed(bytes: Buffer): boolean {
@@ -33,6 +35,8 @@ export class Reader {
   /** With `multiline`. */
   private readonly events: EventFramer | undefined;
   private timestampMs = 0;
+  /** Of the last chunk. */
+  private consumedBytes = 0;
   private partition = 0;
   private fileId: Buffer = Buffer.alloc(6);
   /** Overlong lines met so far. */
@@ -49,7 +53,7 @@ export class Reader {
     this.lines = new LineFramer(limits, take);
     this.events = multiline === undefined ? undefined : new EventFramer(limits, multiline, take);
     const { neededBytes } = this.events ?? this.lines;
-    this.buffer = Buffer.allocUnsafeSlow(Math.max(leastChunkBytes, neededBytes) + anchorLimitBytes);
+    this.buffer = Buffer.allocUnsafeSlow(Math.max(leastBufferBytes, neededBytes) + anchorLimitBytes);
   }
 
   /** The file's handle, opened when it is not. Throws what the system says. */
@@ -70,7 +74,8 @@ export class Reader {
     let count: number;
     const back = file.imprint.anchor.length;
     const room = file.endPosition === undefined ? Infinity : file.endPosition - file.position;
-    const wanted = Math.min(this.buffer.length, back + room);
+    const slice = file.outgrewSlice ? Infinity : sliceBytes;
+    const wanted = Math.min(this.buffer.length, back + Math.min(room, slice));
     try {
       const handle = await this.open(file);
       count = await handle.read(
@@ -87,6 +92,7 @@ export class Reader {
       count < wanted || (file.endPosition !== undefined && file.position + count - back >= file.endPosition);
     const isLast = atEnd && (file.finishing || file.endPosition !== undefined);
     this.frame(file, back, count, isLast ? 'all' : atEnd && file.settling ? 'whole-lines' : 'ended');
+    file.outgrewSlice = !atEnd && this.consumedBytes === 0;
     if (!atEnd) return 'more';
     file.hungry = false;
     file.settling = false;
@@ -104,6 +110,7 @@ export class Reader {
     else this.events.frame(this.buffer, start, end, file.position, file.part, extent);
     const { consumedBytes, records, part, longLines } = this.events ?? this.lines;
     this.longLines += longLines;
+    this.consumedBytes = consumedBytes;
     file.advance(this.buffer, start, start + consumedBytes, records, part);
   }
 }

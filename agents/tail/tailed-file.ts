@@ -36,6 +36,8 @@ export class TailedFile {
   modifiedMs = 0;
   previousSizeBytes = 0;
   lastChangeMs = 0;
+  /** Nothing of the last slice could be taken: a line, or an event, is longer. */
+  outgrewSlice = false;
   /** True while there may be unread bytes. */
   hungry = true;
   /** Its content is another one now: the next sweep decides what becomes of it. */
