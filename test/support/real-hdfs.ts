@@ -143,10 +143,15 @@ export class RealHdfs {
     return found;
   }
 
+  /** A DataNode that still holds its connection to a NameNode that was restarted answers once with EOFException: it is asked again. */
   async read(path: string): Promise<Buffer> {
-    const answer = await fetch(this.url(path, 'OPEN'));
-    if (!answer.ok) throw new Error(`${path}: HTTP ${answer.status} ${await answer.text()}`);
-    return Buffer.from(await answer.arrayBuffer());
+    for (let attempt = 1; ; attempt++) {
+      const answer = await fetch(this.url(path, 'OPEN'));
+      if (answer.ok) return Buffer.from(await answer.arrayBuffer());
+      const reason = await answer.text();
+      if (attempt === 5 || !reason.includes('EOFException'))
+        throw new Error(`${path}: HTTP ${answer.status} ${reason}`);
+    }
   }
 
   async stop(): Promise<void> {
