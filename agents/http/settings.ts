@@ -1,23 +1,10 @@
 // What can be said about an http agent in the YAML, and what a URL such as `http://127.0.0.1:8080` stands for.
 import { z } from 'zod';
 import { isLoopback, parseAddress } from '../../base/address.ts';
-import { parseDurationMs, parseSizeBytes } from '../../base/units.ts';
+import { asDurationMs, asSizeBytes } from '../../base/unit-settings.ts';
 
-function measure(defaultText: string, what: string, parse: (text: string) => number | undefined) {
-  return z
-    .string()
-    .default(defaultText)
-    .transform((text, context) => {
-      const value = parse(text);
-      if (value !== undefined && value > 0) return value;
-      context.addIssue({ code: 'custom', message: `"${text}" is not ${what}` });
-      return z.NEVER;
-    });
-}
-
-const size = (text: string) => measure(text, 'a size; write a number with a unit, such as 16MiB', parseSizeBytes);
-const duration = (text: string) =>
-  measure(text, 'a duration; write a number with a unit, such as 30s', parseDurationMs);
+const size = (defaultText: string) => z.string().default(defaultText).transform(asSizeBytes('16MiB'));
+const duration = (defaultText: string) => z.string().default(defaultText).transform(asDurationMs('30s'));
 
 const topicName = z
   .string()

@@ -2,38 +2,11 @@
 import { z } from 'zod';
 import { messageOf } from '../../base/errors.ts';
 import { compilePattern } from '../../base/regex.ts';
-import { parseDurationMs, parseSizeBytes } from '../../base/units.ts';
+import { asDurationMs, asSizeBytes } from '../../base/unit-settings.ts';
 import { compileGlob } from './glob.ts';
 
-function size(defaultText: string) {
-  return z
-    .string()
-    .default(defaultText)
-    .transform((text, context) => {
-      const bytes = parseSizeBytes(text);
-      if (bytes !== undefined && bytes > 0) return bytes;
-      context.addIssue({
-        code: 'custom',
-        message: `"${text}" is not a size; write a number with a unit, such as 1MiB`,
-      });
-      return z.NEVER;
-    });
-}
-
-function duration(defaultText: string) {
-  return z
-    .string()
-    .default(defaultText)
-    .transform((text, context) => {
-      const durationMs = parseDurationMs(text);
-      if (durationMs !== undefined && durationMs > 0) return durationMs;
-      context.addIssue({
-        code: 'custom',
-        message: `"${text}" is not a duration; write a number with a unit, such as 250ms`,
-      });
-      return z.NEVER;
-    });
-}
+const size = (defaultText: string) => z.string().default(defaultText).transform(asSizeBytes('1MiB'));
+const duration = (defaultText: string) => z.string().default(defaultText).transform(asDurationMs('250ms'));
 
 const pattern = z
   .string()

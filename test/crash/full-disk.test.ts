@@ -1,21 +1,16 @@
 // A disk that is full: a small file system of its own holds the data directory. Intake stops and says so, nothing is lost, and when there is room again it
 // goes on by itself. Needs the right to mount (root on Linux).
-import { execFileSync, spawnSync } from 'node:child_process';
 import { createReadStream, mkdirSync, mkdtempSync, readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { endAll, freePort, run, start, until } from '../support/command.ts';
+import { canMount, mountSmallDisk, resizeSmallDisk, unmount } from '../support/small-disk.ts';
 
 const lineCount = 400_000;
 let folder: string;
 let disk: string;
-
-const mountProbe = mkdtempSync(join(tmpdir(), 'tailrace-mount-'));
-const canMount = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', mountProbe]).status === 0;
-if (canMount) execFileSync('umount', [mountProbe]);
-rmSync(mountProbe, { recursive: true });
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'tailrace-full-'));
@@ -24,7 +19,7 @@ beforeEach(() => {
 });
 afterEach(async () => {
   await endAll();
-  if (canMount) execFileSync('umount', [disk]);
+  if (canMount) unmount(disk);
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -43,7 +38,7 @@ async function countOut(): Promise<{ lines: number; different: number }> {
 it.skipIf(!canMount)(
   'stops intake, keeps what is there, and goes on when there is room (skipped where mounting is not allowed)',
   async () => {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=48m', 'tmpfs', disk]);
+    mountSmallDisk(disk, '48m');
     const text = Array.from({ length: lineCount }, (_, line) => `line ${line} ${'y'.repeat(150)}\n`).join('');
     writeFileSync(join(folder, 'app.log'), text);
     writeFileSync(
@@ -63,7 +58,7 @@ sinks: { files: { type: file, path: "${folder}/out/{partition}-{offset}.log", ro
     expect(up.process.exitCode, up.stderr).toBeNull();
     expect(bavail * bsize, 'room is kept for what is under way').toBeGreaterThan(0);
 
-    execFileSync('mount', ['-o', 'remount,size=400m', disk]);
+    resizeSmallDisk(disk, '400m');
     await until('everything is out', async () => (await countOut()).lines === lineCount, 90_000);
     expect(await countOut()).toEqual({ lines: lineCount, different: lineCount });
     up.signal('SIGTERM');

@@ -1,19 +1,14 @@
 // HTTP in while the disk is full: 503 with Retry-After and nothing stored, and 200 again by itself when there is room. Needs the right to mount (root on
 // Linux).
-import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { endAll, freePort, run, start, until } from '../support/command.ts';
+import { canMount, mountSmallDisk, resizeSmallDisk, unmount } from '../support/small-disk.ts';
 
 let folder: string;
 let disk: string;
-
-const mountProbe = mkdtempSync(join(tmpdir(), 'tailrace-mount-'));
-const canMount = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', mountProbe]).status === 0;
-if (canMount) execFileSync('umount', [mountProbe]);
-rmSync(mountProbe, { recursive: true });
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'tailrace-http-full-'));
@@ -22,12 +17,12 @@ beforeEach(() => {
 });
 afterEach(async () => {
   await endAll();
-  if (canMount) execFileSync('umount', [disk]);
+  if (canMount) unmount(disk);
   rmSync(folder, { recursive: true, force: true });
 });
 
 it.skipIf(!canMount)('answers 503 and goes on when there is room (skipped where mounting is not allowed)', async () => {
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=32m', 'tmpfs', disk]);
+  mountSmallDisk(disk, '32m');
   const [port, brokerPort] = [await freePort(), await freePort()];
   writeFileSync(
     join(folder, 'tailrace.yaml'),
@@ -61,7 +56,7 @@ agents: { app: "http://127.0.0.1:${port}" }
   expect((await send()).status).toBe(503);
   expect(up.process.exitCode, up.stderr).toBeNull();
 
-  execFileSync('mount', ['-o', 'remount,size=200m', disk]);
+  resizeSmallDisk(disk, '200m');
   await until('it takes lines again', async () => (await send()).status === 200, 40_000);
   const args = ['consume', 'app', '--broker', `127.0.0.1:${brokerPort}`, '--from', 'earliest', '--until', 'now'];
   const { stdout } = await run(args, { cwd: folder });
