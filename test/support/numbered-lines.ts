@@ -1,0 +1,74 @@
+// Numbered lines for the storms: a writer that writes them in bursts, sometimes half a line, and rotates its file by rename; and the count of how often each
+// number came out.
+import { closeSync, createReadStream, openSync, renameSync, writeSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as wait } from 'node:timers/promises';
+
+/** Writes numbered lines in small bursts, sometimes half a line, and rotates by rename; stops when told to. */
+export class RotatingWriter {
+  written = 0;
+  rotations = 0;
+  private readonly path: string;
+  private file: number;
+  private isStopping = false;
+  private readonly loop: Promise<void>;
+
+  constructor(path: string) {
+    this.path = path;
+    this.file = openSync(path, 'a');
+    this.loop = this.write();
+  }
+
+  private async write(): Promise<void> {
+    while (!this.isStopping) {
+      let text = '';
+      for (let line = 0; line < 200; line++)
+        text += `line ${String(this.written++).padStart(9, '0')} ${'x'.repeat(this.written % 90)}\n`;
+      const cut = Math.floor(text.length / 3);
+      writeSync(this.file, text.slice(0, cut));
+      writeSync(this.file, text.slice(cut));
+      if (this.written % 20_000 === 0) this.rotate();
+      await wait(2);
+    }
+    closeSync(this.file);
+  }
+
+  private rotate(): void {
+    renameSync(this.path, `${this.path}.${++this.rotations}`);
+    closeSync(this.file);
+    this.file = openSync(this.path, 'a');
+  }
+
+  async stop(): Promise<void> {
+    this.isStopping = true;
+    await this.loop;
+  }
+}
+
+export interface Outcome {
+  lost: number;
+  doubled: number;
+}
+
+/** The number of a line that a RotatingWriter wrote; NaN for anything else. */
+export function numberOfLine(line: string): number {
+  return Number(/^line (\d{9}) x*$/.exec(line)?.[1] ?? Number.NaN);
+}
+
+/** How many of the numbers below `total` are in no published file of `directory`, and how many more than once. Throws for lines nobody wrote. */
+export async function countLines(directory: string, total: number): Promise<Outcome> {
+  const seen = new Uint8Array(total);
+  for (const name of await readdir(directory)) {
+    if (name.startsWith('.')) continue;
+    for await (const line of createInterface({ input: createReadStream(join(directory, name)) })) {
+      const number = numberOfLine(line);
+      if (!(number < total)) throw new Error(`not a line that was written: ${line.slice(0, 80)}`);
+      seen[number]!++;
+    }
+  }
+  const lost = seen.reduce((sum, count) => sum + (count === 0 ? 1 : 0), 0);
+  const doubled = seen.reduce((sum, count) => sum + (count > 1 ? 1 : 0), 0);
+  return { lost, doubled };
+}
