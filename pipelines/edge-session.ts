@@ -15,7 +15,7 @@ import type { Decider } from './decide.ts';
 import type { EdgeOptions } from './edge.ts';
 import { onlyPiece, sortLetters } from './letter-source.ts';
 import { type JobRecord, scopeKey } from './manifests.ts';
-import type { StartPosition } from './plan.ts';
+import type { ReplayStart } from './plan.ts';
 import { PartitionProgress } from './progress.ts';
 import { PassThroughBatch, type SourceBatch } from './source-batch.ts';
 import { scopeOf, type Target } from './target.ts';
@@ -72,7 +72,7 @@ export class EdgeSession {
       job: JobRecord | undefined;
       topics: readonly string[];
       /** Where a partition begins that the group has not read yet. */
-      start: StartPosition;
+      start: ReplayStart;
       hooks: SessionHooks;
       instanceId: string | undefined;
     },

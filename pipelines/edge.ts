@@ -15,7 +15,7 @@ import type { FileNames } from './event.ts';
 import type { LetterChoice } from './letter-source.ts';
 import { needsSomebody, OutageReport, type OutageStatus } from './outage.ts';
 import type { JobRecord, ManifestStore } from './manifests.ts';
-import type { CompiledStep, PipelinePlan, StartPosition } from './plan.ts';
+import type { CompiledStep, ReplayEnd, ReplayStart } from './plan.ts';
 import { lookMs, Subscription } from './subscription.ts';
 import { SendingTarget, type Target, TwoPhaseTarget } from './target.ts';
 import type { TopicPattern } from './topic-pattern.ts';
@@ -30,9 +30,11 @@ export interface EdgeOptions {
   topics: readonly string[];
   /** Topics that match are read too, also those that appear later. */
   patterns?: readonly TopicPattern[];
-  start: StartPosition;
+  start: ReplayStart;
   /** Makes the edge a bounded job. */
-  until: PipelinePlan['until'];
+  until: ReplayEnd | undefined;
+  /** A job that reads this partition alone. */
+  partition?: number | undefined;
   steps: readonly CompiledStep[];
   deadLetterTopic: string;
   target: { kind: 'sink'; name: string; open(context: SinkContext): Promise<Sink> } | { kind: 'topic'; topic: string };
@@ -212,7 +214,7 @@ export class Edge {
   }
 
   /** Where new partitions begin. `latest` is meant for the first start: a topic that appears later is read from its beginning, so that none of it is lost. */
-  private async startNow(): Promise<StartPosition> {
+  private async startNow(): Promise<ReplayStart> {
     const { start, patterns = [], client, group } = this.options;
     if (start !== 'latest' || patterns.length === 0) return start;
     const isFirst = (await client.admin().groupOffsets(group)).size === 0;
@@ -253,7 +255,7 @@ export class Edge {
 
   /** The job as it was first started: its ends are taken once, and kept. */
   private async prepareJob(decider: Decider): Promise<JobRecord | undefined> {
-    const { until, manifests, client, ends: given } = this.options;
+    const { until, partition: only, manifests, client, ends: given } = this.options;
     if (given !== undefined) return { ends: given, done: false };
     if (until === undefined) return undefined;
     await decider.init();
@@ -263,8 +265,7 @@ export class Edge {
     await this.subscription.look();
     const ends: JobRecord['ends'] = {};
     for (const topic of this.topics()) {
-      const offsets = await client.admin().offsets(topic, until === 'now' ? 'latest' : until);
-      ends[topic] = Object.fromEntries([...offsets].map(([partition, offset]) => [String(partition), offset]));
+      ends[topic] = await jobEnds(client, topic, until, only);
     }
     const job: JobRecord = { ends, done: false };
     await decider.keepJob(job);
@@ -328,4 +329,20 @@ export class Edge {
     this.drain?.resolve(problem);
     this.drain = undefined;
   }
+}
+
+/** Where a job ends in each partition; 0 where it is not to read at all. */
+export async function jobEnds(
+  client: KafkaClient,
+  topic: string,
+  until: ReplayEnd,
+  only: number | undefined,
+): Promise<Record<string, number>> {
+  const isOffset = typeof until === 'object' && 'offset' in until;
+  const offsets = await client.admin().offsets(topic, until === 'now' || isOffset ? 'latest' : until);
+  const endOf = (partition: number, end: number) => {
+    if (only !== undefined && partition !== only) return 0;
+    return isOffset ? Math.min(end, until.offset) : end;
+  };
+  return Object.fromEntries([...offsets].map(([partition, end]) => [String(partition), endOf(partition, end)]));
 }

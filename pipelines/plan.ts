@@ -53,6 +53,9 @@ export interface SinkPlan {
 }
 
 export type StartPosition = 'earliest' | 'latest' | { timestampMs: number };
+/** Where a replay begins and ends: also at an offset. */
+export type ReplayStart = StartPosition | { offset: number };
+export type ReplayEnd = 'now' | { timestampMs: number } | { offset: number };
 
 export interface PipelinePlan {
   name: string;

@@ -11,18 +11,20 @@ import { FileRegistry } from '../broker/client/file-registry.ts';
 import type { KafkaClient } from '../broker/client/contract.ts';
 import type { SinkContext } from '../sinks/sink.ts';
 import { emptyAccount } from './account.ts';
-import { Edge } from './edge.ts';
+import { Edge, jobEnds } from './edge.ts';
 import type { EdgeAccount } from './ledger.ts';
 import { type JobRecord, ManifestStore } from './manifests.ts';
-import type { PipelinePlan, SinkPlan, StartPosition } from './plan.ts';
+import type { PipelinePlan, ReplayEnd, ReplayStart, SinkPlan } from './plan.ts';
 
 export interface ReplayRequest {
   topic: string;
   sink: SinkPlan;
   /** The pipeline whose steps are run; none when undefined. */
   pipeline: Pick<PipelinePlan, 'name' | 'steps' | 'stepsFingerprint' | 'deadLetterTopic'> | undefined;
-  from: StartPosition;
-  until: 'now' | { timestampMs: number };
+  from: ReplayStart;
+  until: ReplayEnd;
+  /** This partition alone; all when undefined. */
+  partition?: number | undefined;
   /** Greatest rate. */
   bytesPerSecond?: number | undefined;
   /** Start a new attempt when the last one is done. */
@@ -125,7 +127,8 @@ class Replay {
     let bytes = 0;
     const edge = new Edge({
       ...{ ...rest, client, clock, group, fileNames, manifests: this.manifests },
-      ...{ topics: [request.topic], start: request.from, until: request.until, steps: request.pipeline?.steps ?? [] },
+      ...{ topics: [request.topic], start: request.from, until: request.until, partition: request.partition },
+      steps: request.pipeline?.steps ?? [],
       pipeline: request.pipeline?.name ?? '',
       deadLetterTopic: request.pipeline?.deadLetterTopic ?? `replay.${request.topic}.dlq`,
       target: {
@@ -183,15 +186,17 @@ class Replay {
 
   /** Offsets between where the job began and its end. */
   private async total(job: JobRecord | undefined): Promise<number> {
-    const { topic, from, until } = this.request;
-    const admin = this.dependencies.client.admin();
-    const ends = job?.ends[topic] ?? Object.fromEntries(await admin.offsets(topic, until === 'now' ? 'latest' : until));
-    const starts = await admin.offsets(topic, from);
-    const earliest = await admin.offsets(topic, 'earliest');
+    const { topic, from, until, partition: only } = this.request;
+    const { client } = this.dependencies;
+    const ends = job?.ends[topic] ?? (await jobEnds(client, topic, until, only));
+    const earliest = await client.admin().offsets(topic, 'earliest');
+    const isOffset = typeof from === 'object' && 'offset' in from;
+    const starts = isOffset ? undefined : await client.admin().offsets(topic, from);
     let total = 0;
     for (const [partition, end] of Object.entries(ends)) {
       const index = Number(partition);
-      total += Math.max(0, end - Math.max(starts.get(index) ?? 0, earliest.get(index) ?? 0));
+      const start = isOffset ? from.offset : (starts?.get(index) ?? 0);
+      total += Math.max(0, end - Math.max(start, earliest.get(index) ?? 0));
     }
     return total;
   }

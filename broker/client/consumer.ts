@@ -215,8 +215,18 @@ export class KafkaConsumer implements Consumer {
     return points;
   }
 
-  private startOffsets(partitions: readonly TopicPartition[]): Promise<Map<string, Map<number, number>>> {
+  private async startOffsets(partitions: readonly TopicPartition[]): Promise<Map<string, Map<number, number>>> {
     const { start = 'earliest', isolation = 'read_committed' } = this.options;
+    if (typeof start === 'object' && 'offset' in start) {
+      const [first, last] = await Promise.all([
+        listOffsets(this.cluster, partitions, 'earliest'),
+        listOffsets(this.cluster, partitions, 'latest'),
+      ]);
+      for (const [topic, offsets] of first)
+        for (const [partition, earliest] of offsets)
+          offsets.set(partition, Math.max(earliest, Math.min(start.offset, offsetIn(last, { topic, partition }))));
+      return first;
+    }
     const at: OffsetSpec = start === 'latest' && isolation === 'read_committed' ? 'latest-stable' : start;
     return listOffsets(this.cluster, partitions, at);
   }

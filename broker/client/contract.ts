@@ -242,8 +242,8 @@ export interface ConsumerOptions {
   instanceId?: string;
   topics?: readonly string[];
   isolation?: 'read_committed' | 'read_uncommitted';
-  /** Where a partition without committed offset begins. */
-  start?: 'earliest' | 'latest' | { timestampMs: number };
+  /** Where a partition without committed offset begins; an offset that is not there (any more) stands for the nearest that is. */
+  start?: 'earliest' | 'latest' | { timestampMs: number } | { offset: number };
   minBytes?: number;
   maxBytes?: number;
   maxWaitMs?: number;

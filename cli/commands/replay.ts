@@ -20,6 +20,7 @@ interface Options {
   to: string;
   from: string;
   until: string;
+  partition?: string;
   steps?: string;
   rate?: string;
   config?: string;
@@ -65,11 +66,12 @@ function pipelineOf(options: Options, file: Loaded | undefined): PipelinePlan | 
 function requestOf(topic: string, sink: SinkPlan, pipeline: PipelinePlan | undefined, options: Options): ReplayRequest {
   const from = parseStart(options.from);
   const until = options.until === 'now' ? 'now' : parseStart(options.until);
-  if (typeof from === 'object' && 'offset' in from) {
-    throw new TailraceError('TLR_USAGE', `--from ${options.from}: expected earliest, a time or a time ago (-2h)`);
+  if (until === 'earliest' || until === 'latest') {
+    throw new TailraceError('TLR_USAGE', `--until ${options.until}: expected now, an offset or a time`);
   }
-  if (until !== 'now' && (typeof until === 'string' || 'offset' in until)) {
-    throw new TailraceError('TLR_USAGE', `--until ${options.until}: expected now or a time`);
+  const partition = options.partition === undefined ? undefined : Number(options.partition);
+  if (partition !== undefined && !(Number.isSafeInteger(partition) && partition >= 0)) {
+    throw new TailraceError('TLR_USAGE', `--partition ${options.partition ?? ''}: expected a number`);
   }
   const bytesPerSecond = options.rate === undefined ? undefined : parseSizeBytes(options.rate.replace(/\/s$/, ''));
   if (options.rate !== undefined && bytesPerSecond === undefined) {
@@ -81,6 +83,7 @@ function requestOf(topic: string, sink: SinkPlan, pipeline: PipelinePlan | undef
     pipeline,
     from,
     until,
+    partition,
     bytesPerSecond,
     again: options.again === true,
     dryRun: options.dryRun === true,
@@ -152,8 +155,9 @@ export function addReplay(program: Command, defaultBroker: string): void {
     .command('replay <topic>')
     .description('take a topic from its beginning into a sink; resumes when it was stopped')
     .requiredOption('--to <sink>', 'a sink URL, or the name of a sink in the file of -c')
-    .option('--from <position>', 'earliest | TIME | -2h', 'earliest')
-    .option('--until <end>', 'now | TIME', 'now')
+    .option('--from <position>', 'earliest | OFFSET | TIME | -2h', 'earliest')
+    .option('--until <end>', 'now | OFFSET (not replayed itself) | TIME', 'now')
+    .option('--partition <number>', 'this partition alone')
     .option('--steps <pipeline>', 'run the steps of this pipeline of the file of -c')
     .option('--rate <size>', 'at most so much a second, e.g. 20MB/s')
     .option('-c, --config <file>', 'configuration file')
@@ -167,6 +171,7 @@ export function addReplay(program: Command, defaultBroker: string): void {
 Examples:
   tailrace replay app --to 'file:again/{partition}-{offset}.ndjson'
   tailrace replay app --to search-v2 --steps services -c tailrace.yaml --from -7d
+  tailrace replay app --to search --steps services -c tailrace.yaml --partition 0 --from 1200 --until 1300 --again
 
 A replay is known by topic, sink and steps: an unfinished one goes on where it was, a finished one says so.`,
     )

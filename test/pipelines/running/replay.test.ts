@@ -133,3 +133,24 @@ it('begins at a time', async () => {
 it('knows no such topic', async () => {
   await expect(replay(request({ topic: 'nope' }), dependencies())).rejects.toThrow('there is no topic nope');
 });
+
+it('takes a range of offsets of one partition', async () => {
+  await world.createTopic('parts', 2);
+  const first = numbered(50);
+  await world.write('parts', first, { partition: 1 });
+  await world.write('parts', numbered(50, 100), { partition: 0 });
+  const range = request({ topic: 'parts', from: { offset: 10 }, until: { offset: 20 }, partition: 1 });
+  expect(await replay({ ...range, dryRun: true }, dependencies())).toMatchObject({ totalRecords: 10 });
+  expect(await replay(range, dependencies())).toMatchObject({ outcome: 'done', account: { account: { in: 10 } } });
+  expect(await world.published()).toEqual(
+    new Map([[`1-${'10'.padStart(20, '0')}`, first.slice(10, 20).join('\n') + '\n']]),
+  );
+});
+
+it('begins and ends where there is something when the offsets are beyond it', async () => {
+  await world.write('app', numbered(5));
+  const beyond = request({ from: { offset: 3 }, until: { offset: 1000 } });
+  expect(await replay(beyond, dependencies())).toMatchObject({ outcome: 'done', account: { account: { in: 2 } } });
+  const behind = request({ from: { offset: 900 }, again: true });
+  expect(await replay(behind, dependencies())).toMatchObject({ outcome: 'done', account: { account: { in: 0 } } });
+});
