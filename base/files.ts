@@ -6,7 +6,7 @@ export type OpenMode =
   | 'read'
   /** Must exist; reading and writing. */
   | 'write'
-  /** Reading and writing; made when missing (mode 0600). Durable only after syncDirectory of its folder. */
+  /** Reading and writing; made when missing. Durable only after syncDirectory of its folder. */
   | 'create'
   /** As 'create', but fails with code EEXIST when it is there already. */
   | 'create-new';
@@ -39,15 +39,16 @@ export interface OpenFile {
 
 /** A file system. Errors are Node's, with `code` (ENOENT, ENOSPC, EIO …). */
 export interface Files {
-  open(path: string, mode: OpenMode): Promise<OpenFile>;
+  /** `permissions` of a file that is made, less what the umask takes away: 0600 unless given. */
+  open(path: string, mode: OpenMode, permissions?: number): Promise<OpenFile>;
   /** The whole of a small file. */
   readFile(path: string): Promise<Buffer>;
   /** Undefined when there is nothing at `path`. Follows symbolic links. */
   stat(path: string): Promise<FileStat | undefined>;
   /** Names in a folder, sorted. */
   list(directory: string): Promise<string[]>;
-  /** Makes the folder and its parents (mode 0700); no error when it is there. */
-  makeDirectory(path: string): Promise<void>;
+  /** Makes the folder and its parents, with `permissions` less the umask, 0700 unless given; no error when it is there. */
+  makeDirectory(path: string, permissions?: number): Promise<void>;
   /** Replaces `to`. Durable after syncDirectory of the folder(s). */
   rename(from: string, to: string): Promise<void>;
   /** A second name for the file; fails with EEXIST when `to` exists, so it never replaces. */

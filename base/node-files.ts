@@ -135,8 +135,8 @@ function withoutFirstBytes(buffers: readonly Uint8Array[], count: number): Uint8
 
 /** The machine's file system. */
 export const nodeFiles: Files = {
-  async open(path, mode) {
-    return new NodeFile(path, await settle<number>((done) => fs.open(path, openFlags[mode], 0o600, done)));
+  async open(path, mode, permissions = 0o600) {
+    return new NodeFile(path, await settle<number>((done) => fs.open(path, openFlags[mode], permissions, done)));
   },
   readFile: (path) => settle<Buffer>((done) => fs.readFile(path, done)),
   async stat(path) {
@@ -148,8 +148,8 @@ export const nodeFiles: Files = {
     }
   },
   list: async (directory) => (await settle<string[]>((done) => fs.readdir(directory, done))).sort(),
-  async makeDirectory(path) {
-    await settle<string | undefined>((done) => fs.mkdir(path, { recursive: true, mode: 0o700 }, done));
+  async makeDirectory(path, permissions = 0o700) {
+    await settle<string | undefined>((done) => fs.mkdir(path, { recursive: true, mode: permissions }, done));
   },
   rename: (from, to) => settle<undefined>((done) => fs.rename(from, to, done)),
   link: (from, to) => settle<undefined>((done) => fs.link(from, to, done)),

@@ -42,13 +42,16 @@ export class Publisher {
   private readonly files: Files;
   private readonly logger: Logger;
   private readonly baseDirectory: string;
+  private readonly permissions: number;
   /** Folders whose way from the base folder is known to be on disk. */
   private readonly durableFolders = new Set<string>();
 
-  constructor(files: Files, logger: Logger, baseDirectory: string) {
+  /** `permissions`: of the files it makes, less the umask; folders can be entered by whoever may read in them. */
+  constructor(files: Files, logger: Logger, baseDirectory: string, permissions: number) {
     this.files = files;
     this.logger = logger;
     this.baseDirectory = baseDirectory;
+    this.permissions = permissions;
   }
 
   /** Harmless when repeated. Throws TailraceError TLR_SINK when a final name is taken by other content. */
@@ -81,7 +84,7 @@ export class Publisher {
     const missing = (await this.files.stat(folder)) === undefined;
     const below = folder !== this.baseDirectory && folder.startsWith(this.baseDirectory);
     if (parent !== folder && (missing || below)) await this.ensureFolder(parent);
-    if (missing) await this.files.makeDirectory(folder);
+    if (missing) await this.files.makeDirectory(folder, this.permissions | ((this.permissions & 0o444) >> 2));
     if (parent !== folder) await this.syncFolder(parent, missing || below);
     this.durableFolders.add(folder);
   }
@@ -119,7 +122,9 @@ export class Publisher {
   private async append(entry: FileEntry, at: number, again: boolean): Promise<void> {
     await using resources = new AsyncDisposableStack();
     const source = resources.adopt(await this.files.open(entry.temporary, 'read'), (file) => file.close());
-    const target = resources.adopt(await this.files.open(entry.final, 'create'), (file) => file.close());
+    const target = resources.adopt(await this.files.open(entry.final, 'create', this.permissions), (file) =>
+      file.close(),
+    );
     const sizeBytes = await target.size();
     // Somebody rotated the file away since: begin the new one. Otherwise only our own earlier try can have made it longer.
     const position = sizeBytes === 0 ? 0 : at;

@@ -17,7 +17,22 @@ const settings = z.strictObject({
   ),
   roll: rollSetting(),
   compression: compressionSetting(),
+  mode: modeSetting().describe(
+    'Permissions of the files in octal digits, less what the umask takes away. The default lets the group read; 0600 nobody, 0644 everybody. Folders can be entered by who may read.',
+  ),
 });
+/** YAML reads 0640 as the number 640: the digits count either way. */
+function modeSetting() {
+  return z
+    .union([z.string(), z.number()])
+    .prefault('0640')
+    .transform((mode, context) => {
+      if (/^0?[0-7]{3}$/.test(String(mode))) return Number.parseInt(String(mode), 8) | 0o600;
+      context.addIssue({ code: 'custom', message: `${mode} is not a mode; write octal digits, such as 0640` });
+      return z.NEVER;
+    });
+}
+
 type FileSettings = z.infer<typeof settings>;
 
 const rolledLimits: RollLimits = { sizeBytes: 256e6, ageMs: 15 * 60_000, idleMs: 2 * 60_000 };
@@ -37,6 +52,7 @@ export class FileSink implements TwoPhaseSink {
   private readonly compression: Compression;
   private readonly limits: RollLimits;
   private readonly publisher: Publisher;
+  private readonly permissions: number;
   private readonly writers: FileWriter[] = [];
 
   constructor(options: FileSettings, context: SinkContext) {
@@ -49,7 +65,9 @@ export class FileSink implements TwoPhaseSink {
     this.compression = options.compression ?? compressionOf(options.path);
     const appended = this.compression === 'none' ? appendedLimits : compressedLimits;
     this.limits = rollLimits(options.roll, this.template.hasOffset ? rolledLimits : appended);
-    this.publisher = new Publisher(context.files, context.logger, resolve(this.template.baseDirectory));
+    this.permissions = options.mode;
+    const folder = resolve(this.template.baseDirectory);
+    this.publisher = new Publisher(context.files, context.logger, folder, options.mode);
   }
 
   async recover(scope: WriterScope, lastDecided: Manifest | undefined): Promise<void> {
@@ -66,12 +84,13 @@ export class FileSink implements TwoPhaseSink {
   }
 
   openWriter(scope: WriterScope): Promise<TwoPhaseWriter> {
-    const { template, compression, limits, publisher } = this;
+    const { template, compression, limits, publisher, permissions } = this;
     const writer = new FileWriter(this.context, {
       template,
       compression,
       limits,
       publisher,
+      permissions,
       scope: scopeTag(this.context.edge, scope),
     });
     this.writers.push(writer);

@@ -15,6 +15,8 @@ export interface FileWriterOptions {
   compression: Compression;
   limits: RollLimits;
   publisher: Publisher;
+  /** Of the files, less the umask. */
+  permissions: number;
   /** Tag of the scope in temporary names. */
   scope: string;
 }
@@ -28,14 +30,17 @@ export class FileWriter implements TwoPhaseWriter {
   private fileNumber = 0;
   private publishing: Manifest | undefined;
 
-  constructor(context: SinkContext, { template, compression, limits, publisher, scope }: FileWriterOptions) {
+  constructor(
+    context: SinkContext,
+    { template, compression, limits, publisher, permissions, scope }: FileWriterOptions,
+  ) {
     this.context = context;
     this.template = template;
     this.publisher = publisher;
     this.baseDirectory = resolve(template.baseDirectory);
     this.open = new OpenFiles({
       ...{ clock: context.clock, template, compression, limits },
-      pool: new BoundedWritePool(context.files, { durable: true }),
+      pool: new BoundedWritePool(context.files, { durable: true, permissions }),
       nextTemporary: () => join(this.baseDirectory, temporaryName(context, scope, this.fileNumber++)),
     });
   }

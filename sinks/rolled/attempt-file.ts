@@ -16,6 +16,8 @@ export interface WritePool {
   readonly files: Files;
   /** Whether seal() syncs: not where the files are only on their way to another store. */
   readonly durable: boolean;
+  /** Permissions of the files, less the umask; those of Files.open unless given. */
+  readonly permissions?: number | undefined;
   /** Waits for a turn: only so many files are written at the same time. */
   enter(): Promise<void>;
   leave(): void;
@@ -231,7 +233,11 @@ export class AttemptFile {
 
   private async open(): Promise<OpenFile> {
     if (this.file !== undefined) return this.file;
-    this.file = await this.pool.files.open(this.temporary, this.created ? 'write' : 'create-new');
+    this.file = await this.pool.files.open(
+      this.temporary,
+      this.created ? 'write' : 'create-new',
+      this.pool.permissions,
+    );
     this.created = true;
     this.pool.opened(1);
     return this.file;

@@ -15,6 +15,7 @@ const keptChunkBytes = 1024 * 1024;
 export class BoundedWritePool implements WritePool {
   readonly files: Files;
   readonly durable: boolean;
+  readonly permissions: number | undefined;
   private active = 0;
   private open = 0;
   private bytes = 0;
@@ -22,9 +23,10 @@ export class BoundedWritePool implements WritePool {
   private waiting: (() => void)[] = [];
   private readonly chunks: Buffer[] = [];
 
-  constructor(files: Files, { durable }: { durable: boolean }) {
+  constructor(files: Files, { durable, permissions }: { durable: boolean; permissions?: number }) {
     this.files = files;
     this.durable = durable;
+    this.permissions = permissions;
   }
 
   get crowded(): boolean {

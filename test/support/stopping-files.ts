@@ -29,10 +29,10 @@ export class StoppingFiles implements Files {
     this.limit = Math.min(this.limit, this.changes - 1);
   }
 
-  async open(path: string, mode: 'read' | 'write' | 'create' | 'create-new'): Promise<OpenFile> {
+  async open(path: string, mode: 'read' | 'write' | 'create' | 'create-new', permissions?: number): Promise<OpenFile> {
     const file = await (mode === 'read' || mode === 'write'
-      ? this.look(() => this.inner.open(path, mode))
-      : this.change(() => this.inner.open(path, mode)));
+      ? this.look(() => this.inner.open(path, mode, permissions))
+      : this.change(() => this.inner.open(path, mode, permissions)));
     return {
       path: file.path,
       size: () => this.look(() => file.size()),
@@ -59,8 +59,8 @@ export class StoppingFiles implements Files {
   list(directory: string): Promise<string[]> {
     return this.look(() => this.inner.list(directory));
   }
-  makeDirectory(path: string): Promise<void> {
-    return this.change(() => this.inner.makeDirectory(path));
+  makeDirectory(path: string, permissions?: number): Promise<void> {
+    return this.change(() => this.inner.makeDirectory(path, permissions));
   }
   rename(from: string, to: string): Promise<void> {
     return this.change(() => this.inner.rename(from, to));

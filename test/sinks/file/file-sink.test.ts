@@ -1,5 +1,5 @@
 // What the contract of all sinks does not say: names, rolling, conflicts, many files, disks that fail.
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -25,9 +25,16 @@ const unsynced = new StoppingFiles(nodeFiles, Infinity);
 
 function open(
   path: string,
-  given: { files?: Files; clock?: Clock; roll?: Record<string, string>; generation?: number; instance?: string } = {},
+  given: {
+    files?: Files;
+    clock?: Clock;
+    roll?: Record<string, string>;
+    generation?: number;
+    instance?: string;
+    mode?: string | number;
+  } = {},
 ) {
-  const { files = unsynced, clock = systemClock, roll = {}, generation = 1, instance = 'here' } = given;
+  const { files = unsynced, clock = systemClock, roll = {}, generation = 1, instance = 'here', mode } = given;
   const context = {
     edge: 'web.out',
     pipeline: 'web',
@@ -38,7 +45,10 @@ function open(
     random: systemRandom,
     logger: silentLogger,
   };
-  return fileSink.open(fileSink.settings.parse({ path: join(folder, path), roll }), context) as Promise<TwoPhaseSink>;
+  return fileSink.open(
+    fileSink.settings.parse({ path: join(folder, path), roll, mode }),
+    context,
+  ) as Promise<TwoPhaseSink>;
 }
 
 function lines(count: number, given: { size?: number; fields?: (index: number) => Record<string, unknown> } = {}) {
@@ -207,6 +217,26 @@ describe('failing disks', () => {
   });
 });
 
+describe('permissions', () => {
+  it.each([
+    [undefined, '{partition}-{offset}', 0o640, 0o750],
+    [undefined, '{topic}', 0o640, 0o750],
+    ['0600', '{partition}-{offset}', 0o600, 0o700],
+    [644, '{topic}', 0o644, 0o755],
+  ])('%s give %s', async (mode, name, file, directory) => {
+    const sink = await open(`new/${name}`, mode === undefined ? {} : { mode });
+    const each: WriterScope = name === '{topic}' ? { kind: 'edge' } : scope;
+    const writer = await sink.openWriter(each);
+    await writer.write(deliveryBatch(lines(3)));
+    await writer.publish((await writer.prepare())!);
+    await sink.close();
+    const [published] = await readdir(join(folder, 'new'));
+    const umask = process.umask();
+    expect((await stat(join(folder, 'new', published!))).mode & 0o777).toBe(file & ~umask);
+    expect((await stat(join(folder, 'new'))).mode & 0o777).toBe(directory & ~umask);
+  });
+});
+
 it('reads URLs', () => {
   expect(fileSink.fromUrl('file:///srv/{partition}-%Y.log')).toEqual({ path: '/srv/{partition}-%Y.log' });
   expect(fileSink.fromUrl('file:out/x.log')).toEqual({ path: 'out/x.log' });
@@ -219,6 +249,7 @@ it('refuses settings that cannot be', () => {
   expect(parse({ path: 'x', roll: { age: '5' } })).toThrow(/5.* is not a duration/);
   expect(parse({ path: 'x', colour: 'red' })).toThrow('colour');
   expect(parse({ path: '%q' })).toThrow('%q is not known');
+  expect(parse({ path: 'x', mode: '0999' })).toThrow('0999 is not a mode');
 });
 
 it('says when topics would share names', async () => {
