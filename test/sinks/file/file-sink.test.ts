@@ -231,7 +231,8 @@ describe('permissions', () => {
     await writer.publish((await writer.prepare())!);
     await sink.close();
     const [published] = await readdir(join(folder, 'new'));
-    const umask = process.umask();
+    await writeFile(join(folder, 'plain'), '', { mode: 0o777 });
+    const umask = 0o777 & ~(await stat(join(folder, 'plain'))).mode;
     expect((await stat(join(folder, 'new', published!))).mode & 0o777).toBe(file & ~umask);
     expect((await stat(join(folder, 'new'))).mode & 0o777).toBe(directory & ~umask);
   });
