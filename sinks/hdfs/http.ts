@@ -1,6 +1,6 @@
 // HTTP as WebHDFS needs it, over Node's own client: a DataNode answers CREATE with an unasked "100 Continue" before it takes the data, which undici takes for an
 // error. Redirects are not followed (the data would go to the first address), bodies are streamed with a known length, and an answer that comes
-// before the whole body was sent (a refusal) ends the sending.
+// before the whole body was sent (a refusal) ends the sending. Servers that are silent are given up, and so are those that drip: they would hold an edge without end.
 import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { Readable } from 'node:stream';
@@ -10,7 +10,7 @@ import { formatDuration } from '../../base/units.ts';
 export interface HttpOptions {
   clock: Clock;
   connectTimeoutMs: number;
-  /** A server that neither takes nor gives anything for this long is given up. */
+  /** A server that neither takes nor gives anything for this long is given up; so is one that moves less than `leastBytes` in that time. */
   silenceMs: number;
   /** Certificates (PEM) that sign the servers; those of the system when undefined. */
   ca: Buffer | undefined;
@@ -28,6 +28,8 @@ export interface HttpAnswer {
   body: string;
 }
 
+/** What a server takes and gives within `silenceMs`, unless it is done before: 4 KB a second with the usual minute. */
+const leastBytes = 256 * 1024;
 /** To one server; further requests wait for a turn. */
 const connectionsLimit = 16;
 /** Of one answer: folder listings are the longest. */
@@ -58,10 +60,13 @@ export class HttpCaller {
       const request = isTls
         ? httpsRequest(url, { method, headers, agent: this.https })
         : httpRequest(url, { method, headers, agent: this.http });
-      const source = body === undefined ? undefined : Readable.from(body, { objectMode: false });
+      const { clock, connectTimeoutMs, silenceMs } = this.options;
+      const pace = { bytes: 0 };
+      const source = body === undefined ? undefined : Readable.from(counted(body, pace), { objectMode: false });
       const abort = (reason: Error) => void request.destroy(reason);
       const end = (settle: () => void) => {
         connecting?.cancel();
+        watching?.cancel();
         this.active.delete(abort);
         source?.destroy();
         settle();
@@ -70,21 +75,27 @@ export class HttpCaller {
         request.destroy(error);
         end(() => reject(error));
       };
+      const watch = () => {
+        const before = pace.bytes;
+        watching = clock.schedule(silenceMs, () => {
+          if (pace.bytes - before >= leastBytes) watch();
+          else abort(new Error(`it is too slow: ${pace.bytes - before} bytes within ${formatDuration(silenceMs)}`));
+        });
+      };
       let connecting: Timer | undefined;
+      let watching: Timer | undefined;
       this.active.add(abort);
       request.on('error', fail);
       request.on('socket', (socket) => {
+        watch();
         if (!socket.connecting) return;
-        const { clock, connectTimeoutMs } = this.options;
         const late = () => abort(new Error(`no connection within ${formatDuration(connectTimeoutMs)}`));
         connecting = clock.schedule(connectTimeoutMs, late);
         socket.once(isTls ? 'secureConnect' : 'connect', () => connecting?.cancel());
       });
-      request.setTimeout(this.options.silenceMs, () =>
-        abort(new Error(`it said nothing for ${formatDuration(this.options.silenceMs)}`)),
-      );
+      request.setTimeout(silenceMs, () => abort(new Error(`it said nothing for ${formatDuration(silenceMs)}`)));
       request.on('response', (response) => {
-        readAnswer(response).then((answer) => {
+        readAnswer(response, pace).then((answer) => {
           // A refusal before all data was sent: the connection is of no further use.
           if (!request.writableFinished) request.destroy();
           end(() => resolve(answer));
@@ -104,10 +115,18 @@ export class HttpCaller {
   }
 }
 
-async function readAnswer(response: IncomingMessage): Promise<HttpAnswer> {
+async function* counted(body: AsyncIterable<Uint8Array>, pace: { bytes: number }): AsyncGenerator<Uint8Array> {
+  for await (const piece of body) {
+    pace.bytes += piece.length;
+    yield piece;
+  }
+}
+
+async function readAnswer(response: IncomingMessage, pace: { bytes: number }): Promise<HttpAnswer> {
   const chunks: Buffer[] = [];
   let lengthBytes = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
+    pace.bytes += chunk.length;
     chunks.push(chunk);
     lengthBytes += chunk.length;
     if (lengthBytes > answerLimitBytes) throw new Error('the answer is too long');

@@ -16,8 +16,9 @@ export interface FakeRequest {
   headers: IncomingMessage['headers'];
 }
 
-/** What a test makes of a request: cut before or after it is done, no answer at all, half the data taken, or another answer. */
+/** What a test makes of a request: cut before or after it is done, no answer at all, one that comes by the byte, half the data taken, or another answer. */
 export type Trouble =
+  | 'drip'
   | 'cut'
   | 'cut-after'
   | 'hang'
@@ -109,6 +110,7 @@ export class FakeHdfs {
     this.requests.push(seen);
     const trouble = await this.trouble(seen);
     if (trouble === 'hang') return;
+    if (trouble === 'drip') return void drip(request, response);
     if (trouble === 'cut') return void request.socket.destroy();
     if (typeof trouble === 'object') {
       request.resume();
@@ -229,6 +231,14 @@ function statusOf(pathSuffix: string, entry: Entry): object {
 function refuse(response: ServerResponse, status: number, exception: string, message: string): void {
   const body = { RemoteException: { exception, javaClassName: `org.apache.hadoop.${exception}`, message } };
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+}
+
+/** An answer without end. */
+function drip(request: IncomingMessage, response: ServerResponse): void {
+  request.resume();
+  response.writeHead(200, { 'content-type': 'application/json' });
+  const timer = setInterval(() => response.write(' '), 10);
+  response.on('close', () => clearInterval(timer));
 }
 
 function end(server: Server): Promise<void> {

@@ -100,6 +100,15 @@ describe('NameNodes', () => {
     expect(hdfs.entries.has('/logs/.tailrace')).toBe(true);
   });
 
+  it('that drip their answers are left for the next', async () => {
+    const sink = await open({ timeout: '150ms' });
+    times(1, ({ op }) => op === 'CREATE', 'drip');
+    const { writer, manifest } = await prepared(sink);
+    times(1, ({ op }) => op === 'RENAME', 'drip');
+    await writer.publish(manifest);
+    expect(published()).toEqual([`/logs/${name}: one\ntwo\n`]);
+  });
+
   it('that cannot be reached are named at the start', async () => {
     await hdfs.kill('nn0');
     await hdfs.kill('nn1');
@@ -133,9 +142,9 @@ describe('DataNodes', () => {
     expect(steps.map(({ query }) => query.get('excludedatanodes'))).toEqual([null, '127.0.0.1']);
   });
 
-  it('that hang are given up', async () => {
+  it.each(['hang', 'drip'] as const)('that %s are given up', async (trouble) => {
     const sink = await open({ timeout: '150ms' });
-    times(1, isData, 'hang');
+    times(1, isData, trouble);
     await prepared(sink);
     expect(seen('CREATE').filter(isData)).toHaveLength(2);
   });
