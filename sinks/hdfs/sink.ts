@@ -59,7 +59,9 @@ const settings = z.strictObject({
   compression: compressionSetting(),
   replication: z.int().positive().optional().describe("Copies of each block; the cluster's default unless set"),
   block_size: sizeSetting().optional().describe("Block size; the cluster's default unless set"),
-  timeout: durationSetting().prefault('60s').describe('A server that says nothing, or next to nothing, for this long is given up'),
+  timeout: durationSetting()
+    .prefault('60s')
+    .describe('A server that says nothing, or next to nothing, for this long is given up'),
   retry: durationSetting().prefault('60s').describe('How long a call is tried again before the edge pauses'),
   spool: z.string().optional().describe('Local folder of files on their way; in the data directory unless set'),
 });

@@ -110,7 +110,10 @@ export class FakeHdfs {
     this.requests.push(seen);
     const trouble = await this.trouble(seen);
     if (trouble === 'hang') return;
-    if (trouble === 'drip') return void drip(request, response);
+    if (trouble === 'drip') {
+      drip(request, response);
+      return;
+    }
     if (trouble === 'cut') return void request.socket.destroy();
     if (typeof trouble === 'object') {
       request.resume();
