@@ -243,6 +243,7 @@ export class Edge {
     }
     const context: SinkContext = {
       ...{ edge: this.group, pipeline, instance, files, scratch, clock, random, logger },
+      job: this.options.until !== undefined || this.options.ends !== undefined,
       get generation() {
         return generation();
       },

@@ -117,6 +117,7 @@ export class SendingTarget implements Target {
   }
 
   open(): Promise<void> {
+    this.sink.assigned?.();
     return Promise.resolve();
   }
 

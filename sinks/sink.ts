@@ -57,6 +57,8 @@ export interface SinkContext {
   instance: string;
   /** Group generation of this writer; part of temporary names, so that a zombie cannot collide. */
   generation: number;
+  /** True for a bounded job, such as a replay: its records may be in the store already, sent by others. */
+  job?: boolean | undefined;
   /** A local folder (which need not be there yet) for files that only this process needs; the sink's own choice when undefined. */
   scratch?: string | undefined;
   files: Files;
@@ -122,6 +124,8 @@ export interface SendingSink {
    * of the batch ('stored' for all when undefined). Throws TailraceError TLR_SINK (retriable or not: then the edge pauses with an alarm).
    */
   deliver(batch: DeliveryBatch, signal: AbortSignal): Promise<readonly Outcome[] | undefined>;
+  /** Called each time partitions were given to this member: records that come next may have been sent by the owner before. */
+  assigned?(): void;
   close(): Promise<void>;
 }
 

@@ -347,10 +347,11 @@ export function splitBulk(bulk: Bulk, limits: BulkLimits): Bulk[] {
   return pieces;
 }
 
-/** The name of the index that an item goes to. */
-export function indexOf(bulk: Bulk, item: number): string {
+/** Where an item goes: the name of its index, and its id. */
+export function placeOf(bulk: Bulk, item: number): { index: string; id: string } {
   const start = item === 0 ? 0 : bulk.ends[item - 1]!;
   const line = bulk.body.toString('utf8', start, bulk.body.indexOf(newline, start));
-  const action = JSON.parse(line) as Partial<Record<BulkOperation, { _index: string }>>;
-  return (action.create ?? action.index)?._index ?? '';
+  const action = JSON.parse(line) as Partial<Record<BulkOperation, { _index: string; _id: string }>>;
+  const { _index: index = '', _id: id = '' } = action.create ?? action.index ?? {};
+  return { index, id };
 }

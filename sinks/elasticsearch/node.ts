@@ -147,7 +147,8 @@ export class ElasticNode implements StoreNode {
     const type = (kind: 'json' | 'x-ndjson') => `application/vnd.elasticsearch+${kind}; compatible-with=${this.major}`;
     const headers = {
       accept: type('json'),
-      ...(request.body === undefined ? {} : { 'content-type': type(request.kind === 'ndjson' ? 'x-ndjson' : 'json') }),
+      // Also without a body: the client would name its own version's type, which older servers refuse.
+      'content-type': type(request.kind === 'ndjson' ? 'x-ndjson' : 'json'),
     };
     try {
       const answer = await client.transport.request(

@@ -6,6 +6,7 @@ import { defineSink, durationSetting, sizeSetting } from '../definition.ts';
 import type { DeliveryBatch, Outcome, SendingSink, SinkContext } from '../sink.ts';
 import { BulkWriter, ecsFieldPaths } from './bulk.ts';
 import { Cluster } from './cluster.ts';
+import { Doubt } from './in-doubt.ts';
 import { IndexTemplate } from './index-name.ts';
 import { Pace } from './pace.ts';
 import { Sender } from './sender.ts';
@@ -89,6 +90,7 @@ export class ElasticsearchSink implements SendingSink {
   private readonly writer: BulkWriter;
   private readonly targets: IndexTargets;
   private readonly pace: Pace;
+  private readonly doubt: Doubt;
 
   constructor(options: ElasticsearchSettings, context: SinkContext, ca: string | undefined) {
     const index = new IndexTemplate(options.index);
@@ -107,7 +109,11 @@ export class ElasticsearchSink implements SendingSink {
       ids: options.id,
       ecs,
     });
-    this.targets = new IndexTargets(this.cluster, index, context.logger);
+    this.targets = new IndexTargets(this.cluster, index, context.logger, {
+      replaces: options.on_conflict === 'replace',
+      idsAreKeys: options.id === 'key',
+    });
+    this.doubt = new Doubt(context.job === true);
     this.pace = new Pace({ bytes: options.batch.bytes ?? defaults.bytes, parallel: options.parallel });
   }
 
@@ -126,6 +132,7 @@ export class ElasticsearchSink implements SendingSink {
         writer: this.writer,
         pace: this.pace,
         targets: this.targets,
+        doubt: this.doubt,
         clock,
         random,
         patienceMs,
@@ -133,6 +140,10 @@ export class ElasticsearchSink implements SendingSink {
       ...{ operation: this.operation, bulkCount: this.options.batch.count ?? defaults.count },
     });
     return sender.run();
+  }
+
+  assigned(): void {
+    this.doubt.begin();
   }
 
   close(): Promise<void> {

@@ -1,5 +1,6 @@
-// What is made sure of about the indices before records go there: an index template (`setup: true`), and that a name is not that of a data stream or of an
-// alias over several indices. In those an id is unique per backing index only, so a record that is sent again after a roll-over would be there twice.
+// What is made sure of about the indices before records go there: an index template (`setup: true`), and whether a name is that of a data stream or of an
+// alias. In those an id is unique per backing index only, so a record that is sent again after a roll-over would be there twice: what is in doubt is looked up
+// first (in-doubt.ts). Where that is not enough — records that are to be replaced, ids that come again by intention — such names are refused.
 import { createHash } from 'node:crypto';
 import { TailraceError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
@@ -11,16 +12,32 @@ const maxKnownNames = 10_000;
 const rolledOver = /-\d{6}$/;
 const keyword = { type: 'keyword', ignore_above: 1024 };
 
+/** Ids that are looked up in one request; the stores give back 10,000 documents at most. */
+const idsAtOnce = 5000;
+
+/** 'index': it has an id once. 'rolling': a data stream or an alias. 'unknown': we have no right to look. */
+type Kind = 'index' | 'rolling' | 'unknown';
+
+export interface TargetUse {
+  /** Documents that are there are overwritten. */
+  replaces: boolean;
+  /** An id comes as often as its key does. */
+  idsAreKeys: boolean;
+}
+
 export class IndexTargets {
   private readonly store: BulkStore;
   private readonly index: IndexTemplate;
   private readonly logger: Logger;
-  private readonly known = new Set<string>();
+  private readonly use: TargetUse;
+  private readonly known = new Map<string, Kind>();
+  private toldOfRights = false;
 
-  constructor(store: BulkStore, index: IndexTemplate, logger: Logger) {
+  constructor(store: BulkStore, index: IndexTemplate, logger: Logger, use: TargetUse) {
     this.store = store;
     this.index = index;
     this.logger = logger;
+    this.use = use;
   }
 
   /**
@@ -28,12 +45,67 @@ export class IndexTargets {
    * TailraceError TLR_SINK; not retriable when records could be doubled there.
    */
   async check(names: readonly string[], signal: AbortSignal): Promise<void> {
-    for (const name of names) {
-      if (this.known.has(name) || !(await this.isThere(name, signal))) continue;
-      if (this.known.size >= maxKnownNames) this.known.clear();
-      this.known.add(name);
-      await this.warnOfLazySync(name, signal);
+    for (const name of names) await this.kindOf(name, signal);
+  }
+
+  /** Looks them up in all indices behind the name. Throws TailraceError TLR_SINK, retriable when that cannot be done now. */
+  async findStored(name: string, ids: readonly string[], signal: AbortSignal): Promise<ReadonlySet<string>> {
+    const found = new Set<string>();
+    const kind = await this.kindOf(name, signal);
+    if (kind === undefined || kind === 'index') return found;
+    const path = `/${encodeURIComponent(name)}`;
+    // Searches see what was refreshed.
+    const refreshed = await this.store.request({ method: 'POST', path: `${path}/_refresh` }, signal);
+    if (refreshed.status === 404) return found;
+    if (!this.mayLook(kind, name, refreshed.status)) return found;
+    for (let from = 0; from < ids.length; from += idsAtOnce) {
+      for (const id of await this.search(path, ids.slice(from, from + idsAtOnce), signal)) found.add(id);
     }
+    return found;
+  }
+
+  private async search(path: string, ids: readonly string[], signal: AbortSignal): Promise<string[]> {
+    const query = { query: { ids: { values: ids } }, _source: false, size: ids.length, track_total_hits: false };
+    const options = 'allow_partial_search_results=false&filter_path=hits.hits._id';
+    const body = Buffer.from(JSON.stringify(query));
+    const answer = await this.store.request(
+      { method: 'POST', path: `${path}/_search?${options}`, body, kind: 'json' },
+      signal,
+    );
+    if (answer.status !== 200) throw this.lookupProblem(path.slice(1), answer.status, answer.body);
+    // `filter_path` leaves an empty object where nothing was found.
+    return (answer.body as { hits?: { hits?: { _id: string }[] } }).hits?.hits?.map(({ _id }) => _id) ?? [];
+  }
+
+  /** Without rights nothing can be looked up. That is let pass where the name may well be that of an index, as it is told. */
+  private mayLook(kind: Kind, name: string, status: number): boolean {
+    if (status === 200) return true;
+    if (kind === 'rolling' || (status !== 401 && status !== 403)) throw this.lookupProblem(name, status, undefined);
+    if (!this.toldOfRights) {
+      this.toldOfRights = true;
+      const problem =
+        'without the rights view_index_metadata, read and maintenance it cannot be told whether this is a data stream or an alias, where what is sent again could be doubled';
+      this.logger.warn('the store does not let us look', { index: name, problem });
+    }
+    return false;
+  }
+
+  private lookupProblem(name: string, status: number, body: unknown): TailraceError {
+    const reason = body === undefined ? '' : ` ${JSON.stringify(body).slice(0, 300)}`;
+    const message = `${this.store.name}: what may be in ${name} already cannot be looked up (status ${status}${reason}); the rights read and maintenance are needed for that`;
+    return new TailraceError('TLR_SINK', message, { retriable: true });
+  }
+
+  /** Undefined while there is nothing of that name. */
+  private async kindOf(name: string, signal: AbortSignal): Promise<Kind | undefined> {
+    const known = this.known.get(name);
+    if (known !== undefined) return known;
+    const kind = await this.resolve(name, signal);
+    if (kind === undefined) return undefined;
+    await this.lookAtSettings(name, kind, signal);
+    if (this.known.size >= maxKnownNames) this.known.clear();
+    this.known.set(name, kind);
+    return kind;
   }
 
   /**
@@ -51,41 +123,54 @@ export class IndexTargets {
     throw new TailraceError('TLR_SINK', message, { retriable: true });
   }
 
-  private async isThere(name: string, signal: AbortSignal): Promise<boolean> {
+  private async resolve(name: string, signal: AbortSignal): Promise<Kind | undefined> {
     const path = `/_resolve/index/${encodeURIComponent(name)}?expand_wildcards=all`;
     const { status, body } = await this.store.request({ method: 'GET', path }, signal);
-    if (status === 404) return false;
+    if (status === 404) return undefined;
     if (status === 429 || status >= 500)
       throw new TailraceError('TLR_SINK', `${this.store.name} does not tell about ${name}: status ${status}`, {
         retriable: true,
       });
     // Without the right to look, or on stores without this request, writing must tell.
-    if (status !== 200 || typeof body !== 'object' || body === null) return true;
+    if (status !== 200 || typeof body !== 'object' || body === null) return 'unknown';
     const listed = (kind: string): unknown[] => {
       const list: unknown = kind in body ? body[kind as keyof typeof body] : undefined;
       return Array.isArray(list) ? list : [];
     };
-    if (listed('data_streams').length > 0) throw this.misfit(name, 'is a data stream');
+    const isStrict = this.use.replaces || this.use.idsAreKeys;
+    const isStream = listed('data_streams').length > 0;
+    if (isStream && isStrict) throw this.misfit(name, 'is a data stream');
     const aliases = listed('aliases') as { indices?: unknown }[];
     const indices = aliases.flatMap(({ indices: behind }) => (Array.isArray(behind) ? (behind as unknown[]) : []));
-    if (indices.length > 1) throw this.misfit(name, `is an alias of ${indices.length} indices`);
-    if (indices.some((index) => rolledOver.test(String(index))))
+    if (indices.length > 1 && isStrict) throw this.misfit(name, `is an alias of ${indices.length} indices`);
+    if (indices.some((index) => rolledOver.test(String(index))) && isStrict)
       throw this.misfit(name, `is an alias that rolls over (${indices.join()})`);
-    return aliases.length > 0 || listed('indices').length > 0;
+    if (isStream || aliases.length > 0) return 'rolling';
+    return listed('indices').length > 0 ? 'index' : undefined;
   }
 
-  /** Such an index answers before its documents are on disk: a power failure there loses what we were told is stored. */
-  private async warnOfLazySync(name: string, signal: AbortSignal): Promise<void> {
-    const path = `/${encodeURIComponent(name)}/_settings/index.translog.durability?flat_settings=true`;
+  /**
+   * An index that syncs later answers before its documents are on disk: a power failure there loses what we were told is stored. Time series take no ids but
+   * their own.
+   */
+  private async lookAtSettings(name: string, kind: Kind, signal: AbortSignal): Promise<void> {
+    const path = `/${encodeURIComponent(name)}/_settings/index.translog.durability,index.mode?flat_settings=true`;
     const { status, body } = await this.store.request({ method: 'GET', path }, signal);
-    if (status !== 200 || !JSON.stringify(body).includes('"index.translog.durability":"async"')) return;
+    if (status !== 200) return;
+    const settings = JSON.stringify(body);
+    if (kind === 'rolling' && settings.includes('"index.mode":"time_series"'))
+      throw this.misfit(name, 'is a time series data stream, which makes ids of its own');
+    if (!settings.includes('"index.translog.durability":"async"')) return;
     const problem =
       'index.translog.durability is async: a power failure of the store can lose documents it has acknowledged';
     this.logger.warn('the store does not sync', { index: name, problem });
   }
 
   private misfit(name: string, what: string): TailraceError {
-    const message = `${this.store.name}: ${name} ${what}, where ids are not unique and records could be doubled; write to an index of its own, named by time, such as ${name}-%Y.%m.%d`;
+    const settings = [this.use.replaces ? 'on_conflict: replace' : '', this.use.idsAreKeys ? 'id: key' : ''];
+    const cause = settings.filter((text) => text !== '').join(' and ');
+    const why = cause === '' ? '' : `, which does not go with ${cause}: an id may be there several times`;
+    const message = `${this.store.name}: ${name} ${what}${why}; write to an index of its own, named by time, such as ${name}-%Y.%m.%d`;
     return new TailraceError('TLR_SINK', message);
   }
 

@@ -194,14 +194,76 @@ describe.each(kinds)('%s', (kind) => {
       await secure.close();
     });
 
-    it('refuses a data stream', async () => {
-      await search.request('PUT', '/_index_template/streams', {
-        ...{ index_patterns: ['stream-*'], data_stream: {}, priority: 900 },
-        template: { mappings: { properties: { '@timestamp': { type: 'date' } } } },
+    describe('where ids are not unique', () => {
+      beforeAll(async () => {
+        await search.request('PUT', '/_index_template/streams', {
+          ...{ index_patterns: ['stream-*'], data_stream: {}, priority: 900 },
+          template: { mappings: { properties: { '@timestamp': { type: 'date' }, n: { type: 'long' } } } },
+        });
       });
-      await write(10);
-      const runner = await run(sinkPlan('stream-app', { setup: false }));
-      await paused(runner, 'stream-app is a data stream');
+
+      /** Makes the target: a data stream, or an alias that rolls over. */
+      async function create(form: 'data stream' | 'alias', name: string): Promise<void> {
+        if (form === 'data stream') await search.request('PUT', `/_data_stream/${name}`);
+        else await search.request('PUT', `/${name}-000001`, { aliases: { [name]: { is_write_index: true } } });
+      }
+
+      const rollOver = (name: string) => search.request('POST', `/${name}/_rollover`);
+
+      it.each<['data stream' | 'alias', Fault]>([
+        ['data stream', 'swallow'],
+        ['data stream', 'half'],
+        ['alias', 'swallow'],
+        ['alias', 'half'],
+      ])('holds each line once in a %s that rolls over while answers are lost (%s)', async (form, fault) => {
+        const name = `stream-${form.replace(' ', '-')}-${String(fault)}`;
+        await create(form, name);
+        let lost = 0;
+        const rolls: Promise<unknown>[] = [];
+        proxy.fault = () => {
+          if (proxy.bulks % 3 !== 0 || lost >= 5) return undefined;
+          if (++lost % 2 === 0) rolls.push(rollOver(name));
+          return fault;
+        };
+        await write(10_000);
+        const runner = await run(
+          sinkPlan(name, { setup: false, timeout: '700ms', batch: { count: 500 }, parallel: 2 }),
+        );
+        await runner.drain();
+        await Promise.all(rolls);
+        expect(lost).toBe(5);
+        expect(runner.accounts()[0]!.account).toMatchObject({ in: 10_000, dead: 0 });
+        expect(runner.accounts()[0]!.account.alreadyThere).toBeGreaterThan(0);
+        await expectEachOnce(name, 10_000);
+      });
+
+      it.each(['data stream', 'alias'] as const)('holds each line once in a %s through kills -9', async (form) => {
+        const name = `stream-killed-${form.replace(' ', '-')}`;
+        await create(form, name);
+        const sink = sinkPlan(name, { setup: false, batch: { count: 500 }, parallel: 4 });
+        await write(20_000);
+        for (let kill = 0; kill < 4; kill++) {
+          const before = proxy.bulks;
+          await run(sink);
+          await vi.waitUntil(() => proxy.bulks > before + 4 + kill, { timeout: 30_000, interval: 1 });
+          for (const runner of runners) runner.kill();
+          runners = [];
+          await world.restartBroker();
+          await rollOver(name);
+        }
+        await write(2000, 20_000);
+        const last = await run(sink);
+        await last.drain();
+        expect(last.accounts()[0]!.account).toMatchObject({ in: 22_000, dead: 0 });
+        await expectEachOnce(name, 22_000);
+      });
+
+      it('refuses to replace what is there', async () => {
+        await create('data stream', 'stream-replace');
+        await write(10);
+        const runner = await run(sinkPlan('stream-replace', { setup: false, on_conflict: 'replace' }));
+        await paused(runner, 'stream-replace is a data stream');
+      });
     });
 
     it.each<[string, Fault]>([

@@ -44,6 +44,8 @@ export class BulkStore {
   readonly documents = new Map<string, Record<string, unknown>>();
   readonly seen: SeenRequest[] = [];
   readonly templates = new Map<string, unknown>();
+  /** Data streams: the indices behind a name, of which the last is written to. */
+  readonly streams = new Map<string, string[]>();
   /** Asked for each bulk. */
   react: (request: SeenRequest) => Reaction | undefined = () => undefined;
   /** Asked for each item; the problem is its answer. */
@@ -80,6 +82,12 @@ export class BulkStore {
 
   get bulks(): SeenRequest[] {
     return this.seen.filter(({ path }) => path.startsWith('/_bulk'));
+  }
+
+  /** Makes the name a data stream, or gives it a new index to write to. */
+  rollOver(name: string): void {
+    const behind = this.streams.get(name) ?? [];
+    this.streams.set(name, [...behind, `.ds-${name}-${String(behind.length + 1).padStart(6, '0')}`]);
   }
 
   async stop(): Promise<void> {
@@ -134,7 +142,14 @@ export class BulkStore {
   private other({ method, path, body }: SeenRequest, response: ServerResponse): void {
     const scripted = this.answers.get(`${method} ${path}`);
     const template = /^\/_index_template\/(.+)$/.exec(path)?.[1];
+    const resolved = this.streams.get(/^\/_resolve\/index\/(.+)$/.exec(path)?.[1] ?? '');
+    const [, searched, verb] = /^\/([^/]+)\/(_refresh|_search)$/.exec(path) ?? [];
     if (scripted !== undefined) this.answer(response, scripted.status, scripted.body);
+    else if (resolved !== undefined) {
+      const name = path.slice(path.lastIndexOf('/') + 1);
+      this.answer(response, 200, { indices: [], aliases: [], data_streams: [{ name, backing_indices: resolved }] });
+    } else if (verb === '_refresh' && this.streams.has(searched!)) this.answer(response, 200, {});
+    else if (verb === '_search' && this.streams.has(searched!)) this.search(searched!, body, response);
     else if (path === '/') {
       const distribution = this.options.product === 'OpenSearch' ? { distribution: 'opensearch' } : {};
       this.answer(response, 200, { version: { number: this.options.version ?? '9.1.0', ...distribution } });
@@ -144,6 +159,15 @@ export class BulkStore {
     } else if (template !== undefined && this.templates.has(template))
       this.answer(response, 200, { index_templates: [{ name: template }] });
     else this.answer(response, 404, { error: { type: 'resource_not_found_exception', reason: path }, status: 404 });
+  }
+
+  /** Finds ids in all indices behind a name. */
+  private search(name: string, body: string, response: ServerResponse): void {
+    const { values } = (JSON.parse(body) as { query: { ids: { values: string[] } } }).query.ids;
+    const hits = this.streams
+      .get(name)!
+      .flatMap((index) => values.filter((id) => this.documents.has(`${index}/${id}`)).map((id) => ({ _id: id })));
+    this.answer(response, 200, hits.length === 0 ? {} : { hits: { hits } });
   }
 
   private bulk(seen: SeenRequest, response: ServerResponse): void {
@@ -166,7 +190,7 @@ export class BulkStore {
   private keep(item: StoreItem): { status: number; error?: ItemProblem['error'] } {
     const problem = this.reactToItem(item);
     if (problem !== undefined) return problem;
-    const name = `${item.index}/${item.id}`;
+    const name = `${this.streams.get(item.index)?.at(-1) ?? item.index}/${item.id}`;
     const isThere = this.documents.has(name);
     if (isThere && item.operation === 'create') {
       const reason = `[${item.id}]: version conflict, document already exists (current version [1])`;

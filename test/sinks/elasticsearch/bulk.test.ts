@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Bulk, BulkWriter, indexOf, someOf, splitBulk } from '../../../sinks/elasticsearch/bulk.ts';
+import { type Bulk, BulkWriter, placeOf, someOf, splitBulk } from '../../../sinks/elasticsearch/bulk.ts';
 import { IndexTemplate } from '../../../sinks/elasticsearch/index-name.ts';
 import { deliveryBatch, testPartition, type TestRecord } from '../../support/deliveries.ts';
 
@@ -204,7 +204,7 @@ describe('bulks', () => {
           expect(pieces.flatMap((piece) => itemsOf(piece))).toEqual(some === undefined ? items : chosen);
           expect(pieces.every(({ places }) => places.length <= count)).toBe(true);
           expect(pieces.every(({ body, places }) => places.length === 1 || body.length <= bytes)).toBe(true);
-          expect(indexOf(bulk, texts.length - 1)).toBe('app-1970.01.01');
+          expect(placeOf(bulk, texts.length - 1)).toMatchObject({ index: 'app-1970.01.01' });
         },
       ),
     );

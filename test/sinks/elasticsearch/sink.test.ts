@@ -152,12 +152,14 @@ describe('targets', () => {
       { ...index, indices: [], aliases: [{ name: 'app-2023', indices: ['a-000001'] }] },
       'app-2023 is an alias that rolls over (a-000001)',
     ],
-  ])('in which ids are not unique are refused before anything is written', async (body, message) => {
+  ])('in which ids are not unique are refused where documents are to be replaced', async (body, message) => {
     const store = await start();
     store.answers.set('GET /_resolve/index/app-2023', { status: 200, body });
-    const delivery = (await open(store)).deliver(deliveryBatch(numbered(1)), never);
-    await expect(delivery).rejects.toMatchObject({ code: 'TLR_SINK', retriable: false });
-    await expect(delivery).rejects.toThrow(message);
+    for (const settings of [{ on_conflict: 'replace' }, { id: 'key' }]) {
+      const delivery = (await open(store, settings)).deliver(deliveryBatch(numbered(1)), never);
+      await expect(delivery).rejects.toMatchObject({ code: 'TLR_SINK', retriable: false });
+      await expect(delivery).rejects.toThrow(message);
+    }
     expect(store.bulks).toEqual([]);
   });
 
@@ -168,7 +170,7 @@ describe('targets', () => {
       store.answers.set('GET /_resolve/index/app-2023', { status: 200, body });
       return undefined;
     };
-    const delivery = (await open(store)).deliver(deliveryBatch(numbered(1)), never);
+    const delivery = (await open(store, { id: 'key' })).deliver(deliveryBatch(numbered(1)), never);
     await expect(delivery).rejects.toThrow('app-2023 is a data stream');
   });
 
@@ -187,7 +189,7 @@ it('warns of an index that does not sync what it acknowledges', async () => {
     status: 200,
     body: { indices: [{ name: 'app-2023' }], aliases: [], data_streams: [] },
   });
-  store.answers.set('GET /app-2023/_settings/index.translog.durability', {
+  store.answers.set('GET /app-2023/_settings/index.translog.durability,index.mode', {
     status: 200,
     body: { 'app-2023': { settings: { 'index.translog.durability': 'async' } } },
   });

@@ -10,12 +10,12 @@ import { QuickClock } from '../../support/quick-clock.ts';
 /** Opens one; from then on its time runs `speed` times as fast as the machine's. */
 export async function openSink(
   settings: Record<string, unknown>,
-  { pipeline = 'web', speed = 5, logger = silentLogger } = {},
+  { pipeline = 'web', speed = 5, logger = silentLogger, job = false } = {},
 ): Promise<SendingSink> {
   const clock = new QuickClock();
   const sink = await elasticsearchSink.open(elasticsearchSink.settings.parse({ index: 'app-%Y', ...settings }), {
     ...{ edge: `${pipeline}.search`, pipeline, instance: 'here', generation: 1, files: nodeFiles },
-    ...{ clock, random: seededRandom(1), logger },
+    ...{ clock, random: seededRandom(1), logger, job },
   });
   clock.setSpeed(speed);
   if (sink.guarantee === 'two-phase') throw new Error('not a sending sink');
