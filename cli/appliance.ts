@@ -13,11 +13,13 @@ import { Broker } from '../broker/broker.ts';
 import { createClient } from '../broker/client/client.ts';
 import type { KafkaClient } from '../broker/client/contract.ts';
 import { InProcessTransport } from '../broker/client/in-process-transport.ts';
+import { retry } from '../broker/client/retry.ts';
 import { SocketTransport } from '../broker/client/socket-transport.ts';
 import { buildLedger, type Ledger } from '../pipelines/ledger.ts';
 import type { Plan } from '../pipelines/plan.ts';
 import { comparePlans, describeDifference } from '../pipelines/plan-difference.ts';
 import { PipelineRunner } from '../pipelines/runner.ts';
+import { clusterError, judgeCluster, lookAtCluster } from './cluster-check.ts';
 import { instanceOf } from './identity.ts';
 import type { Observed } from './observation.ts';
 import { RunningAgents } from './running-agents.ts';
@@ -40,6 +42,11 @@ interface House {
   /** What the broker asks before it deletes for room. */
   readers: Map<string, string[]>;
 }
+
+/** Of `--once`: how long the brokers may be away at the start. */
+const clusterPatienceMs = 30_000;
+/** When somebody who looks on is told that brokers are waited for. */
+const noticeMs = 3000;
 
 const files: Files = nodeFiles;
 const clock: Clock = systemClock;
@@ -84,6 +91,19 @@ async function openHouse({ plan, dataDirectory, logger }: ApplianceOptions): Pro
     instance,
     readers,
   };
+}
+
+/** Waits for the cluster, for as long as it takes unless the run is to end by itself; says what of it is not as it should be. Throws TLR_CONFIG. */
+async function settleCluster(client: KafkaClient, { plan, once, logger }: ApplianceOptions): Promise<void> {
+  const notice = clock.schedule(noticeMs, () => logger.warn('waiting for the brokers'));
+  const facts = await retry({ clock, random: systemRandom }, () => lookAtCluster(client, plan), {
+    withinMs: once ? clusterPatienceMs : Infinity,
+    onRetry: (error) => logger.warn('waiting for the brokers', { error: messageOf(error) }),
+  }).finally(() => notice.cancel());
+  const findings = judgeCluster(facts);
+  for (const { severity, message } of findings) if (severity === 'warning') logger.warn(message);
+  const problem = clusterError(findings);
+  if (problem !== undefined) throw problem;
 }
 
 /** Files that standard output and error go to: tailing them would feed them with what is logged about it. */
@@ -153,6 +173,7 @@ export class Appliance {
     const house = await openHouse({ ...options, dataDirectory });
     try {
       const { plan, logger, once } = options;
+      if (plan.broker.kind === 'external') await settleCluster(house.client, options);
       await setTopics(
         house.client,
         plan.topics.map((topic) => ({ topic, dropped: [] })),

@@ -9,8 +9,16 @@ import { parseBootstrap, SocketTransport } from '../broker/client/socket-transpo
 const clientId = 'tailrace-cli';
 
 /** Runs `work` with a client for `broker` and closes it, whatever happens. Throws TLR_UNREACHABLE at once when nobody answers there. */
-export async function withClient<T>(broker: string, work: (client: KafkaClient) => Promise<T>): Promise<T> {
-  const transport = new SocketTransport({ bootstrap: parseBootstrap(broker), clientId, clock: systemClock });
+export function withClient<T>(broker: string, work: (client: KafkaClient) => Promise<T>): Promise<T> {
+  return withClientOf(parseBootstrap(broker), work);
+}
+
+/** As withClient, for addresses from a configuration. */
+export async function withClientOf<T>(
+  bootstrap: readonly { host: string; port: number }[],
+  work: (client: KafkaClient) => Promise<T>,
+): Promise<T> {
+  const transport = new SocketTransport({ bootstrap, clientId, clock: systemClock });
   await checkReachable(transport);
   const client = createClient({ transport, clientId, clock: systemClock, random: systemRandom, logger: silentLogger });
   try {

@@ -12,17 +12,28 @@ export async function setTopics(client: KafkaClient, changes: readonly TopicChan
     const existing = known.get(topic.name);
     if (existing === undefined) {
       await admin.createTopic(
-        { name: topic.name, partitions: topic.partitions, configs: { ...topic.configs } },
+        {
+          name: topic.name,
+          ...(topic.partitions === undefined ? {} : { partitions: topic.partitions }),
+          ...(topic.replicas === undefined ? {} : { replicationFactor: topic.replicas }),
+          configs: { ...topic.configs },
+        },
         { ifMissing: true },
       );
       continue;
     }
-    if (topic.declared && existing.partitions.length !== topic.partitions) {
+    const partitions = existing.partitions.length;
+    if (topic.declared && partitions !== (topic.partitions ?? partitions)) {
       logger.warn('a topic keeps the partitions it was made with', {
         topic: topic.name,
-        partitions: existing.partitions.length,
+        partitions,
         configured: topic.partitions,
       });
+    }
+    const replicas = Math.min(...existing.partitions.map((partition) => partition.replicas.length));
+    if (replicas !== (topic.replicas ?? replicas)) {
+      const configured = topic.replicas;
+      logger.warn('a topic keeps the replicas it was made with', { topic: topic.name, replicas, configured });
     }
     const current = await admin.describeConfigs(topic.name);
     const set = Object.entries(topic.configs).filter(([name, value]) => current[name]?.value !== value);

@@ -19,7 +19,11 @@ export interface Decision {
   deadLetters: readonly OutgoingRecord[];
 }
 
-const transactionTimeoutMs = 60_000;
+/**
+ * A decision takes milliseconds. On a cluster whoever takes the partitions over of one that was killed in the middle of it waits until the coordinator has
+ * ended it, so it must not last long there; longer than the election of a leader, though.
+ */
+export const decisionTimeoutMs = { inProcess: 60_000, cluster: 15_000 };
 
 export class Decider {
   private readonly group: string;
@@ -32,6 +36,7 @@ export class Decider {
   constructor(client: KafkaClient, group: string, instance: string, manifestGroup = group) {
     this.group = group;
     this.manifestGroup = manifestGroup;
+    const transactionTimeoutMs = client.inProcess ? decisionTimeoutMs.inProcess : decisionTimeoutMs.cluster;
     this.producer = client.producer({ transactionalId: `tailrace-${instance}-${group}`, transactionTimeoutMs });
   }
 

@@ -7,7 +7,7 @@
 //   publish  temporary names become final ones                      → the next session publishes again, which does no harm
 import { sleep } from '../base/clock.ts';
 import { assert, TailraceError } from '../base/errors.ts';
-import type { Consumer, FetchedBatches, TopicPartition } from '../broker/client/contract.ts';
+import type { Consumer, FetchedBatches, KafkaClient, TopicPartition } from '../broker/client/contract.ts';
 import type { Coordinates, Manifest, WriterScope } from '../sinks/sink.ts';
 import { type Account, addAccount, emptyAccount } from './account.ts';
 import { deadLetterRecord } from './dead-letter.ts';
@@ -25,6 +25,10 @@ import { type Transformed, Transformer } from './transform.ts';
 const pollMs = 250;
 /** After trouble, so many empty answers in a row say that there is nothing to read. */
 const provingPolls = 3;
+/** How often a member of a job that has done its part asks how far the others are. */
+const othersLookMs = 1000;
+/** A static member that was killed keeps its partitions for so long, and then others get them; one that comes back sooner goes on without a rebalance. */
+export const memberSessionMs = 10_000;
 const fetchBytes = 4 * 1024 * 1024;
 /** Offsets of records that left nothing to decide (dropped, or none at all) are committed at this distance. */
 const idleCommitMs = 1000;
@@ -60,6 +64,7 @@ export class EdgeSession {
   private lastDecisionMs: number;
   private takenBytes = 0;
   private closing = false;
+  private askedOthersMs = -Infinity;
   /** Empty answers in a row. */
   private idlePolls = 0;
   private readonly startedMs: number;
@@ -92,7 +97,8 @@ export class EdgeSession {
     this.consumer = options.client.consumer({
       ...{ groupId: options.group, topics: parts.topics, isolation: 'read_committed', start: parts.start },
       ...{ maxBytes: fetchBytesAt(options.bytesPerSecond), minBytes: 1, maxWaitMs: pollMs },
-      ...(parts.instanceId === undefined ? {} : { instanceId: parts.instanceId }),
+      undivided: this.target.hasManifests && this.target.scope === 'edge',
+      ...(parts.instanceId === undefined ? {} : { instanceId: parts.instanceId, sessionTimeoutMs: memberSessionMs }),
       onAssigned: (assigned) => this.onAssigned(assigned),
       onRevoked: (revoked) => this.onRevoked(revoked),
     });
@@ -131,7 +137,7 @@ export class EdgeSession {
         this.hooks.healthy(0);
         this.hooks.drained();
       }
-      if (this.job !== undefined && this.isDone(this.job)) {
+      if (this.job !== undefined && (await this.isDone(this.job))) {
         await this.decideAll();
         return true;
       }
@@ -249,13 +255,19 @@ export class EdgeSession {
     return true;
   }
 
-  /** A job is done when this member owns everything and has reached the ends; with several members the last one finishes it. */
-  private isDone(job: JobRecord): boolean {
+  /** A job is done when the ends are reached everywhere: here, and, as they have committed it, by the other members. */
+  private async isDone(job: JobRecord): Promise<boolean> {
     const ends = endsOf(job);
-    for (const [topic, partitions] of ends) {
-      for (const partition of partitions.keys()) if (!this.partitions.has(nameOf({ topic, partition }))) return false;
-    }
-    return this.hasReached(ends);
+    if (!this.hasReached(ends)) return false;
+    const elsewhere = [...ends]
+      .flatMap(([topic, partitions]) => [...partitions].map(([partition, end]) => ({ topic, partition, end })))
+      .filter((each) => !this.partitions.has(nameOf(each)));
+    if (elsewhere.length === 0) return true;
+    const nowMs = this.options.clock.monotonicMs();
+    if (nowMs - this.askedOthersMs < othersLookMs) return false;
+    this.askedOthersMs = nowMs;
+    await this.decideAll();
+    return haveCommitted(this.options.client, this.options.group, elsewhere);
   }
 
   private async onAssigned(
@@ -365,6 +377,21 @@ function fetchBytesAt(bytesPerSecond: number | undefined): number {
 
 function nameOf({ topic, partition }: TopicPartition): string {
   return `${topic}/${partition}`;
+}
+
+/** Whether the group has committed all ends; what was deleted before them is nobody's to deliver. */
+async function haveCommitted(
+  client: KafkaClient,
+  group: string,
+  ends: readonly (TopicPartition & { end: number })[],
+): Promise<boolean> {
+  const admin = client.admin();
+  const committed = await admin.groupOffsets(group, { stable: true, partitions: ends });
+  for (const { topic, partition, end } of ends) {
+    if ((committed.get(topic)?.get(partition)?.offset ?? 0) >= end) continue;
+    if (((await admin.offsets(topic, 'earliest')).get(partition) ?? 0) < end) return false;
+  }
+  return true;
 }
 
 /** The ends a job keeps, as a map. */

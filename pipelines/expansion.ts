@@ -45,7 +45,12 @@ function expandBroker(broker: unknown, plan: Plan): unknown {
 function expandTopics(topics: Raw, plan: Plan): Raw {
   const deadLetters = new Set(plan.pipelines.map(({ deadLetterTopic }) => deadLetterTopic));
   const shown = plan.topics.filter(({ name, declared }) => declared || !deadLetters.has(name));
-  return Object.fromEntries(shown.map(({ name, partitions }) => [name, { partitions, ...record(topics[name]) }]));
+  return Object.fromEntries(
+    shown.map(({ name, partitions }) => [
+      name,
+      { ...(partitions === undefined ? {} : { partitions }), ...record(topics[name]) },
+    ]),
+  );
 }
 
 function expandComponent(value: unknown, definitions: Definitions['sinks'] | Definitions['agents']): Raw {

@@ -34,7 +34,10 @@ export type BrokerPlan =
 export interface TopicPlan {
   name: string;
   declared: boolean;
-  partitions: number;
+  /** As many as the cluster gives a new topic when undefined. */
+  partitions: number | undefined;
+  /** As the cluster's size asks for when undefined (broker/client/replication.ts). */
+  replicas: number | undefined;
   /** Under Kafka's names: `retain` is retention.ms, `max_size` retention.bytes, `compression` compression.type. */
   configs: Readonly<Record<string, string>>;
 }

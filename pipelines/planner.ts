@@ -31,6 +31,7 @@ export function planConfig(
   reporter: Reporter,
 ): Plan | undefined {
   const broker = planBroker(config.broker, reporter);
+  checkReplicas(config, reporter);
   const monitor = planMonitor(config.monitor, reporter);
   const agents = planAgents(config, definitions, reporter);
   const sinks = planSinks(config, definitions, reporter);
@@ -52,7 +53,7 @@ export function planConfig(
     maxDiskBytes: config.max_disk,
     monitor,
     broker,
-    topics: planTopics(config, agents, pipelines),
+    topics: planTopics(config, broker, agents, pipelines),
     agents,
     pipelines,
     sinks: [...sinks.values()],
@@ -82,6 +83,17 @@ function planBroker(broker: Config['broker'], reporter: Reporter): BrokerPlan | 
     return address ?? [];
   });
   return { kind: 'embedded', listen, settings: texts(broker?.settings) };
+}
+
+/** The embedded broker keeps one copy: who asks for more must hear that it does not. */
+function checkReplicas({ broker, topics }: Config, reporter: Reporter): void {
+  if (typeof broker === 'string') return;
+  for (const [name, { replicas }] of Object.entries<TopicConfig>(topics ?? {}))
+    if ((replicas ?? 1) > 1)
+      reporter.error(
+        ['topics', name, 'replicas'],
+        'the broker in this process keeps one copy; several need a cluster: broker: kafka://host:port,host:port',
+      );
 }
 
 function planMonitor(monitor: Config['monitor'], reporter: Reporter): Address | undefined {
@@ -181,9 +193,14 @@ function warnUnused(
   }
 }
 
-function planTopics(config: Config, agents: readonly AgentPlan[], pipelines: readonly PipelinePlan[]): TopicPlan[] {
-  const settings = typeof config.broker === 'object' ? config.broker.settings : undefined;
-  const defaultPartitions = Math.max(1, Number(settings?.['num.partitions'] ?? 1) || 1);
+function planTopics(
+  config: Config,
+  broker: BrokerPlan,
+  agents: readonly AgentPlan[],
+  pipelines: readonly PipelinePlan[],
+): TopicPlan[] {
+  const defaultPartitions =
+    broker.kind === 'external' ? undefined : Math.max(1, Number(broker.settings['num.partitions'] ?? 1) || 1);
   const declared = new Map(Object.entries<TopicConfig>(config.topics ?? {}));
   const names = new Set([...declared.keys(), ...agents.map(({ topic }) => topic)]);
   for (const { definition, settings: given } of agents)
@@ -199,6 +216,7 @@ function planTopics(config: Config, agents: readonly AgentPlan[], pipelines: rea
       name,
       declared: topic !== undefined,
       partitions: topic?.partitions ?? defaultPartitions,
+      replicas: topic?.replicas,
       configs: topic === undefined ? {} : topicConfigs(topic),
     };
   });

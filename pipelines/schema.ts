@@ -39,6 +39,8 @@ const kafkaSettings = z.record(z.string(), z.union([z.string(), z.number(), z.bo
 
 const topic = z.strictObject({
   partitions: z.int().min(1).max(10_000).optional(),
+  /** On a cluster; three where there are as many brokers, unless the cluster has a default of its own. */
+  replicas: z.int().min(1).max(100).optional(),
   /** Becomes retention.ms. */
   retain: unit(parseDurationMs, 'forever', '14d').optional(),
   /** Per partition, as Kafka's retention.bytes, which it becomes. */

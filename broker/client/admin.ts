@@ -1,10 +1,12 @@
 // Administration: topics, their settings, offsets in the log, and groups. Each call asks anew; nothing is cached but the connections.
 import { TailraceError } from '../../base/errors.ts';
-import { apis } from '../wire/apis.ts';
+import { type ApiName, apis } from '../wire/apis.ts';
 import { ErrorCode, KafkaError } from '../wire/errors.ts';
 import type {
   Admin,
+  BrokerConfigs,
   CommittedOffset,
+  Connection,
   GroupDescription,
   TopicMetadata,
   TopicPartition,
@@ -14,10 +16,12 @@ import { decodeAssignment } from './group-assignor.ts';
 import { commitGroupOffsets, fetchGroupOffsets } from './group-offsets.ts';
 import { listOffsets, type OffsetSpec } from './list-offsets.ts';
 import { type Cluster, settleMs } from './metadata.ts';
+import { replicationOf } from './replication.ts';
 import { isRetriable, retry } from './retry.ts';
 
 /** ConfigResource types of Kafka. */
 const topicResource = 2;
+const brokerResource = 4;
 const operationSet = 0;
 const operationDelete = 1;
 /** ConfigSource: 5 is the built-in default, 4 the broker's file, 1 the topic's own. */
@@ -39,7 +43,10 @@ export class KafkaAdmin implements Admin {
     topic: { name: string; partitions?: number; replicationFactor?: number; configs?: Record<string, string> },
     options: { ifMissing?: boolean } = {},
   ): Promise<void> {
-    const { name, partitions = -1, replicationFactor = -1, configs = {} } = topic;
+    const { name, partitions = -1 } = topic;
+    // Whoever may not make topics can still use those that are there.
+    if (options.ifMissing === true && (await this.topics([name])).length > 0) return;
+    const { replicationFactor, configs } = await this.replication(topic.replicationFactor, topic.configs ?? {});
     const body = apis.CreateTopics.request.create({
       topics: [
         {
@@ -60,6 +67,22 @@ export class KafkaAdmin implements Admin {
     await this.patiently(() => this.untilLed(name));
   }
 
+  async brokers(): Promise<readonly number[]> {
+    return this.patiently(() => this.cluster.brokerIds());
+  }
+
+  newestVersion(api: ApiName): Promise<number | undefined> {
+    return this.patiently(async () => {
+      const connection = await this.cluster.any();
+      try {
+        return connection.versionOf(api);
+      } catch (error) {
+        if (error instanceof TailraceError && error.code === 'TLR_PROTOCOL') return undefined;
+        throw error;
+      }
+    });
+  }
+
   async deleteTopic(name: string): Promise<void> {
     await this.patiently(async () => {
       const connection = await this.cluster.controller();
@@ -76,20 +99,11 @@ export class KafkaAdmin implements Admin {
   async describeConfigs(
     topic: string,
   ): Promise<Record<string, { value: string | null; isDefault: boolean; isSensitive: boolean }>> {
-    const body = apis.DescribeConfigs.request.create({
-      resources: [{ resourceType: topicResource, resourceName: topic, configurationKeys: null }],
-    });
-    const answer = await this.patiently(async () => {
-      const connection = await this.cluster.any();
-      const [result] = (await connection.request('DescribeConfigs', body)).results;
-      return check(result, `topic ${topic}`);
-    });
-    return Object.fromEntries(
-      answer.configs.map(({ name, value, configSource, isSensitive }) => [
-        name,
-        { value, isDefault: configSource !== topicConfigSource, isSensitive },
-      ]),
-    );
+    return this.configsOf(topicResource, topic, `topic ${topic}`, () => this.cluster.any());
+  }
+
+  brokerConfigs(nodeId: number): Promise<BrokerConfigs> {
+    return this.configsOf(brokerResource, String(nodeId), `broker ${nodeId}`, () => this.cluster.node(nodeId));
   }
 
   async alterConfigs(topic: string, changes: Record<string, string | null>): Promise<void> {
@@ -180,6 +194,44 @@ export class KafkaAdmin implements Admin {
   commitGroupOffsets(groupId: string, offsets: readonly TopicPartitionOffset[]): Promise<void> {
     const nobody = { groupId, generation: -1, memberId: '', instanceId: undefined };
     return commitGroupOffsets(this.cluster, nobody, offsets);
+  }
+
+  private async configsOf(
+    resourceType: number,
+    resourceName: string,
+    what: string,
+    connect: () => Promise<Connection>,
+  ): Promise<Record<string, { value: string | null; isDefault: boolean; isSensitive: boolean }>> {
+    const body = apis.DescribeConfigs.request.create({
+      resources: [{ resourceType, resourceName, configurationKeys: null }],
+    });
+    const answer = await this.patiently(async () => {
+      const connection = await connect();
+      const [result] = (await connection.request('DescribeConfigs', body)).results;
+      return check(result, what);
+    });
+    return Object.fromEntries(
+      answer.configs.map(({ name, value, configSource, isSensitive }) => [
+        name,
+        { value, isDefault: configSource !== topicConfigSource, isSensitive },
+      ]),
+    );
+  }
+
+  /** See replication.ts. Where settings of brokers may not be read, the cluster decides. */
+  private async replication(
+    asked: number | undefined,
+    configs: Record<string, string>,
+  ): Promise<{ replicationFactor: number; configs: Record<string, string> }> {
+    if (asked !== undefined) return { replicationFactor: asked, configs };
+    const ids = this.cluster.dependencies.transport.inProcess ? [] : await this.brokers();
+    if (ids.length < 2) return { replicationFactor: -1, configs };
+    try {
+      return replicationOf(ids.length, await this.brokerConfigs(ids[0]!), configs);
+    } catch (error) {
+      if (!(error instanceof KafkaError) || error.errorCode !== ErrorCode.CLUSTER_AUTHORIZATION_FAILED) throw error;
+      return { replicationFactor: -1, configs };
+    }
   }
 
   /** Repeats what says that it may pass, but not the absence of a topic: that is an answer. */

@@ -133,11 +133,11 @@ export class KafkaConsumer implements Consumer {
     const { options } = this;
     const sessionTimeoutMs = options.sessionTimeoutMs ?? defaults.sessionTimeoutMs;
     const rebalanceTimeoutMs = options.rebalanceTimeoutMs ?? defaults.rebalanceTimeoutMs;
-    const { instanceId, topics = [] } = options;
+    const { instanceId, topics = [], undivided = false } = options;
     const lane = `${this.lane}-group`;
     return new GroupMembership(
       this.cluster,
-      { groupId, instanceId, topics, sessionTimeoutMs, rebalanceTimeoutMs, lane },
+      { groupId, instanceId, topics, undivided, sessionTimeoutMs, rebalanceTimeoutMs, lane },
       () => {
         this.settling.abort(new TailraceError('TLR_KAFKA', 'the group rebalances again', { retriable: true }));
         this.fetcher.interrupt();

@@ -91,10 +91,24 @@ export interface TopicMetadata {
   }[];
 }
 
+/** Settings by Kafka's names. */
+export type BrokerConfigs = Readonly<
+  Record<string, { value: string | null; isDefault: boolean; isSensitive: boolean } | undefined>
+>;
+
 export interface Admin {
+  /** Ids of the brokers there are now. */
+  brokers(): Promise<readonly number[]>;
+  /** The newest version of `api` that both sides have; undefined when there is none. */
+  newestVersion(api: ApiName): Promise<number | undefined>;
+  /** All settings of a broker, with defaults. Throws KafkaError CLUSTER_AUTHORIZATION_FAILED where that is not for everybody. */
+  brokerConfigs(nodeId: number): Promise<BrokerConfigs>;
   /** All topics, or those named (missing ones are left out). */
   topics(names?: readonly string[]): Promise<TopicMetadata[]>;
-  /** Throws TailraceError TLR_KAFKA naming Kafka's error, unless `ifMissing` and it is there already. */
+  /**
+   * Throws TailraceError TLR_KAFKA naming Kafka's error, unless `ifMissing` and it is there already. Without `partitions` it gets as many as the cluster's
+   * default says; without `replicationFactor` see replication.ts.
+   */
   createTopic(
     topic: { name: string; partitions?: number; replicationFactor?: number; configs?: Record<string, string> },
     options?: { ifMissing?: boolean },
@@ -241,6 +255,8 @@ export interface ConsumerOptions {
   /** Static membership (KIP-345), for edges on external clusters. */
   instanceId?: string;
   topics?: readonly string[];
+  /** One member of the group gets all partitions, the others stand by to take over. All members must say the same. */
+  undivided?: boolean;
   isolation?: 'read_committed' | 'read_uncommitted';
   /** Where a partition without committed offset begins; an offset that is not there (any more) stands for the nearest that is. */
   start?: 'earliest' | 'latest' | { timestampMs: number } | { offset: number };

@@ -43,6 +43,20 @@ export function assignRange(
   return assignments;
 }
 
+/** The first member, in the same order, gets all partitions of the topics it reads; the others get none. By member id; each member is in it. */
+export function assignUndivided(
+  members: readonly GroupMember[],
+  partitions: (topic: string) => number,
+): Map<string, Map<string, number[]>> {
+  const assignments = new Map(members.map(({ memberId }) => [memberId, new Map<string, number[]>()]));
+  const owner = [...members].sort(compareMembers)[0];
+  for (const topic of owner?.topics ?? []) {
+    const given = Array.from({ length: partitions(topic) }, (_, partition) => partition);
+    if (given.length > 0) assignments.get(owner!.memberId)!.set(topic, given);
+  }
+  return assignments;
+}
+
 function compareMembers(left: GroupMember, right: GroupMember): number {
   if (left.instanceId !== undefined && right.instanceId !== undefined) {
     return compare(left.instanceId, right.instanceId);

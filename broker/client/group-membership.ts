@@ -11,6 +11,7 @@ import type { Connection, GroupMetadata } from './contract.ts';
 import {
   type Assignment,
   assignRange,
+  assignUndivided,
   decodeAssignment,
   decodeSubscription,
   encodeAssignment,
@@ -23,6 +24,8 @@ export interface MembershipOptions {
   readonly groupId: string;
   readonly instanceId: string | undefined;
   readonly topics: readonly string[];
+  /** One member gets everything. */
+  readonly undivided: boolean;
   readonly sessionTimeoutMs: number;
   readonly rebalanceTimeoutMs: number;
   /** The connections' lane. */
@@ -30,7 +33,9 @@ export interface MembershipOptions {
 }
 
 const protocolType = 'consumer';
-const protocolName = 'range';
+/** Members agree on what all of them offer, so that those of one kind and of the other cannot be in one group. */
+const rangeProtocol = 'range';
+const undividedProtocol = 'tailrace-undivided';
 const maxHeartbeatMs = 3000;
 const topicWatchMs = 30_000;
 /** While a topic is missing the leader looks more often. */
@@ -130,7 +135,7 @@ export class GroupMembership {
       memberId: this.memberId,
       groupInstanceId: instanceId ?? null,
       protocolType,
-      protocols: [{ name: protocolName, metadata: encodeSubscription(topics) }],
+      protocols: [{ name: this.protocolName, metadata: encodeSubscription(topics) }],
     });
     const joined = await connection.request('JoinGroup', body, { timeoutMs: rebalanceTimeoutMs + joinMarginMs });
     if (joined.errorCode === ErrorCode.MEMBER_ID_REQUIRED) {
@@ -150,7 +155,7 @@ export class GroupMembership {
         memberId: this.memberId,
         groupInstanceId: instanceId ?? null,
         protocolType,
-        protocolName,
+        protocolName: this.protocolName,
         assignments,
       }),
       { timeoutMs: rebalanceTimeoutMs + joinMarginMs },
@@ -172,8 +177,13 @@ export class GroupMembership {
     const counts = await this.partitionCounts([...new Set(members.flatMap(({ topics }) => topics))]);
     this.watched = { counts, checkedMs: this.now() };
     if (joined.skipAssignment) return [];
-    const assignments = assignRange(members, (topic) => counts.get(topic) ?? 0);
+    const assign = this.options.undivided ? assignUndivided : assignRange;
+    const assignments = assign(members, (topic) => counts.get(topic) ?? 0);
     return [...assignments].map(([memberId, given]) => ({ memberId, assignment: encodeAssignment(given) }));
+  }
+
+  private get protocolName(): string {
+    return this.options.undivided ? undividedProtocol : rangeProtocol;
   }
 
   private async partitionCounts(topics: readonly string[]): Promise<Map<string, number>> {

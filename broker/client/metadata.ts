@@ -71,6 +71,12 @@ export class Cluster {
     return Promise.all([...this.brokers.keys()].map((nodeId) => this.node(nodeId)));
   }
 
+  /** Ids of the brokers that are there, asked for anew. */
+  async brokerIds(): Promise<number[]> {
+    await this.refresh([]);
+    return [...this.brokers.keys()].sort((left, right) => left - right);
+  }
+
   /** The broker that takes changes of topics. */
   async controller(): Promise<Connection> {
     await this.refresh([]);

@@ -31,6 +31,8 @@ const defaultBatchBytes = 1_000_000;
 const recordOverheadBytes = 32;
 const defaultTransactionTimeoutMs = 60_000;
 const deliveryTimeoutMs = 120_000;
+/** After some two seconds: a coordinator that moves or loads is nothing that somebody must know of. */
+const slowAttempt = 8;
 /** The last Produce version that does not add partitions to the transaction by itself. */
 const lastVersionBefore2 = 11;
 
@@ -65,7 +67,7 @@ export class KafkaProducer implements Producer {
     this.die();
     const { logger } = this.cluster.dependencies;
     const onRetry = (error: unknown, attempt: number) => {
-      if (attempt === 3) logger.warn('Waiting for a producer id', { error: messageOf(error) });
+      if (attempt === slowAttempt) logger.warn('Waiting for a producer id', { error: messageOf(error) });
     };
     const repetition = { withinMs: Infinity, signal: this.closing.signal, onRetry };
     try {

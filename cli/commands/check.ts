@@ -1,7 +1,10 @@
 // `tailrace check FILE…`: is the configuration right, and what does each edge guarantee.
 import type { Command } from 'commander';
+import { messageOf } from '../../base/errors.ts';
 import { describeSources } from '../../pipelines/topic-pattern.ts';
 import type { Plan } from '../../pipelines/plan.ts';
+import { type Finding, judgeCluster, lookAtCluster } from '../cluster-check.ts';
+import { withClientOf } from '../connection.ts';
 import { loadOrReport } from '../load.ts';
 import { ExitCode, paint, print, printJson } from '../output.ts';
 import { reachSink } from '../sink-reach.ts';
@@ -26,6 +29,16 @@ function edgesOf(plan: Plan) {
   );
 }
 
+/** Of a cluster that others run: whether it is there, and what of it is not as it should be. */
+async function lookAtBrokers(plan: Plan): Promise<Finding[]> {
+  if (plan.broker.kind !== 'external') return [];
+  try {
+    return judgeCluster(await withClientOf(plan.broker.bootstrap, (client) => lookAtCluster(client, plan)));
+  } catch (error) {
+    return [{ severity: 'error', message: `the brokers cannot be reached: ${messageOf(error)}` }];
+  }
+}
+
 async function check(files: string[], options: Options): Promise<void> {
   const loaded = await loadOrReport(files, options.json === true);
   if (loaded === undefined) {
@@ -38,6 +51,7 @@ async function check(files: string[], options: Options): Promise<void> {
     return;
   }
   const unreachable: { sink: string; reason: string }[] = [];
+  const findings = options.reach === true ? await lookAtBrokers(plan) : [];
   if (options.reach === true) {
     for (const sink of plan.sinks) {
       const reason = await reachSink(sink);
@@ -45,13 +59,16 @@ async function check(files: string[], options: Options): Promise<void> {
     }
   }
   const edges = edgesOf(plan);
-  if (options.json) printJson({ ok: unreachable.length === 0, files, edges, unreachable });
+  const isWell = unreachable.length === 0 && findings.every(({ severity }) => severity === 'warning');
+  if (options.json) printJson({ ok: isWell, files, edges, unreachable, cluster: findings });
   else {
     for (const edge of edges) print(`${edge.edge}: ${edge.from.join(', ')} → ${edge.to}\n  ${edge.guarantee}`);
     for (const { sink, reason } of unreachable) print(`${paint('red', 'unreachable')} ${sink}: ${reason}`);
-    if (unreachable.length === 0) print(`${paint('green', 'ok')} ${files.join(', ')}`);
+    for (const { severity, message } of findings)
+      print(`${paint(severity === 'error' ? 'red' : 'yellow', severity)} ${message}`);
+    if (isWell) print(`${paint('green', 'ok')} ${files.join(', ')}`);
   }
-  if (unreachable.length > 0) process.exitCode = ExitCode.refused;
+  if (!isWell) process.exitCode = ExitCode.refused;
 }
 
 export function addCheck(program: Command): void {
@@ -59,9 +76,12 @@ export function addCheck(program: Command): void {
     .command('check')
     .argument('[files...]', 'configuration files', ['tailrace.yaml'])
     .description('validate a configuration and say what each edge guarantees')
-    .option('--reach', 'open each sink, too')
+    .option('--reach', 'open each sink, and look at the cluster of broker: kafka://…, too')
     .option('--expand', 'print the full form: shorthands and defaults written out')
     .option('--json', 'the result as JSON')
-    .addHelpText('after', '\nExit code: 0 right, 1 a sink cannot be reached, 2 the configuration is wrong.')
+    .addHelpText(
+      'after',
+      '\nExit code: 0 right, 1 a sink or the cluster cannot be reached or used, 2 the configuration is wrong.',
+    )
     .action(check);
 }

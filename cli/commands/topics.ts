@@ -22,6 +22,13 @@ export function parseConfigs(pairs: readonly string[]): Record<string, string> {
   );
 }
 
+function parseCount(option: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const count = Number(text);
+  if (Number.isInteger(count) && count > 0) return count;
+  throw new TailraceError('TLR_USAGE', `${option} ${text}: expected a number from 1`);
+}
+
 async function requireTopic(client: KafkaClient, name: string) {
   const [topic] = await client.admin().topics([name]);
   if (topic !== undefined) return topic;
@@ -120,16 +127,16 @@ export function addTopics(program: Command, defaultBroker: string): void {
   );
   verb('create <topic>', 'create a topic')
     .option('--partitions <count>', 'number of partitions (default: the broker’s)')
+    .option('--replicas <count>', 'copies of each partition (default: three where there are as many brokers)')
     .option('--config <name=value...>', "settings under Kafka's names", [])
-    .action((name: string, options: Options & { partitions?: string; config: string[] }) =>
+    .action((name: string, options: Options & { partitions?: string; replicas?: string; config: string[] }) =>
       withClient(options.broker, async (client) => {
-        const partitions = options.partitions === undefined ? undefined : Number(options.partitions);
-        if (partitions !== undefined && !(Number.isInteger(partitions) && partitions > 0)) {
-          throw new TailraceError('TLR_USAGE', `--partitions ${options.partitions ?? ''}: expected a number from 1`);
-        }
+        const partitions = parseCount('--partitions', options.partitions);
+        const replicationFactor = parseCount('--replicas', options.replicas);
         await client.admin().createTopic({
           name,
           ...(partitions === undefined ? {} : { partitions }),
+          ...(replicationFactor === undefined ? {} : { replicationFactor }),
           configs: parseConfigs(options.config),
         });
         if (options.json) printJson({ created: name });

@@ -90,6 +90,7 @@ const topics = fc.uniqueArray(
     name: fc.constantFrom(...names),
     declared: fc.boolean(),
     partitions: fc.integer({ min: 1, max: 2 }),
+    replicas: fc.constantFrom(undefined, 2),
     configs: fc.dictionary(fc.constantFrom('retention.ms', 'retention.bytes'), values, { noNullPrototype: true }),
   }),
   { selector: ({ name }) => name },

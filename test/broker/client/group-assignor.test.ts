@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   assignRange,
+  assignUndivided,
   decodeAssignment,
   decodeSubscription,
   encodeAssignment,
@@ -15,6 +16,28 @@ const member = fc.record({
   topics: fc.subarray(topicNames),
 });
 const counts = fc.record({ a: fc.nat(9), b: fc.nat(9), c: fc.nat(9) });
+
+it('assignUndivided gives everything to the first member that is static, or else the first', () => {
+  const partitions = (topic: string) => (topic === 'a' ? 2 : topic === 'b' ? 1 : 0);
+  const topics = ['a', 'b', 'c'];
+  const members = [
+    { memberId: '1', instanceId: undefined, topics },
+    { memberId: '2', instanceId: 'y', topics },
+    { memberId: '3', instanceId: 'x', topics },
+  ];
+  const all = new Map([
+    ['a', [0, 1]],
+    ['b', [0]],
+  ]);
+  expect(assignUndivided(members, partitions)).toEqual(
+    new Map([
+      ['1', new Map()],
+      ['2', new Map()],
+      ['3', all],
+    ]),
+  );
+  expect(assignUndivided(members.slice(0, 1), partitions)).toEqual(new Map([['1', all]]));
+});
 
 describe('assignRange', () => {
   it('gives every partition of a subscribed topic to exactly one subscriber, evenly', () => {

@@ -1,0 +1,54 @@
+// Two instances that run the same pipelines over sockets, as on a cluster: members of one group each.
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import type { KafkaClient } from '../../../broker/client/contract.ts';
+import type { PipelineRunner } from '../../../pipelines/runner.ts';
+import type { PipelinePlan } from '../../../pipelines/plan.ts';
+import { numbered, pipeline, PipelineWorld } from '../../support/pipeline-world.ts';
+
+let world: PipelineWorld;
+let running: { runner: PipelineRunner; client: KafkaClient }[];
+
+beforeEach(async () => {
+  world = await PipelineWorld.open({ socket: true });
+  running = [];
+  await world.createTopic('app', 4);
+  for (const partition of [0, 1, 2, 3]) await world.write('app', numbered(100, partition * 100), { partition });
+});
+afterEach(async () => {
+  await Promise.all(running.map(({ runner }) => runner.stop(1000)));
+  await Promise.all(running.map(({ client }) => client.close()));
+  await world.close();
+});
+
+async function start(instance: string, plan: PipelinePlan): Promise<PipelineRunner> {
+  const client = world.socketClient();
+  const runner = world.runner([plan], { client, instance });
+  running.push({ runner, client });
+  await runner.start();
+  return runner;
+}
+
+const members = async (group: string) => {
+  const { members: found } = await world.client.admin().describeGroup(group);
+  return found.map(({ assignment }) => assignment.get('app')?.length ?? 0).sort((left, right) => left - right);
+};
+const sorted = async () =>
+  (await world.lines()).map((line) => Number(line.slice(5))).sort((left, right) => left - right);
+
+it('finish a job together', async () => {
+  const plan = pipeline('app', world.fileSink('{partition}-{offset}'), { until: 'now' });
+  const both = await Promise.all([start('one', plan), start('two', plan)]);
+  await Promise.all(both.map((runner) => runner.jobsFinished()));
+  expect(both.map((runner) => runner.status()[0]!.state)).toEqual(['finished', 'finished']);
+  expect(await sorted()).toEqual(Array.from({ length: 400 }, (_, index) => index));
+});
+
+it('leave files that partitions share to one of them', async () => {
+  const plan = pipeline('app', world.fileSink('all.log'));
+  const both = [await start('one', plan), await start('two', plan)];
+  await expect.poll(() => members('web.files'), { timeout: 20_000 }).toEqual([0, 4]);
+  await world.write('app', numbered(100, 400), { partition: 3 });
+  await Promise.all(both.map((runner) => runner.drain()));
+  await expect.poll(sorted, { timeout: 20_000 }).toEqual(Array.from({ length: 500 }, (_, index) => index));
+  expect(both.flatMap((runner) => runner.status().map(({ problem }) => problem))).toEqual([undefined, undefined]);
+});
