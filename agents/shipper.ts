@@ -2,6 +2,7 @@
 // all of them together with the position records through one transaction. While a flight is in the air the next one is filled.
 //
 // Crash-only: when a flight fails the shipper is of no use any more. What it held was not committed; the agent starts anew with another one.
+import { crashPoint } from '../base/crash-point.ts';
 import type {
   KafkaClient,
   OutgoingRecord,
@@ -119,7 +120,9 @@ export class Shipper {
       if (this.spare.length < 16) this.spare.push(builder);
     }
     if (positions.length > 0) transaction.send(positions);
+    crashPoint('agent.flight-sent');
     await transaction.commit();
+    crashPoint('agent.flight-committed');
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,6 @@
 // Replacing a small file as a whole: after a crash at any moment it has its old content or its new one, never a mixture, never nothing.
 import { dirname } from 'node:path';
+import { crashPoint } from './crash-point.ts';
 import type { Files } from './files.ts';
 
 /**
@@ -16,6 +17,8 @@ export async function replaceFile(files: Files, path: string, content: Uint8Arra
   } finally {
     await file.close();
   }
+  crashPoint('log.replacement-synced');
   await files.rename(temporary, path);
+  crashPoint('log.replacement-renamed');
   await files.syncDirectory(dirname(path));
 }

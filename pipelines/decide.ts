@@ -2,6 +2,7 @@
 // in ONE transaction of the producer `tailrace-<instance>-<edge>`. What it says has happened; everything else is prepared before or redone after. The
 // offsets carry member and generation, so a member that was replaced cannot decide. Offsets alone (nothing to publish, no dead letters) are an
 // ordinary commit, which is as atomic and costs less.
+import { crashPoint } from '../base/crash-point.ts';
 import type {
   Consumer,
   KafkaClient,
@@ -67,6 +68,7 @@ export class Decider {
     const transaction = this.current();
     if (records.length > 0) transaction.send(records);
     await transaction.sendOffsets(offsets, consumer.groupMetadata());
+    crashPoint('edge.offsets-sent');
     await this.commit(transaction);
   }
 

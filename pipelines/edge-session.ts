@@ -6,6 +6,7 @@
 //   decide   one transaction: offsets, accounts, manifest, letters  → unknown to us, known to the broker: the next session asks it
 //   publish  temporary names become final ones                      → the next session publishes again, which does no harm
 import { sleep } from '../base/clock.ts';
+import { crashPoint } from '../base/crash-point.ts';
 import { assert, TailraceError } from '../base/errors.ts';
 import type { Consumer, FetchedBatches, KafkaClient, TopicPartition } from '../broker/client/contract.ts';
 import type { Coordinates, Manifest, WriterScope } from '../sinks/sink.ts';
@@ -361,8 +362,11 @@ export class EdgeSession {
       ...changed.flatMap(({ keptLetters }) => keptLetters),
       ...letters.map((letter) => deadLetterRecord(deadLetterTopic, edge, letter, nowMs)),
     ];
+    crashPoint('edge.prepared');
     await this.decider.decide({ offsets, manifests, deadLetters }, this.consumer);
+    crashPoint('edge.decided');
     for (const { scope, manifest } of manifests) await this.target.publish(scope, manifest);
+    crashPoint('edge.published');
     const waiting = this.waiting();
     for (const [index, progress] of changed.entries()) progress.saved(offsets[index]!.offset);
     this.lastDecisionMs = clock.monotonicMs();

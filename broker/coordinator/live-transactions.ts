@@ -15,6 +15,7 @@
 // A full disk takes back whole rounds while the process goes on. A decision that is taken back: the transaction can only be aborted, since its data may
 // be gone with it. Markers that are taken back: the decision stands and they are written again; nothing new is taken from its producer meanwhile.
 import type { Clock, Timer } from '../../base/clock.ts';
+import { crashPoint } from '../../base/crash-point.ts';
 import { messageOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Appended, LogDirectory, PartitionLog } from '../log/contract.ts';
@@ -149,11 +150,15 @@ export class LiveTransactions {
   private decide(live: LiveTransaction, decided: TransactionState): Promise<void> {
     const before = live.state;
     const { durable } = this.append(decided, transactionRecord(decided, this.extents(decided)));
+    crashPoint('transaction.decision-appended');
     for (const watch of live.appends.values()) watch.cancel();
     live.appends.clear();
     live.state = decided;
     const carriedOut = durable.then(
-      () => this.carryOut(live, { state: decided, written: new Map() }),
+      () => {
+        crashPoint('transaction.decision-durable');
+        this.carryOut(live, { state: decided, written: new Map() });
+      },
       (error: unknown) => {
         if (live.state === decided) live.state = { ...before, doomed: true };
         throw error;
@@ -195,6 +200,7 @@ export class LiveTransactions {
         // A deleted topic needs no marker.
         const marked = log && this.mark(log, state, kind);
         if (marked !== undefined) written.set(key, this.watch(live, decision, log!, marked));
+        crashPoint('transaction.markers-begun');
         if (topic === OFFSETS_TOPIC) this.parts.groups.completeTransaction(partition, state.producerId, kind);
       }
       const completed = stepTransaction(state, { kind: 'complete', nowMs: this.parts.clock.now() }).state;
@@ -202,6 +208,7 @@ export class LiveTransactions {
       const { topic } = this.parts;
       written.set('', this.watch(live, decision, topic.partition(topic.partitionFor(state.transactionalId)), appended));
       live.state = completed;
+      crashPoint('transaction.completed');
     } catch (error) {
       this.parts.logger.warn('The end of a transaction could not be written everywhere; trying again', {
         transactionalId: state.transactionalId,

@@ -6,6 +6,7 @@
 // - What a failed write or sync leaves is never acknowledged: EIO and the like end the log for good (the next fsync would lie).
 // - A full disk (ENOSPC on write) refuses everything that is not durable yet, in all partitions, and cuts it back: so what is durable is at any time
 //   a prefix of all appends in the order they were made, across partitions. A decision appended after its data is never kept without them.
+import { crashPoint } from '../../base/crash-point.ts';
 import { TailraceError, messageOf } from '../../base/errors.ts';
 import { Histogram, syncBoundsSeconds } from '../../base/histogram.ts';
 import type { Segment } from './segment.ts';
@@ -96,9 +97,11 @@ export class GroupCommit {
     await settleAll(
       writes.map(async ({ segment, position, buffers }) => (await segment.open()).write(buffers, position)),
     );
+    crashPoint('log.round-written');
     const writtenMs = this.monotonicMs();
     await settleAll(segments.map((segment) => syncSegment(segment)));
     this.syncSeconds.observe((this.monotonicMs() - writtenMs) / 1000);
+    crashPoint('log.round-synced');
     for (const { partition, pending } of taken) partition.committed(pending);
     const bytes = writes.reduce((sum, write) => sum + write.buffers.reduce((all, one) => all + one.length, 0), 0);
     this.writtenBytes += bytes;

@@ -8,6 +8,7 @@
 // by the entries that give the same state. The digit in the head is the version: a newer one is refused.
 import { join } from 'node:path';
 import { replaceFile } from '../../base/atomic-file.ts';
+import { crashPoint } from '../../base/crash-point.ts';
 import { messageOf, TailraceError } from '../../base/errors.ts';
 import type { Files, OpenFile } from '../../base/files.ts';
 import { crc32c } from '../wire/crc32c.ts';
@@ -152,6 +153,7 @@ export class MetadataLog {
       });
       throw new TailraceError('TLR_DISK_FULL', `${this.path}: ${messageOf(error)}`, { cause: error, retriable: true });
     }
+    crashPoint('log.metadata-written');
     try {
       await this.file.sync();
     } catch (error) {

@@ -4,6 +4,7 @@
 // A segment is made in memory by the append that needs it (appends do not wait); create() makes its files, with their directory entries durable,
 // before the group commit writes its first batch. `sizeBytes` counts what was appended, `durableBytes` what has been written and synced.
 import { join } from 'node:path';
+import { crashPoint } from '../../base/crash-point.ts';
 import type { Files, OpenFile } from '../../base/files.ts';
 import type { BatchHeader } from '../wire/record-batch.ts';
 import { OffsetIndex } from './offset-index.ts';
@@ -78,6 +79,7 @@ export class Segment {
     this.file = this.files.open(this.path, 'create-new');
     await this.file;
     for (const index of this.indexes) await (await this.files.open(index.path, 'create')).close();
+    crashPoint('log.segment-made');
     await this.files.syncDirectory(this.directory);
     this.created = true;
   }

@@ -6,6 +6,7 @@
 // an error: the edge pauses with an alarm and tries again. What was stored before that is stored; sent again, it is found to be there under its id.
 import { Backoff } from '../../base/backoff.ts';
 import { type Clock, sleep } from '../../base/clock.ts';
+import { crashPoint } from '../../base/crash-point.ts';
 import { messageOf, TailraceError } from '../../base/errors.ts';
 import type { Random } from '../../base/random.ts';
 import type { DeliveryBatch, Outcome } from '../sink.ts';
@@ -154,7 +155,10 @@ export class Sender {
   private async attempt({ bulk, inDoubt }: Waiting): Promise<Again | undefined> {
     try {
       const rest = inDoubt ? await this.withoutStored(bulk) : bulk;
-      return rest === undefined ? undefined : this.settle(rest, await this.ask(rest));
+      if (rest === undefined) return undefined;
+      const verdict = await this.ask(rest);
+      crashPoint('search.bulk-answered');
+      return this.settle(rest, verdict);
     } catch (error) {
       this.signal.throwIfAborted();
       if (!(error instanceof LookupFailure)) throw error;

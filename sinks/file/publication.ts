@@ -9,6 +9,7 @@
 import { dirname } from 'node:path';
 import { crc32c } from '@node-rs/crc32';
 import { z } from 'zod';
+import { crashPoint } from '../../base/crash-point.ts';
 import { TailraceError } from '../../base/errors.ts';
 import type { Files, OpenFile } from '../../base/files.ts';
 import type { Logger } from '../../base/logger.ts';
@@ -71,9 +72,11 @@ export class Publisher {
       await this.ensureFolder(folder);
       if (entry.at === undefined) await this.link(entry);
       else await this.append(entry, entry.at, again);
+      crashPoint('file.named');
       folders.add(folder);
     }
     for (const folder of folders) await this.files.syncDirectory(folder);
+    crashPoint('file.name-synced');
     for (const entry of pending) await this.files.remove(entry.temporary);
   }
 

@@ -1,5 +1,6 @@
 // Writes the records of one scope into temporary files, one per resolved path, and hands over what the next decision is to publish.
 import { join, resolve } from 'node:path';
+import { crashPoint } from '../../base/crash-point.ts';
 import { messageOf, TailraceError } from '../../base/errors.ts';
 import type { Compression } from '../rolled/compression.ts';
 import { isDiskFull, OpenFiles } from '../rolled/open-files.ts';
@@ -64,6 +65,7 @@ export class FileWriter implements TwoPhaseWriter {
     if (attempt.length === 0) return undefined;
     try {
       const sealed = await Promise.all(attempt.map((file) => file.seal()));
+      crashPoint('file.sealed');
       await this.context.files.syncDirectory(this.baseDirectory);
       const named = sealed.map((file) => ({ ...file, final: resolve(file.final) }));
       const entries: FileEntry[] = this.template.hasOffset

@@ -8,6 +8,7 @@
 // RENAME also says false when the folder is missing or the name is taken, and into a *folder* of the final name it moves the file, so names are looked at first.
 import { dirname } from 'node:path/posix';
 import { z } from 'zod';
+import { crashPoint } from '../../base/crash-point.ts';
 import { TailraceError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Manifest } from '../sink.ts';
@@ -71,7 +72,10 @@ export class HdfsPublisher {
     for (let round = 0; round < rounds; round++) {
       await this.ensureFolder(dirname(final), round > 0);
       const taken = await this.hdfs.status(final);
-      if (taken === undefined && (await this.hdfs.rename(temporary, final))) return;
+      if (taken === undefined && (await this.hdfs.rename(temporary, final))) {
+        crashPoint('hdfs.renamed');
+        return;
+      }
       const source = await this.hdfs.status(temporary);
       if (source === undefined) return again ? undefined : this.tellWhenMissing(entry);
       if (source.length !== length) throw this.changed(entry, source);

@@ -6,6 +6,7 @@
 // again from it, and HDFS only ever sees whole files. Memory would have to hold a file for the same; the disk has room for it, and nothing depends on it:
 // it is not synced, and after a crash it is removed, for the records are still in the topic. The price is room for one roll of each open file, and that reading
 // waits while files are uploaded.
+import { crashPoint } from '../../base/crash-point.ts';
 import { messageOf, TailraceError } from '../../base/errors.ts';
 import type { AttemptFile } from '../rolled/attempt-file.ts';
 import type { Compression } from '../rolled/compression.ts';
@@ -113,6 +114,7 @@ export class HdfsWriter implements TwoPhaseWriter {
     const nextName = () =>
       `${temporaryFolder}/${temporaryName(context, scope, context.random.bytes(nameBytes).readUIntBE(0, nameBytes))}`;
     const entry = await uploader.upload(local, nextName, isGivenUp);
+    crashPoint('hdfs.uploaded');
     await context.files.remove(local.temporary);
     return entry;
   }

@@ -2,6 +2,7 @@
 // order behind the caller's back, and seal() completes the whole (durable where the pool says so) and says what it holds. It stands under a
 // name that begins with a dot until the decision that names it has been made; whoever finds one that no decision names may remove it.
 import { crc32c } from '@node-rs/crc32';
+import { crashPoint } from '../../base/crash-point.ts';
 import type { Files, OpenFile } from '../../base/files.ts';
 import { type Compression, type Compressor, createCompressor } from './compression.ts';
 
@@ -217,6 +218,7 @@ export class AttemptFile {
       lengthBytes += chunk.length;
     }
     await file.write(chunks, this.writtenBytes);
+    crashPoint('file.piece-written');
     this.writtenBytes += lengthBytes;
     if (this.writtenBytes - this.syncedBytes >= syncBehindBytes) this.syncBehind(file);
   }
