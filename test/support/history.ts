@@ -49,9 +49,9 @@ export class History {
   private readonly violations: Violation[] = [];
   private readonly counts = new Map<ViolationKind, number>();
   /** What each offset of a partition holds, as far as anybody has seen it. */
-  private readonly offsets = new Map<string, Map<number, Value>>();
+  private readonly offsets = new Map<string, (Value | undefined)[]>();
   /** By reader and partition: the offsets it was given, in order. */
-  private readonly readers = new Map<string, { partition: string; first: number; last: number; seen: Set<number> }>();
+  private readonly readers = new Map<string, { partition: string; first: number; last: number; seen: boolean[] }>();
 
   /** Notes what was written. A value may be noted again with its outcome when that becomes known. */
   wrote(value: Value, outcome: Outcome, transaction?: string): void {
@@ -64,17 +64,17 @@ export class History {
   read(reader: string, partition: string, offset: number, value: Value): void {
     const key = `${reader} of ${partition}`;
     this.checkWritten(value, key);
-    const known = this.offsets.get(partition) ?? new Map<number, Value>();
+    const known = this.offsets.get(partition) ?? [];
     this.offsets.set(partition, known);
-    const before = known.get(offset);
+    const before = known[offset];
     if (before !== undefined && !isSame(before, value))
       this.tell('changed', `${partition}@${offset}: ${nameOf(before)}, and for ${key} ${nameOf(value)}`);
-    known.set(offset, before ?? value);
-    const reading = this.readers.get(key) ?? { partition, first: offset, last: -1, seen: new Set<number>() };
+    known[offset] = before ?? value;
+    const reading = this.readers.get(key) ?? { partition, first: offset, last: -1, seen: [] };
     this.readers.set(key, reading);
     if (offset <= reading.last) this.tell('non-monotonic', `${key}: ${offset} after ${reading.last}`);
     reading.last = Math.max(reading.last, offset);
-    reading.seen.add(offset);
+    reading.seen[offset] = true;
   }
 
   /**
@@ -101,8 +101,10 @@ export class History {
   /** What was found, readers that passed over something included; told in detail as far as it is not too much. */
   verdict(): { violations: readonly Violation[]; counts: Partial<Record<ViolationKind, number>> } {
     for (const [key, { partition, first, last, seen }] of this.readers) {
-      for (const [offset, value] of this.offsets.get(partition) ?? []) {
-        if (offset > first && offset < last && !seen.has(offset))
+      const known = this.offsets.get(partition) ?? [];
+      for (let offset = first + 1; offset < last; offset++) {
+        const value = known[offset];
+        if (value !== undefined && seen[offset] !== true)
           this.tell('lost', `${key} passed over ${nameOf(value)} at ${offset}`);
       }
     }
