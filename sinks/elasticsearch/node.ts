@@ -182,6 +182,8 @@ export class ElasticNode implements StoreNode {
       maxRetries: 0,
       requestTimeout: 0,
       enableMetaHeader: false,
+      // By itself it looks for secrets in what failed, body included, by copying it byte by byte: seconds and hundreds of megabytes for each bulk that fails.
+      redaction: { type: 'remove' },
       headers: authorization === undefined ? {} : { authorization },
       ...(ca === undefined ? {} : { tls: { ca } }),
     });
