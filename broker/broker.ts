@@ -15,9 +15,11 @@ import { TransactionCoordinator } from './coordinator/transaction-coordinator.ts
 import { dispatch } from './handlers/dispatch.ts';
 import type { BrokerParts, Endpoint } from './handlers/handler.ts';
 import { advertisedApis, finalizedFeatures, handlers, servedVersions } from './handlers/table.ts';
+import { Users } from './handlers/users.ts';
 import { WaitingRequests } from './handlers/waiting.ts';
 import type { LogDirectory, RecoveryCut } from './log/contract.ts';
 import { openLogDirectory } from './log/log-directory.ts';
+import { ConnectionLimits } from './server/connection-limits.ts';
 import { type ListenAddress, Listener } from './server/listener.ts';
 import { RequestBudget } from './server/request-budget.ts';
 import type { ApiName, RequestOf, ResponseOf } from './wire/apis.ts';
@@ -29,6 +31,8 @@ export interface BrokerOptions {
   dataDirectory: string;
   /** Addresses for sockets; none by default. */
   listen?: readonly ListenAddress[];
+  /** Passwords by user, for listeners that ask for SASL. */
+  users?: Readonly<Record<string, string>>;
   /** Broker settings under Kafka's names (broker/config.ts). */
   settings?: Readonly<Record<string, SettingValue>>;
   /** The most that all records may take on disk; 80 % of the file system when left out. */
@@ -93,10 +97,11 @@ export class Broker implements RequestHandler {
         nodeId: settings.number('node.id'),
         ...{ log, groups, transactions, settings, clock, logger },
         waiting: new WaitingRequests(clock),
+        users: new Users(options.users ?? {}, random),
         advertised: advertisedApis,
         features: finalizedFeatures,
       });
-      await broker.listen(options.listen ?? []);
+      await broker.listen(options.listen ?? [], random);
       broker.scheduleMaintenance();
       return broker;
     } catch (error) {
@@ -176,11 +181,13 @@ export class Broker implements RequestHandler {
     return this.closing;
   }
 
-  private async listen(addresses: readonly ListenAddress[]): Promise<void> {
-    const budget = new RequestBudget(this.parts.settings.number('queued.max.request.bytes'));
+  private async listen(addresses: readonly ListenAddress[], random: Random): Promise<void> {
+    const { settings } = this.parts;
+    const budget = new RequestBudget(settings.number('queued.max.request.bytes'));
+    const limits = new ConnectionLimits(settings);
     try {
       for (const address of addresses) {
-        this.listeners.push(await Listener.open(address, { broker: this.parts, handlers, budget }));
+        this.listeners.push(await Listener.open(address, { broker: this.parts, handlers, budget, limits, random }));
       }
     } catch (error) {
       for (const listener of this.listeners) listener.destroy();

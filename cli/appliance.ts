@@ -19,6 +19,7 @@ import { buildLedger, type Ledger } from '../pipelines/ledger.ts';
 import type { Plan } from '../pipelines/plan.ts';
 import { comparePlans, describeDifference } from '../pipelines/plan-difference.ts';
 import { PipelineRunner } from '../pipelines/runner.ts';
+import { accessOf, listenersOf } from './broker-security.ts';
 import { clusterError, judgeCluster, lookAtCluster } from './cluster-check.ts';
 import { instanceOf } from './identity.ts';
 import type { Observed } from './observation.ts';
@@ -59,13 +60,14 @@ async function openHouse({ plan, dataDirectory, logger }: ApplianceOptions): Pro
   const readers = readersOf([plan]);
   if (plan.broker.kind === 'external') {
     const lock = await acquireLock(dataDirectory);
-    const transport = new SocketTransport({ bootstrap: plan.broker.bootstrap, clientId, clock });
+    const transport = new SocketTransport({ ...(await accessOf(plan.broker, files)), clientId, clock });
     const instance = await instanceOf(dataDirectory, plan.instance, files, systemRandom);
     return { broker: undefined, lock, client: createClient({ ...dependencies, transport }), instance, readers };
   }
   const broker = await Broker.open({
     dataDirectory,
-    listen: plan.broker.listen,
+    listen: await listenersOf(plan.broker, files),
+    users: plan.broker.users,
     settings: plan.broker.settings,
     ...(plan.maxDiskBytes === undefined ? {} : { maxDiskBytes: plan.maxDiskBytes }),
     readers,

@@ -1,24 +1,26 @@
 // A client over sockets, for every verb that talks to a broker, ours or a real cluster.
 import { systemClock } from '../base/clock.ts';
 import { silentLogger } from '../base/logger.ts';
+import { nodeFiles } from '../base/node-files.ts';
 import { systemRandom } from '../base/random.ts';
 import { createClient } from '../broker/client/client.ts';
 import type { KafkaClient } from '../broker/client/contract.ts';
-import { parseBootstrap, SocketTransport } from '../broker/client/socket-transport.ts';
+import { SocketTransport } from '../broker/client/socket-transport.ts';
+import { type BrokerAccess, brokerAccess } from './client-properties.ts';
 
 const clientId = 'tailrace-cli';
 
-/** Runs `work` with a client for `broker` and closes it, whatever happens. Throws TLR_UNREACHABLE at once when nobody answers there. */
-export function withClient<T>(broker: string, work: (client: KafkaClient) => Promise<T>): Promise<T> {
-  return withClientOf(parseBootstrap(broker), work);
+/**
+ * Runs `work` with a client for `broker` (as `--broker` takes it) and closes it, whatever happens. Throws TLR_UNREACHABLE at once when nobody
+ * answers there, TLR_DENIED when the user is not let in.
+ */
+export async function withClient<T>(broker: string, work: (client: KafkaClient) => Promise<T>): Promise<T> {
+  return withClientOf(await brokerAccess(broker, nodeFiles), work);
 }
 
-/** As withClient, for addresses from a configuration. */
-export async function withClientOf<T>(
-  bootstrap: readonly { host: string; port: number }[],
-  work: (client: KafkaClient) => Promise<T>,
-): Promise<T> {
-  const transport = new SocketTransport({ bootstrap, clientId, clock: systemClock });
+/** As withClient, for a broker of a configuration. */
+export async function withClientOf<T>(access: BrokerAccess, work: (client: KafkaClient) => Promise<T>): Promise<T> {
+  const transport = new SocketTransport({ ...access, clientId, clock: systemClock });
   await checkReachable(transport);
   const client = createClient({ transport, clientId, clock: systemClock, random: systemRandom, logger: silentLogger });
   try {

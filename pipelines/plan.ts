@@ -2,6 +2,7 @@
 // draws. Everything is resolved: names are wired, steps compiled, units numbers, defaults filled in.
 import type { AgentDefinition } from '../agents/agent.ts';
 import type { Address } from '../base/address.ts';
+import type { SaslMechanism } from '../broker/wire/sasl.ts';
 import type { SinkDefinition } from '../sinks/sink.ts';
 import type { Event, Step } from './steps/step.ts';
 import type { TopicPattern } from './topic-pattern.ts';
@@ -28,8 +29,29 @@ export interface Plan {
 }
 
 export type BrokerPlan =
-  | { kind: 'embedded'; listen: readonly { host: string; port: number }[]; settings: Readonly<Record<string, string>> }
-  | { kind: 'external'; bootstrap: readonly { host: string; port: number }[] };
+  | {
+      kind: 'embedded';
+      listen: readonly ListenPlan[];
+      /** Passwords by user. */
+      users: Readonly<Record<string, string>>;
+      settings: Readonly<Record<string, string>>;
+    }
+  | {
+      kind: 'external';
+      bootstrap: readonly Address[];
+      /** Undefined without TLS. Each a PEM text, or the file that holds it. */
+      tls: { ca?: string | undefined; cert?: string | undefined; key?: string | undefined } | undefined;
+      sasl: { mechanism: SaslMechanism; user: string; password: string } | undefined;
+    };
+
+/** One address that the embedded broker listens on. */
+export interface ListenPlan extends Address {
+  advertised: Address | undefined;
+  /** Each a PEM text, or the file that holds it. */
+  tls: { cert: string; key: string; ca?: string | undefined } | undefined;
+  /** Empty: nobody is asked. */
+  sasl: readonly SaslMechanism[];
+}
 
 export interface TopicPlan {
   name: string;

@@ -2,7 +2,8 @@
 // fit together; makes a Plan only when nothing is wrong.
 import type { AgentDefinition } from '../agents/agent.ts';
 import type { SinkDefinition } from '../sinks/sink.ts';
-import { type Address, isLoopback, parseAddress, parseBootstrap } from '../base/address.ts';
+import { type Address, isLoopback, parseAddress } from '../base/address.ts';
+import { planBroker, texts } from './broker-planner.ts';
 import { resolveComponent } from './components.ts';
 import { suggest } from './diagnostics.ts';
 import { PipelinePlanner } from './pipeline-planner.ts';
@@ -19,7 +20,6 @@ export interface Definitions {
 }
 
 export const defaultDataDirectory = './tailrace-data';
-const defaultListen = '127.0.0.1:9092';
 
 /** Undefined after reporting what is wrong. `warnings` are left to the caller. */
 export function planConfig(
@@ -62,32 +62,9 @@ export function planConfig(
   };
 }
 
-function planBroker(broker: Config['broker'], reporter: Reporter): BrokerPlan | undefined {
-  if (typeof broker === 'string') {
-    const bootstrap = parseBootstrap(broker);
-    if (bootstrap !== undefined) return { kind: 'external', bootstrap };
-    reporter.error(['broker'], 'a broker elsewhere is written kafka://host:port,host:port');
-    return undefined;
-  }
-  const written = broker?.listen ?? defaultListen;
-  const list = typeof written === 'string' ? [written] : written;
-  const listen = list.flatMap((text, index) => {
-    const path = ['broker', 'listen', ...(typeof written === 'string' ? [] : [index])];
-    const address = parseAddress(text);
-    if (address === undefined) reporter.error(path, 'an address is written host:port, as 127.0.0.1:9092');
-    else if (!isLoopback(address.host) && broker?.insecure !== true)
-      reporter.error(
-        path,
-        `everybody who reaches ${address.host} could read and write: listen on 127.0.0.1, or say insecure: true beside it`,
-      );
-    return address ?? [];
-  });
-  return { kind: 'embedded', listen, settings: texts(broker?.settings) };
-}
-
 /** The embedded broker keeps one copy: who asks for more must hear that it does not. */
 function checkReplicas({ broker, topics }: Config, reporter: Reporter): void {
-  if (typeof broker === 'string') return;
+  if (typeof broker === 'string' || broker?.url !== undefined) return;
   for (const [name, { replicas }] of Object.entries<TopicConfig>(topics ?? {}))
     if ((replicas ?? 1) > 1)
       reporter.error(
@@ -107,10 +84,6 @@ function planMonitor(monitor: Config['monitor'], reporter: Reporter): Address | 
     reporter.error(path, message);
   }
   return address;
-}
-
-function texts(settings: Readonly<Record<string, string | number | boolean>> = {}): Record<string, string> {
-  return Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, String(value)]));
 }
 
 /** An agent's topic: its `to`, or its own name. */

@@ -50,10 +50,56 @@ const topic = z.strictObject({
   settings: kafkaSettings.optional(),
 });
 
-const embeddedBroker = z.strictObject({
-  listen: z.union([z.string(), z.array(z.string())], 'an address such as 127.0.0.1:9092, or a list of them').optional(),
-  insecure: z.boolean().optional(),
-  settings: kafkaSettings.optional(),
+const mechanism = z.enum(['plain', 'scram-sha-256', 'scram-sha-512']);
+const pem = (what: string) => z.string().min(1).describe(`${what}: a PEM file, or the PEM text itself`);
+const secret = z.string().min(1);
+
+const listener = z.strictObject({
+  address: z.string().describe('where it listens, host:port'),
+  advertise: z.string().optional().describe('where its clients are sent, host:port; where they came in unless given'),
+  tls: z
+    .strictObject({
+      cert: pem('certificate chain'),
+      key: pem('its private key'),
+      ca: pem('clients have to show a certificate that this one signed').optional(),
+    })
+    .optional()
+    .describe('speaks TLS'),
+  sasl: z.array(mechanism).min(1).optional().describe('clients have to say who they are, by one of these'),
+});
+
+const listen = z.union([z.string(), listener], 'an address such as 127.0.0.1:9092, or a map with an address');
+
+const broker = z.strictObject({
+  listen: z
+    .union([listen, z.array(listen)], 'an address such as 127.0.0.1:9092, a map with one, or a list of these')
+    .optional()
+    .describe('where clients can come in; 127.0.0.1:9092 unless given, [] for nowhere'),
+  users: z.record(z.string().min(1), secret).optional().describe('passwords by user, for listeners with sasl'),
+  insecure: z
+    .boolean()
+    .optional()
+    .describe('allows to listen on other than loopback addresses without asking who comes'),
+  settings: kafkaSettings.optional().describe("any broker setting under Kafka's own name"),
+  url: z.string().optional().describe('another broker instead of our own: kafka://host:port,host:port'),
+  tls: z
+    .union(
+      [
+        z.boolean(),
+        z.strictObject({
+          ca: pem("who signs the brokers' certificates; the system's authorities unless given").optional(),
+          cert: pem('certificate that is shown to the brokers').optional(),
+          key: pem('its private key').optional(),
+        }),
+      ],
+      'true, or a map of ca, cert and key',
+    )
+    .optional()
+    .describe('how the brokers at url are reached'),
+  sasl: z
+    .strictObject({ mechanism: mechanism.default('scram-sha-512'), user: z.string().min(1), password: secret })
+    .optional()
+    .describe('who we are to the brokers at url'),
 });
 
 const monitor = z.strictObject({ listen: z.string(), insecure: z.boolean().optional() });
@@ -129,7 +175,7 @@ export const configSchema = z.strictObject({
     .union([z.string(), monitor], 'an address such as 127.0.0.1:9080, or a map of listen and insecure')
     .optional()
     .describe('where /metrics, /health and /ready are served; off when absent'),
-  broker: z.union([z.string(), embeddedBroker], 'a map of listen and settings, or kafka://host:port,…').optional(),
+  broker: z.union([z.string(), broker], 'a map of listen and settings, or kafka://host:port,…').optional(),
   topics: z.record(topicName, z.union([nothingYet, topic])).optional(),
   agents: z.record(plainName, component('agent')).optional(),
   pipelines: z.record(plainName, pipeline).optional(),
@@ -139,6 +185,8 @@ export const configSchema = z.strictObject({
 });
 
 export type Config = z.infer<typeof configSchema>;
+export type BrokerConfig = z.infer<typeof broker>;
+export type ListenConfig = z.infer<typeof listen>;
 export type PipelineConfig = z.infer<typeof pipeline>;
 export type TestConfig = z.infer<typeof unitTest>;
 export type TopicConfig = z.infer<typeof topic>;

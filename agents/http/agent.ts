@@ -3,6 +3,7 @@
 import { Backoff } from '../../base/backoff.ts';
 import { messageOf, TailraceError } from '../../base/errors.ts';
 import { sleep } from '../../base/clock.ts';
+import { readPem } from '../../base/pem.ts';
 import type { Agent, AgentContext, AgentDefinition, AgentLedger } from '../agent.ts';
 import { Account } from './account.ts';
 import { Intake } from './intake.ts';
@@ -119,12 +120,8 @@ class HttpAgent implements Agent {
   private async readTls() {
     const { tls } = this.settings;
     if (tls === undefined) return undefined;
-    const read = async (text: string) => (text.includes('-----BEGIN') ? text : this.context.files.readFile(text));
-    try {
-      return { cert: await read(tls.cert), key: await read(tls.key) };
-    } catch (error) {
-      throw new TailraceError('TLR_CONFIG', `tls: ${messageOf(error)}`, { cause: error });
-    }
+    const { files } = this.context;
+    return { cert: await readPem(files, tls.cert, 'tls.cert'), key: await readPem(files, tls.key, 'tls.key') };
   }
 }
 

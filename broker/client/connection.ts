@@ -4,12 +4,14 @@
 import type { Socket } from 'node:net';
 import type { Clock, Timer } from '../../base/clock.ts';
 import { messageOf, TailraceError } from '../../base/errors.ts';
+import type { Random } from '../../base/random.ts';
 import { type ApiName, apiNameOf, apis, type RequestOf, type ResponseOf } from '../wire/apis.ts';
 import { ErrorCode, KafkaError } from '../wire/errors.ts';
 import { correlationIdOf, decodeResponse, encodeRequest } from '../wire/frame.ts';
 import { ApiVersionTable } from './api-versions.ts';
 import type { Connection, RequestOptions } from './contract.ts';
 import { FrameReader } from './frame-reader.ts';
+import { authenticate, type SaslLogin } from './sasl-login.ts';
 
 const defaultTimeoutMs = 30_000;
 /** Larger answers are refused before memory is taken for them. */
@@ -49,14 +51,18 @@ export class SocketConnection implements Connection {
     socket.on('close', () => this.end(this.unreachable('the broker closed the connection')));
   }
 
-  /** Takes a connected socket over and asks the broker for its versions. Throws TLR_UNREACHABLE, TLR_TIMEOUT or TLR_PROTOCOL. */
+  /**
+   * Takes a connected socket over, asks the broker for its versions, and authenticates. Throws TLR_UNREACHABLE, TLR_TIMEOUT, TLR_PROTOCOL, or
+   * TLR_DENIED when the broker does not accept the user.
+   */
   static async open(
     socket: Socket,
-    options: { clock: Clock; clientId: string; address: string },
+    options: { clock: Clock; random: Random; clientId: string; address: string; sasl?: SaslLogin | undefined },
   ): Promise<SocketConnection> {
     const connection = new SocketConnection(socket, options);
     try {
       await connection.negotiate();
+      if (options.sasl !== undefined) await authenticate(connection, options.sasl, options);
       return connection;
     } catch (error) {
       await connection.close();

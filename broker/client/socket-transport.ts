@@ -1,16 +1,36 @@
-// The transport to brokers over TCP.
-import { connect as connectSocket, type Socket } from 'node:net';
+// The transport to brokers over TCP, with TLS and SASL where they are asked for.
+import { connect as connectSocket, isIP, type Socket } from 'node:net';
+import { connect as connectSecurely } from 'node:tls';
 import type { Clock } from '../../base/clock.ts';
 import { TailraceError } from '../../base/errors.ts';
+import { type Random, systemRandom } from '../../base/random.ts';
 import { SocketConnection } from './connection.ts';
 import type { Connection, Transport } from './contract.ts';
+import type { SaslLogin } from './sasl-login.ts';
 
 const connectTimeoutMs = 10_000;
+
+/** TLS as PEM texts. The broker's certificate has to be signed by `ca` (the system's authorities unless given) and to name the host that is connected to. */
+export interface TlsOptions {
+  readonly ca?: string | undefined;
+  /** What the client shows where the broker asks for a certificate. */
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+}
+
+/** How connections are protected; not at all by default. */
+export interface ConnectionSecurity {
+  readonly tls?: TlsOptions;
+  readonly sasl?: SaslLogin;
+}
 
 export interface SocketTransportOptions {
   bootstrap: readonly { host: string; port: number }[];
   clientId: string;
   clock: Clock;
+  /** Of nonces; the system's unless given. */
+  random?: Random;
+  security?: ConnectionSecurity;
 }
 
 /** Opens a socket for each connection. */
@@ -19,16 +39,22 @@ export class SocketTransport implements Transport {
   readonly inProcess = false;
   private readonly clientId: string;
   private readonly clock: Clock;
+  private readonly random: Random;
+  private readonly security: ConnectionSecurity;
 
   constructor(options: SocketTransportOptions) {
     this.bootstrap = options.bootstrap;
     this.clientId = options.clientId;
     this.clock = options.clock;
+    this.random = options.random ?? systemRandom;
+    this.security = options.security ?? {};
   }
 
   async connect({ host, port }: { host: string; port: number }): Promise<Connection> {
-    const { clock, clientId } = this;
-    return SocketConnection.open(await openSocket(host, port, clock), { clock, clientId, address: `${host}:${port}` });
+    const { clock, random, clientId } = this;
+    const { tls, sasl } = this.security;
+    const socket = await openSocket(host, port, clock, tls);
+    return SocketConnection.open(socket, { clock, random, clientId, address: `${host}:${port}`, sasl });
   }
 }
 
@@ -51,22 +77,37 @@ export function parseBootstrap(text: string): { host: string; port: number }[] {
   return addresses;
 }
 
-function openSocket(host: string, port: number, clock: Clock): Promise<Socket> {
+function openSocket(host: string, port: number, clock: Clock, tls: TlsOptions | undefined): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = connectSocket({ host, port, noDelay: true, keepAlive: true });
-    const fail = (what: string, cause?: unknown) => {
+    const address = { host, port, noDelay: true, keepAlive: true };
+    const socket =
+      tls === undefined
+        ? connectSocket(address)
+        : // A name for the server to choose its certificate by; an address is none (RFC 6066).
+          connectSecurely({ ...address, ...tls, ...(isIP(host) === 0 ? { servername: host } : {}) });
+    const fail = (error: TailraceError) => {
       timer.cancel();
       socket.destroy();
-      reject(new TailraceError('TLR_UNREACHABLE', `${host}:${port}: ${what}`, { cause, retriable: true }));
+      reject(error);
     };
-    const onError = (error: NodeJS.ErrnoException) =>
-      fail(error.code === 'ECONNREFUSED' ? 'nothing listens there' : error.message, error);
-    const timer = clock.schedule(connectTimeoutMs, () => fail(`no connection within ${connectTimeoutMs} ms`));
+    const unreachable = (what: string, cause?: unknown) =>
+      fail(new TailraceError('TLR_UNREACHABLE', `${host}:${port}: ${what}`, { cause, retriable: true }));
+    const onError = (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ECONNREFUSED') unreachable('nothing listens there', error);
+      else if (tls === undefined || !isCertificateProblem(error)) unreachable(error.message, error);
+      else fail(new TailraceError('TLR_DENIED', `${host}:${port}: TLS: ${error.message}`, { cause: error }));
+    };
+    const timer = clock.schedule(connectTimeoutMs, () => unreachable(`no connection within ${connectTimeoutMs} ms`));
     socket.once('error', onError);
-    socket.once('connect', () => {
+    socket.once(tls === undefined ? 'connect' : 'secureConnect', () => {
       timer.cancel();
       socket.off('error', onError);
       resolve(socket);
     });
   });
+}
+
+/** Whether trying again is of no use: the certificate is not trusted, or names another host. OpenSSL's names and Node's own. */
+function isCertificateProblem({ code = '' }: NodeJS.ErrnoException): boolean {
+  return /CERT|^ERR_TLS|SELF_SIGNED|^UNABLE_TO/.test(code);
 }

@@ -11,6 +11,7 @@ import type { GroupCoordinator } from '../coordinator/group-coordinator.ts';
 import type { TransactionCoordinator } from '../coordinator/transaction-coordinator.ts';
 import type { LogDirectory } from '../log/contract.ts';
 import type { ApiName, RequestOf, ResponseOf } from '../wire/apis.ts';
+import type { Users } from './users.ts';
 import type { WaitingRequests } from './waiting.ts';
 
 /** One line of ApiVersions. */
@@ -36,6 +37,7 @@ export interface BrokerParts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly waiting: WaitingRequests;
+  readonly users: Users;
   /** What ApiVersions says, from the registrations. */
   readonly advertised: readonly AdvertisedApi[];
   /** Finalized features (KIP-584) by name. */

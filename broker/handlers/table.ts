@@ -13,6 +13,7 @@ import { leaveGroup } from './13-leave-group.ts';
 import { syncGroup } from './14-sync-group.ts';
 import { describeGroups } from './15-describe-groups.ts';
 import { listGroups } from './16-list-groups.ts';
+import { saslHandshake } from './17-sasl-handshake.ts';
 import { apiVersions } from './18-api-versions.ts';
 import { createTopics } from './19-create-topics.ts';
 import { deleteTopics } from './20-delete-topics.ts';
@@ -24,6 +25,7 @@ import { addOffsetsToTxn } from './25-add-offsets-to-txn.ts';
 import { endTxn } from './26-end-txn.ts';
 import { txnOffsetCommit } from './28-txn-offset-commit.ts';
 import { describeConfigs } from './32-describe-configs.ts';
+import { saslAuthenticate } from './36-sasl-authenticate.ts';
 import { createPartitions } from './37-create-partitions.ts';
 import { deleteGroups } from './42-delete-groups.ts';
 import { incrementalAlterConfigs } from './44-incremental-alter-configs.ts';
@@ -46,6 +48,7 @@ export const handlers: HandlerTable = {
   SyncGroup: syncGroup,
   DescribeGroups: describeGroups,
   ListGroups: listGroups,
+  SaslHandshake: saslHandshake,
   ApiVersions: apiVersions,
   CreateTopics: createTopics,
   DeleteTopics: deleteTopics,
@@ -57,6 +60,7 @@ export const handlers: HandlerTable = {
   EndTxn: endTxn,
   TxnOffsetCommit: txnOffsetCommit,
   DescribeConfigs: describeConfigs,
+  SaslAuthenticate: saslAuthenticate,
   CreatePartitions: createPartitions,
   DeleteGroups: deleteGroups,
   IncrementalAlterConfigs: incrementalAlterConfigs,

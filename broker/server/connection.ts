@@ -4,16 +4,19 @@
 //   at once, because a Produce has done all that depends on order (its appends) when its handler returns. Idempotent producers keep five
 //   under way.
 // - A client that does not read its answers is not read from either, until its socket has drained; nobody else waits for it.
+// - Where the listener asks for SASL, nothing but versions and the exchange itself is answered before it has ended well (authenticator.ts).
 // - What is not a request of ours (too long, cut short, unknown API or version, HTTP) ends the connection with one line in the log.
 import type { Socket } from 'node:net';
-import type { Timer } from '../../base/clock.ts';
+import { sleep, type Timer } from '../../base/clock.ts';
 import { messageOf, TailraceError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import { unsupportedApiVersions } from '../handlers/18-api-versions.ts';
 import { dispatch, isServed } from '../handlers/dispatch.ts';
 import type { BrokerParts, Endpoint, HandlerTable } from '../handlers/handler.ts';
-import type { ApiName } from '../wire/apis.ts';
+import { type ApiName, apis, type ResponseOf } from '../wire/apis.ts';
+import { ErrorCode } from '../wire/errors.ts';
 import { decodeRequestBody, decodeRequestHeader, encodeResponse, type RequestFrame } from '../wire/frame.ts';
+import type { Authenticator } from './authenticator.ts';
 import { FrameReader } from './frame-reader.ts';
 import type { RequestBudget } from './request-budget.ts';
 
@@ -21,6 +24,9 @@ import type { RequestBudget } from './request-budget.ts';
 const mostUnderWay = 100;
 /** While a connection waits, it goes on reading up to so much: that is how it notices that the client has gone. */
 const readAheadBytes = 1024 * 1024;
+
+/** A client that failed to authenticate hears of it so much later: guessing takes time (Kafka's connection.failed.authentication.delay.ms). */
+const failureDelayMs = 100;
 
 /** What all connections of a listener share. */
 export interface ConnectionHouse {
@@ -42,6 +48,8 @@ export class Connection {
   private readonly logger: Logger;
   private readonly frames: FrameReader;
   private readonly clientHost: string;
+  /** Undefined where the listener asks for no SASL. */
+  private readonly authenticator: Authenticator | undefined;
   private readonly underWay: UnderWay[] = [];
   /** True while a request that is not a Produce is being handled. */
   private isBusy = false;
@@ -54,14 +62,16 @@ export class Connection {
   /** Resolves when the socket is closed. */
   readonly closed: Promise<void>;
 
-  constructor(socket: Socket, house: ConnectionHouse) {
+  /** With an `authenticator` the client has to pass it first. */
+  constructor(socket: Socket, house: ConnectionHouse, authenticator?: Authenticator) {
     const { broker } = house;
     this.socket = socket;
     this.house = house;
+    this.authenticator = authenticator;
     // Kafka's form of an address in DescribeGroups.
     this.clientHost = `/${(socket.remoteAddress ?? 'unknown').replace(/^::ffff:/, '')}`;
     this.logger = broker.logger.child({ client: `${this.clientHost.slice(1)}:${socket.remotePort ?? 0}` });
-    this.frames = new FrameReader(broker.settings.number('socket.request.max.bytes'));
+    this.frames = new FrameReader(this.frameLimitBytes());
     this.lastActiveMs = broker.clock.monotonicMs();
     socket.setNoDelay(true);
     this.closed = new Promise((resolve) => {
@@ -121,6 +131,10 @@ export class Connection {
   }
 
   private start(frame: Buffer): void {
+    if (this.authenticator?.expectsToken === true) {
+      this.serve(this.takeToken(this.authenticator, frame), frame.length);
+      return;
+    }
     const request = decodeRequestHeader(frame);
     const { api, version, correlationId } = request.header;
     if (api === undefined || !request.isReadable || !isServed(this.house.handlers, api, version)) {
@@ -130,24 +144,81 @@ export class Connection {
       return;
     }
     const answer = this.handle(api, request);
-    if (api !== 'Produce') {
-      this.isBusy = true;
-      const free = () => {
-        this.isBusy = false;
-        this.pump();
-      };
-      answer.then(free, free);
-    }
-    this.enqueue(answer, frame.length);
+    if (api === 'Produce') this.enqueue(answer, frame.length);
+    else this.serve(answer, frame.length);
+  }
+
+  /** Nothing behind this request begins before it is done. */
+  private serve(answer: Promise<Buffer[] | undefined>, requestBytes: number): void {
+    this.isBusy = true;
+    const free = () => {
+      this.isBusy = false;
+      this.pump();
+    };
+    answer.then(free, free);
+    this.enqueue(answer, requestBytes);
   }
 
   private async handle(api: ApiName, request: RequestFrame): Promise<Buffer[] | undefined> {
     const { version, correlationId, clientId } = request.header;
     const { broker, handlers, endpoint } = this.house;
+    if (this.authenticator?.isDone === false && api !== 'ApiVersions') {
+      return this.admit(this.authenticator, api, request);
+    }
     const body = decodeRequestBody(api, version, request.reader);
     const sender = { version, clientId, clientHost: this.clientHost, inProcess: false };
     const response = await dispatch(handlers, api, body, { ...sender, broker, endpoint, asker: this });
     return response === undefined ? undefined : encodeResponse(api, version, correlationId, response);
+  }
+
+  /** The requests of a client that is not known yet. */
+  private async admit(authenticator: Authenticator, api: ApiName, request: RequestFrame): Promise<Buffer[]> {
+    const { version, correlationId } = request.header;
+    if (api === 'SaslHandshake' && !authenticator.isUnderWay) {
+      const response = authenticator.handshake(decodeRequestBody(api, version, request.reader), version);
+      if (response.errorCode !== ErrorCode.NONE) await this.turnAway('it asks for a mechanism that is not offered');
+      return encodeResponse(api, version, correlationId, response);
+    }
+    if (api === 'SaslAuthenticate' && authenticator.isUnderWay) {
+      const { authBytes } = decodeRequestBody(api, version, request.reader);
+      return encodeResponse(api, version, correlationId, await this.authenticate(authenticator, authBytes));
+    }
+    throw new TailraceError('TLR_PROTOCOL', `${api} came before the client had authenticated`);
+  }
+
+  private async authenticate(authenticator: Authenticator, message: Buffer): Promise<ResponseOf<'SaslAuthenticate'>> {
+    const step = await authenticator.step(message);
+    if ('token' in step) {
+      if (authenticator.isDone) this.frames.limitBytes = this.frameLimitBytes();
+      return apis.SaslAuthenticate.response.create({ authBytes: step.token });
+    }
+    await this.turnAway(step.refusal);
+    return apis.SaslAuthenticate.response.create({
+      errorCode: ErrorCode.SASL_AUTHENTICATION_FAILED,
+      errorMessage: 'Authentication failed: wrong user or password',
+    });
+  }
+
+  /** A step of an exchange that was begun by SaslHandshake version 0: tokens go to and fro in bare frames, and a failure closes the connection. */
+  private async takeToken(authenticator: Authenticator, message: Buffer): Promise<Buffer[] | undefined> {
+    const { errorCode, authBytes } = await this.authenticate(authenticator, message);
+    if (errorCode !== ErrorCode.NONE) return undefined;
+    const size = Buffer.alloc(4);
+    size.writeInt32BE(authBytes.length);
+    return [size, authBytes];
+  }
+
+  /** The connection ends with the answer that follows. */
+  private async turnAway(reason: string): Promise<void> {
+    this.logger.warn('Authentication failed', { reason });
+    await sleep(this.house.broker.clock, failureDelayMs);
+    this.isDraining = true;
+  }
+
+  private frameLimitBytes(): number {
+    const { settings } = this.house.broker;
+    const isKnown = this.authenticator?.isDone ?? true;
+    return settings.number(isKnown ? 'socket.request.max.bytes' : 'sasl.server.max.receive.size');
   }
 
   private enqueue(answer: Promise<Buffer[] | undefined>, requestBytes: number): void {

@@ -6,12 +6,12 @@ const sizeBytes = 4;
 const httpMethods = new Set(['GET ', 'POST', 'PUT ', 'HEAD', 'DELE', 'OPTI', 'PATC', 'CONN', 'TRAC', 'PRI ']);
 
 export class FrameReader {
-  private readonly limitBytes: number;
+  /** Frames above it are refused. */
+  limitBytes: number;
   private chunks: Buffer[] = [];
   /** Bytes that came and are in no frame yet. */
   bufferedBytes = 0;
 
-  /** Frames above `limitBytes` are refused. */
   constructor(limitBytes: number) {
     this.limitBytes = limitBytes;
   }
@@ -50,7 +50,7 @@ export class FrameReader {
     }
     return new TailraceError(
       'TLR_PROTOCOL',
-      `A request that claims ${length} bytes; socket.request.max.bytes is ${this.limitBytes}`,
+      `A request that claims ${length} bytes; at most ${this.limitBytes} are taken`,
     );
   }
 }

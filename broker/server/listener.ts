@@ -1,8 +1,15 @@
 // One listening address and its connections. Clients are sent to the address that the listener advertises; without one, to the very address they came
 // in by, as a literal: librdkafka may resolve a name to an address that nobody listens on.
+//
+// Limits count every socket from its first moment, so also those that are still shaking hands for TLS.
 import { createServer, type Server, type Socket } from 'node:net';
-import { TailraceError } from '../../base/errors.ts';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
+import { messageOf, TailraceError } from '../../base/errors.ts';
+import type { Random } from '../../base/random.ts';
 import type { Endpoint } from '../handlers/handler.ts';
+import type { SaslMechanism } from '../wire/sasl.ts';
+import { Authenticator } from './authenticator.ts';
+import type { ConnectionLimits } from './connection-limits.ts';
 import { Connection, type ConnectionHouse } from './connection.ts';
 
 export interface ListenAddress {
@@ -12,12 +19,27 @@ export interface ListenAddress {
   /** What Metadata tells the clients of this listener; where it listens unless given. */
   advertisedHost?: string;
   advertisedPort?: number;
+  /** Speaks TLS: PEM texts. With `ca` clients have to show a certificate that it signed. */
+  tls?: { cert: string; key: string; ca?: string | undefined };
+  /** Clients have to authenticate by one of these. */
+  sasl?: readonly SaslMechanism[];
 }
+
+export interface ListenerHouse extends Omit<ConnectionHouse, 'endpoint'> {
+  readonly limits: ConnectionLimits;
+  readonly random: Random;
+}
+
+/** How long a client may take to shake hands. */
+const handshakeTimeoutMs = 30_000;
 
 export class Listener {
   private readonly server: Server;
-  private readonly house: Omit<ConnectionHouse, 'endpoint'>;
-  private readonly connections = new Map<Connection, string>();
+  private readonly tlsServer: TlsServer | undefined;
+  private readonly house: ListenerHouse;
+  private readonly listen: ListenAddress;
+  private readonly sockets = new Set<Socket>();
+  private readonly connections = new Set<Connection>();
   /** Where it listens. */
   readonly address: Endpoint;
   /** Where clients are sent that came in by no socket, or by one whose address is not known. */
@@ -25,19 +47,28 @@ export class Listener {
   /** Whether clients are sent to where they came in. */
   private readonly isMirror: boolean;
 
-  private constructor(server: Server, listen: ListenAddress, house: Omit<ConnectionHouse, 'endpoint'>) {
+  private constructor(server: Server, tlsServer: TlsServer | undefined, listen: ListenAddress, house: ListenerHouse) {
     const bound = server.address();
     const port = typeof bound === 'object' && bound !== null ? bound.port : listen.port;
     this.server = server;
+    this.tlsServer = tlsServer;
+    this.listen = listen;
     this.house = house;
     this.address = { host: listen.host, port };
     this.isMirror = listen.advertisedHost === undefined;
     this.endpoint = { host: listen.advertisedHost ?? reachable(listen.host), port: listen.advertisedPort ?? port };
     server.on('connection', (socket) => this.accept(socket));
+    tlsServer?.on('secureConnection', (socket) => this.serve(socket));
+    tlsServer?.on('tlsClientError', (error, socket) => {
+      const client = `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`;
+      house.broker.logger.warn('Connection closed', { client, reason: `no TLS handshake: ${error.message}` });
+      socket.destroy();
+    });
   }
 
-  /** Throws TLR_UNREACHABLE when the address cannot be listened on. */
-  static open(listen: ListenAddress, house: Omit<ConnectionHouse, 'endpoint'>): Promise<Listener> {
+  /** Throws TLR_UNREACHABLE when the address cannot be listened on, TLR_CONFIG when key and certificate are none or do not fit. */
+  static open(listen: ListenAddress, house: ListenerHouse): Promise<Listener> {
+    const tlsServer = listen.tls && createSecureServer(listen.tls, `${listen.host}:${listen.port}`);
     const server = createServer({ pauseOnConnect: false });
     return new Promise((resolve, reject) => {
       const refuse = (error: Error) =>
@@ -51,19 +82,19 @@ export class Listener {
       server.listen(listen.port, listen.host === 'localhost' ? '127.0.0.1' : listen.host, () => {
         server.off('error', refuse);
         server.on('error', (error) => house.broker.logger.error('Listener failed', { error: error.message }));
-        resolve(new Listener(server, listen, house));
+        resolve(new Listener(server, tlsServer, listen, house));
       });
     });
   }
 
   get connectionCount(): number {
-    return this.connections.size;
+    return this.sockets.size;
   }
 
   /** Takes no more connections and no more requests; what is under way is answered. Resolves when all connections have ended. */
   async drain(): Promise<void> {
     this.server.close();
-    const open = [...this.connections.keys()];
+    const open = [...this.connections];
     for (const connection of open) connection.end();
     await Promise.all(open.map((connection) => connection.closed));
   }
@@ -71,30 +102,47 @@ export class Listener {
   /** Ends everything at once. */
   destroy(): void {
     this.server.close();
-    for (const connection of this.connections.keys()) connection.destroy();
+    for (const socket of this.sockets) socket.destroy();
   }
 
   private accept(socket: Socket): void {
-    const { settings, logger } = this.house.broker;
-    const from = socket.remoteAddress ?? '';
-    const fromHere = [...this.connections.values()].filter((address) => address === from).length;
-    const isFull = this.connections.size >= settings.number('max.connections');
-    if (isFull || fromHere >= settings.number('max.connections.per.ip')) {
-      logger.warn('Connection refused', {
-        client: from,
-        reason: isFull ? 'max.connections' : 'max.connections.per.ip',
-      });
+    const from = (socket.remoteAddress ?? '').replace(/^::ffff:/, '');
+    const refusal = this.house.limits.enter(from);
+    if (refusal !== undefined) {
+      this.house.broker.logger.warn('Connection refused', { client: from, reason: refusal });
       socket.destroy();
       return;
     }
-    const connection = new Connection(socket, { ...this.house, endpoint: this.endpointFor(socket) });
-    this.connections.set(connection, from);
+    this.sockets.add(socket);
+    socket.once('close', () => {
+      this.sockets.delete(socket);
+      this.house.limits.leave(from);
+    });
+    if (this.tlsServer === undefined) this.serve(socket);
+    else this.tlsServer.emit('connection', socket);
+  }
+
+  private serve(socket: Socket): void {
+    const { broker, random } = this.house;
+    const { sasl = [] } = this.listen;
+    const authenticator = sasl.length === 0 ? undefined : new Authenticator(sasl, broker.users, random);
+    const connection = new Connection(socket, { ...this.house, endpoint: this.endpointFor(socket) }, authenticator);
+    this.connections.add(connection);
     void connection.closed.then(() => this.connections.delete(connection));
   }
 
   private endpointFor(socket: Socket): Endpoint {
     if (!this.isMirror || socket.localAddress === undefined) return this.endpoint;
     return { host: socket.localAddress.replace(/^::ffff:/, ''), port: this.endpoint.port };
+  }
+}
+
+function createSecureServer({ cert, key, ca }: NonNullable<ListenAddress['tls']>, where: string): TlsServer {
+  const client = ca === undefined ? {} : { ca, requestCert: true, rejectUnauthorized: true };
+  try {
+    return createTlsServer({ cert, key, ...client, handshakeTimeout: handshakeTimeoutMs });
+  } catch (error) {
+    throw new TailraceError('TLR_CONFIG', `TLS of the listener ${where}: ${messageOf(error)}`, { cause: error });
   }
 }
 

@@ -1,9 +1,11 @@
 // `tailrace check FILE…`: is the configuration right, and what does each edge guarantee.
 import type { Command } from 'commander';
 import { messageOf } from '../../base/errors.ts';
+import { nodeFiles } from '../../base/node-files.ts';
 import { describeSources } from '../../pipelines/topic-pattern.ts';
 import type { Plan } from '../../pipelines/plan.ts';
 import { type Finding, judgeCluster, lookAtCluster } from '../cluster-check.ts';
+import { accessOf } from '../broker-security.ts';
 import { withClientOf } from '../connection.ts';
 import { loadOrReport } from '../load.ts';
 import { ExitCode, paint, print, printJson } from '../output.ts';
@@ -33,7 +35,9 @@ function edgesOf(plan: Plan) {
 async function lookAtBrokers(plan: Plan): Promise<Finding[]> {
   if (plan.broker.kind !== 'external') return [];
   try {
-    return judgeCluster(await withClientOf(plan.broker.bootstrap, (client) => lookAtCluster(client, plan)));
+    return judgeCluster(
+      await withClientOf(await accessOf(plan.broker, nodeFiles), (client) => lookAtCluster(client, plan)),
+    );
   } catch (error) {
     return [{ severity: 'error', message: `the brokers cannot be reached: ${messageOf(error)}` }];
   }

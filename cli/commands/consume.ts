@@ -130,7 +130,11 @@ export function addConsume(program: Command, defaultBroker: string): void {
   program
     .command('consume <topic>')
     .description('read a topic to standard output, a line a record')
-    .option('--broker <addresses>', 'HOST:PORT[,HOST:PORT…] of any Kafka broker', defaultBroker)
+    .option(
+      '--broker <addresses>',
+      'HOST:PORT[,HOST:PORT…] of any Kafka broker, or @FILE with the properties of a Kafka client',
+      defaultBroker,
+    )
     .option('--from <position>', 'earliest | latest | OFFSET | TIME | -2h', 'earliest')
     .option('--until <end>', 'now: stop at what is there (the default without --follow and --group)')
     .option('--group <group>', 'as a member of this consumer group, committing what was written')

@@ -226,7 +226,11 @@ export function addDlq(program: Command, defaultBroker: string): void {
     dlq
       .command(name)
       .description(description)
-      .option('--broker <addresses>', 'HOST:PORT[,HOST:PORT…] of any Kafka broker', defaultBroker)
+      .option(
+        '--broker <addresses>',
+        'HOST:PORT[,HOST:PORT…] of any Kafka broker, or @FILE with the properties of a Kafka client',
+        defaultBroker,
+      )
       .option('--json', 'one JSON object a line');
   verb('list [pipeline]', 'what was refused, by edge, step or sink and reason, with a sample').action(list);
   withChoice(verb('show <pipeline>', 'the records themselves, with reason and origin'))

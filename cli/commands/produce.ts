@@ -64,7 +64,11 @@ export function addProduce(program: Command, defaultBroker: string): void {
   program
     .command('produce <topic>')
     .description('write standard input to a topic, a record a line')
-    .option('--broker <addresses>', 'HOST:PORT[,HOST:PORT…] of any Kafka broker', defaultBroker)
+    .option(
+      '--broker <addresses>',
+      'HOST:PORT[,HOST:PORT…] of any Kafka broker, or @FILE with the properties of a Kafka client',
+      defaultBroker,
+    )
     .option('--key <key>', 'key of all records: they keep their order')
     .option('--json', 'the count as JSON')
     .addHelpText('after', '\nExample:\n  echo hello | tailrace produce greetings')

@@ -161,7 +161,11 @@ export function addReplay(program: Command, defaultBroker: string): void {
     .option('--steps <pipeline>', 'run the steps of this pipeline of the file of -c')
     .option('--rate <size>', 'at most so much a second, e.g. 20MB/s')
     .option('-c, --config <file>', 'configuration file')
-    .option('--broker <addresses>', 'HOST:PORT[,HOST:PORT…] of any Kafka broker', defaultBroker)
+    .option(
+      '--broker <addresses>',
+      'HOST:PORT[,HOST:PORT…] of any Kafka broker, or @FILE with the properties of a Kafka client',
+      defaultBroker,
+    )
     .option('--dry-run', 'count only')
     .option('--again', 'once more, although it is done')
     .option('--json', 'the ledger as one JSON object on the last line')

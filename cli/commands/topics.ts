@@ -115,7 +115,11 @@ export function addTopics(program: Command, defaultBroker: string): void {
     topics
       .command(name)
       .description(description)
-      .option('--broker <addresses>', 'HOST:PORT[,HOST:PORT…] of any Kafka broker', defaultBroker)
+      .option(
+        '--broker <addresses>',
+        'HOST:PORT[,HOST:PORT…] of any Kafka broker, or @FILE with the properties of a Kafka client',
+        defaultBroker,
+      )
       .option('--json', 'one JSON object a line');
   verb('list', 'names, partitions, offsets')
     .option('--internal', 'internal topics too')

@@ -2,6 +2,7 @@
 // (document-id.ts). bulk.ts writes the requests, sender.ts brings each record to its outcome, cluster.ts finds a node that answers.
 import { z } from 'zod';
 import { messageOf } from '../../base/errors.ts';
+import { readPem } from '../../base/pem.ts';
 import { defineSink, durationSetting, sizeSetting } from '../definition.ts';
 import type { DeliveryBatch, Outcome, SendingSink, SinkContext } from '../sink.ts';
 import { BulkWriter, ecsFieldPaths } from './bulk.ts';
@@ -164,12 +165,6 @@ function authorizationOf(auth: ElasticsearchSettings['auth']): string | undefine
   return `Basic ${Buffer.from(`${auth.basic.user}:${auth.basic.password}`).toString('base64')}`;
 }
 
-/** The PEM text itself, or what is in the file. */
-async function readCertificates(ca: string | undefined, context: SinkContext): Promise<string | undefined> {
-  if (ca === undefined || ca.includes('-----BEGIN')) return ca;
-  return (await context.files.readFile(ca)).toString('utf8');
-}
-
 export const elasticsearchSink = defineSink({
   type: 'elasticsearch',
   summary: 'documents in Elasticsearch or OpenSearch',
@@ -182,7 +177,8 @@ export const elasticsearchSink = defineSink({
   },
   fromUrl: settingsOfUrl,
   open: async (options, context) => {
-    const sink = new ElasticsearchSink(options, context, await readCertificates(options.tls?.ca, context));
+    const ca = await readPem(context.files, options.tls?.ca, 'tls.ca');
+    const sink = new ElasticsearchSink(options, context, ca);
     try {
       await sink.start();
       return sink;

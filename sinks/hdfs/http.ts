@@ -13,7 +13,7 @@ export interface HttpOptions {
   /** A server that neither takes nor gives anything for this long is given up; so is one that moves less than `leastBytes` in that time. */
   silenceMs: number;
   /** Certificates (PEM) that sign the servers; those of the system when undefined. */
-  ca: Buffer | undefined;
+  ca: string | undefined;
 }
 
 export interface HttpRequest {

@@ -5,6 +5,7 @@ import { homedir, userInfo } from 'node:os';
 import { join, posix } from 'node:path';
 import { z } from 'zod';
 import { TailraceError } from '../../base/errors.ts';
+import { readPem } from '../../base/pem.ts';
 import { defineSink, durationSetting, sizeSetting } from '../definition.ts';
 import { type Compression, compressionOf } from '../rolled/compression.ts';
 import { PathTemplate, TopicCheck } from '../rolled/path-template.ts';
@@ -54,7 +55,7 @@ const settings = z.strictObject({
     .optional()
     .describe('Basic authentication, for a gateway'),
   delegation_token: z.string().optional().describe('A delegation token, for clusters with Kerberos'),
-  ca: z.string().optional().describe('File with the certificates that sign the servers (PEM)'),
+  ca: z.string().optional().describe('Certificates that are trusted: a PEM file, or the PEM text itself'),
   roll: rollSetting(),
   compression: compressionSetting(),
   replication: z.int().positive().optional().describe("Copies of each block; the cluster's default unless set"),
@@ -71,7 +72,7 @@ const defaultLimits: RollLimits = { sizeBytes: 512e6, ageMs: 60 * 60_000, idleMs
 const connectLimitMs = 5000;
 
 async function createHttp(options: HdfsSettings, { files, clock }: SinkContext): Promise<HttpCaller> {
-  const ca = options.ca === undefined ? undefined : await files.readFile(options.ca);
+  const ca = await readPem(files, options.ca, 'ca');
   const connectTimeoutMs = Math.min(connectLimitMs, options.timeout);
   return new HttpCaller({ clock, connectTimeoutMs, silenceMs: options.timeout, ca });
 }

@@ -96,6 +96,56 @@ topics:
     expect((await planOf('broker: { listen: [] }')).broker).toMatchObject({ listen: [] });
   });
 
+  it('listens elsewhere when it asks who comes, and says where clients are sent', async () => {
+    const { broker } = await planOf(`
+broker:
+  listen:
+    - 127.0.0.1:9092
+    - { address: "0.0.0.0:9093", advertise: "logs.example:9093", tls: { cert: c.pem, key: k.pem }, sasl: [ plain, scram-sha-512 ] }
+    - { address: "10.0.0.1:9094", tls: { cert: c.pem, key: k.pem, ca: ca.pem } }
+    - { address: "10.0.0.1:9095", sasl: [ scram-sha-256 ] }
+  users: { shipper: "\${env:PASSWORD:-secret}" }
+`);
+    const none = { advertised: undefined, tls: undefined, sasl: [] };
+    const tls = { cert: 'c.pem', key: 'k.pem' };
+    expect(broker).toEqual({
+      kind: 'embedded',
+      listen: [
+        { host: '127.0.0.1', port: 9092, ...none },
+        {
+          ...{ host: '0.0.0.0', port: 9093, advertised: { host: 'logs.example', port: 9093 } },
+          ...{ tls, sasl: ['PLAIN', 'SCRAM-SHA-512'] },
+        },
+        { host: '10.0.0.1', port: 9094, ...none, tls: { ...tls, ca: 'ca.pem' } },
+        { host: '10.0.0.1', port: 9095, ...none, sasl: ['SCRAM-SHA-256'] },
+      ],
+      users: { shipper: 'secret' },
+      settings: {},
+    });
+  });
+
+  it('says how a broker elsewhere is reached', async () => {
+    const { broker } = await planOf(`
+broker:
+  url: kafka://k1:9093,k2
+  tls: { ca: ca.pem }
+  sasl: { user: shipper, password: secret }
+`);
+    expect(broker).toEqual({
+      kind: 'external',
+      bootstrap: [
+        { host: 'k1', port: 9093 },
+        { host: 'k2', port: 9092 },
+      ],
+      tls: { ca: 'ca.pem' },
+      sasl: { mechanism: 'SCRAM-SHA-512', user: 'shipper', password: 'secret' },
+    });
+    expect((await planOf('broker: { url: "kafka://k1", tls: true }')).broker).toMatchObject({
+      tls: {},
+      sasl: undefined,
+    });
+  });
+
   it('makes jobs of pipelines with an end, and borrows steps', async () => {
     const { pipelines } = await planOf(`
 topics: { t: {} }

@@ -135,7 +135,7 @@ const plans = fc.record({ topics, agents, pipelines }).map((parts): Plan => {
       sinks: [],
       tests: [],
     },
-    ...{ broker: { kind: 'embedded', listen: [], settings: {} }, warnings: [] },
+    ...{ broker: { kind: 'embedded', listen: [], users: {}, settings: {} }, warnings: [] },
     ...parts,
   };
 });

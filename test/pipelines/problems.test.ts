@@ -69,13 +69,38 @@ describe('problems', () => {
     ['broker: kafka//x', '1:9: error: a broker elsewhere is written kafka://host:port,host:port'],
     [
       'broker: { listen: 9092 }',
-      '1:19: error: broker.listen: must be an address such as 127.0.0.1:9092, or a list of them',
+      '1:19: error: broker.listen: must be an address such as 127.0.0.1:9092, a map with one, or a list of these',
     ],
     ['broker: { listen: localhost }', '1:19: error: an address is written host:port, as 127.0.0.1:9092'],
     [
       'broker: { listen: ["127.0.0.1:1", "[::]:2"] }',
-      '1:35: error: everybody who reaches :: could read and write: listen on 127.0.0.1, or say insecure: true beside it',
+      '1:35: error: everybody who reaches :: could read and write: listen on 127.0.0.1, set sasl, or say insecure: true beside it',
     ],
+    [
+      'broker: { listen: { address: "10.0.0.1:9092", sasl: [plain] }, users: { a: b } }',
+      '1:53: error: passwords would cross the network as they are: set tls, leave plain out, or say insecure: true',
+    ],
+    [
+      'broker: { listen: { address: "127.0.0.1:9092", sasl: [plain] } }',
+      '1:54: error: nobody could come in: name users and their passwords under broker: users',
+    ],
+    [
+      'broker: { listen: { address: "127.0.0.1:9092", advertise: logs } }',
+      '1:59: error: an address is written host:port, as 127.0.0.1:9092',
+    ],
+    [
+      'broker: { listen: { address: "127.0.0.1:9092", sasl: [scram] } }',
+      '1:55: error: broker.listen.sasl[0]: must be plain, scram-sha-256 or scram-sha-512',
+    ],
+    [
+      'broker: { tls: true }',
+      '1:16: error: tls beside url is for a broker elsewhere; a listener has its own, under listen',
+    ],
+    [
+      'broker: { url: "kafka://x", settings: { num.partitions: 1 } }',
+      '1:39: error: settings is for the broker of this process: leave out url or settings',
+    ],
+    ['broker: { url: "x:9092" }', '1:16: error: a broker elsewhere is written kafka://host:port,host:port'],
     // Agents and sinks.
     ['agents: { a: { paths: [x] } }', '1:11: error: "type" is missing in agents.a'],
     [

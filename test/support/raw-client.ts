@@ -11,6 +11,7 @@ export class RawClient {
   private nextCorrelationId = 1;
   private readonly waiting: { correlationId: number; take: (frame: Buffer) => void; fail: (error: Error) => void }[] =
     [];
+  private waitingForToken: { take: (token: Buffer) => void; fail: (error: Error) => void } | undefined;
   /** Correlation ids of the answers, in the order they came. */
   readonly answered: number[] = [];
 
@@ -18,6 +19,7 @@ export class RawClient {
     this.socket = socket;
     this.closed = new Promise((resolve) => {
       socket.once('close', () => {
+        this.waitingForToken?.fail(new Error('connection closed'));
         for (const { fail } of this.waiting.splice(0)) fail(new Error('connection closed'));
         resolve();
       });
@@ -49,6 +51,14 @@ export class RawClient {
     return answer;
   }
 
+  /** A bare token, as SASL has them after SaslHandshake version 0, and the token that answers it. */
+  token(token: Buffer): Promise<Buffer> {
+    const size = Buffer.alloc(4);
+    size.writeInt32BE(token.length);
+    this.socket.write(Buffer.concat([size, token]));
+    return new Promise((take, fail) => (this.waitingForToken = { take, fail }));
+  }
+
   close(): void {
     this.socket.destroy();
   }
@@ -59,6 +69,11 @@ export class RawClient {
       const end = 4 + this.received.readInt32BE(0);
       const frame = this.received.subarray(4, end);
       this.received = this.received.subarray(end);
+      if (this.waitingForToken !== undefined) {
+        this.waitingForToken.take(frame);
+        this.waitingForToken = undefined;
+        continue;
+      }
       const correlationId = correlationIdOf(frame);
       this.answered.push(correlationId);
       const index = this.waiting.findIndex((entry) => entry.correlationId === correlationId);

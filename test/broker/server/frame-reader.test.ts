@@ -35,7 +35,7 @@ test('any cutting of the stream gives the same frames', () => {
 test('a size above the limit is refused by its four bytes alone', () => {
   const reader = new FrameReader(100);
   reader.push(Buffer.from([0, 0, 0, 101]));
-  expect(() => reader.next()).toThrow('claims 101 bytes; socket.request.max.bytes is 100');
+  expect(() => reader.next()).toThrow('claims 101 bytes; at most 100 are taken');
 });
 
 test('a negative size is refused', () => {
