@@ -6,31 +6,47 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as wait } from 'node:timers/promises';
 
+export interface WriterOptions {
+  /** The number of the first line, and how much it grows from line to line: for several writers whose numbers are counted together. */
+  first?: number;
+  step?: number;
+  /** Ends by itself after so many lines. */
+  count?: number;
+  /** Between bursts of 200 lines. */
+  pauseMs?: number;
+}
+
 /** Writes numbered lines in small bursts, sometimes half a line, and rotates by rename; stops when told to. */
 export class RotatingWriter {
+  /** Lines so far. */
   written = 0;
   rotations = 0;
   private readonly path: string;
   private file: number;
+  private readonly options: WriterOptions;
   private isStopping = false;
   private readonly loop: Promise<void>;
 
-  constructor(path: string) {
+  constructor(path: string, options: WriterOptions = {}) {
     this.path = path;
+    this.options = options;
     this.file = openSync(path, 'a');
     this.loop = this.write();
   }
 
   private async write(): Promise<void> {
-    while (!this.isStopping) {
+    const { first = 0, step = 1, count = Infinity, pauseMs = 2 } = this.options;
+    while (!this.isStopping && this.written < count) {
       let text = '';
-      for (let line = 0; line < 200; line++)
-        text += `line ${String(this.written++).padStart(9, '0')} ${'x'.repeat(this.written % 90)}\n`;
+      for (let line = 0; line < 200 && this.written < count; line++) {
+        const number = first + step * this.written++;
+        text += `line ${String(number).padStart(9, '0')} ${'x'.repeat(this.written % 90)}\n`;
+      }
       const cut = Math.floor(text.length / 3);
       writeSync(this.file, text.slice(0, cut));
       writeSync(this.file, text.slice(cut));
       if (this.written % 20_000 === 0) this.rotate();
-      await wait(2);
+      await wait(pauseMs);
     }
     closeSync(this.file);
   }
@@ -44,6 +60,11 @@ export class RotatingWriter {
   async stop(): Promise<void> {
     this.isStopping = true;
     await this.loop;
+  }
+
+  /** Resolves when all lines of `count` are written. */
+  finished(): Promise<void> {
+    return this.loop;
   }
 }
 

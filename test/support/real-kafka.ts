@@ -1,8 +1,8 @@
-// A real Apache Kafka broker (one node, KRaft) on loopback in a temporary folder, for conformance tests. Its jars come from Maven once and are kept in
+// A real Apache Kafka (one node or several, KRaft) on loopback in a temporary folder, for conformance tests. Its jars come from Maven once and are kept in
 // the user's cache folder; where a JDK (17 or newer) or Maven is missing, tests are skipped by name.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { canRunJava, mavenJars } from './maven-jars.ts';
@@ -16,6 +16,30 @@ export interface RealKafka {
   readonly port: number;
   /** Jars of Kafka and its tools, for `java -cp`. */
   readonly classPath: string;
+  /** Folders of partitions are in here. */
+  readonly logDirectory: string;
+  stop(): Promise<void>;
+}
+
+/** One broker (and controller) of a cluster. */
+export interface RealKafkaNode {
+  readonly id: number;
+  readonly port: number;
+  readonly logDirectory: string;
+  /** kill -9. */
+  kill(): Promise<void>;
+  /** SIGTERM, and waits: everything is on disk, and marked as cleanly shut down. */
+  shutDown(): Promise<void>;
+  /** After kill() or shutDown(); resolves when it serves. */
+  start(): Promise<void>;
+}
+
+export interface RealCluster {
+  /** For --broker and kafka://. */
+  readonly bootstrap: string;
+  readonly classPath: string;
+  readonly nodes: readonly RealKafkaNode[];
+  /** Ends all nodes and removes everything but the jars. */
   stop(): Promise<void>;
 }
 
@@ -33,55 +57,95 @@ export interface RealKafkaOptions {
 
 /** Starts one; stop() removes everything but the jars. */
 export async function startRealKafka(options: RealKafkaOptions = {}): Promise<RealKafka> {
-  const classPath = join(await mavenJars('kafka', pom), '*');
-  const directory = await mkdtemp(join(tmpdir(), 'tailrace-real-kafka-'));
-  const port = await freePort();
-  const properties = join(directory, 'server.properties');
-  const logging = join(directory, 'log4j2.properties');
-  await writeFile(properties, await serverProperties(directory, port, options.settings ?? {}));
-  await writeFile(logging, loggingProperties);
-  const java = [
-    '-Xmx384m',
-    '-XX:+UseSerialGC',
-    '-Xshare:auto',
-    `-Dlog4j2.configurationFile=${logging}`,
-    '-cp',
-    classPath,
-  ];
-  const clusterId = randomBytes(16).toString('base64url').slice(0, 22);
-  const format = await run('java', [
-    ...java,
-    'kafka.tools.StorageTool',
-    'format',
-    '-t',
-    clusterId,
-    '-c',
-    properties,
-    ...(options.features ?? []).flatMap((feature) => ['--feature', feature]),
-  ]);
-  if (format.code !== 0) throw new Error(`Kafka's storage was not formatted: ${format.stderr}${format.stdout}`);
-  const server = spawn('java', [...java, 'kafka.Kafka', properties], { stdio: ['ignore', 'pipe', 'inherit'] });
-  await untilStarted(server);
-  return {
-    port,
-    classPath,
-    async stop() {
-      await ended(server);
-      await rm(directory, { recursive: true, force: true });
-    },
-  };
+  const cluster = await startRealCluster(1, options);
+  const [{ port, logDirectory }] = cluster.nodes as [RealKafkaNode];
+  return { port, logDirectory, classPath: cluster.classPath, stop: () => cluster.stop() };
 }
 
-async function serverProperties(
+/** Starts a cluster whose nodes are brokers and controllers at once; with three of them, one can be killed at a time. */
+export async function startRealCluster(count: number, options: RealKafkaOptions = {}): Promise<RealCluster> {
+  const classPath = join(await mavenJars('kafka', pom), '*');
+  const directory = await mkdtemp(join(tmpdir(), 'tailrace-real-kafka-'));
+  const logging = join(directory, 'log4j2.properties');
+  await writeFile(logging, loggingProperties);
+  const places = [];
+  for (let id = 1; id <= count; id++) places.push({ id, port: await freePort(), controllerPort: await freePort() });
+  const voters = places.map(({ id, controllerPort }) => `${id}@127.0.0.1:${controllerPort}`).join(',');
+  const java = ['-Xmx384m', '-XX:+UseSerialGC', '-Xshare:auto', `-Dlog4j2.configurationFile=${logging}`];
+  const clusterId = randomBytes(16).toString('base64url').slice(0, 22);
+  const nodes = await Promise.all(
+    places.map(async (place) => {
+      const own = join(directory, `node${place.id}`);
+      await mkdir(own);
+      const properties = join(own, 'server.properties');
+      await writeFile(properties, serverProperties(own, { ...place, voters, count }, options.settings ?? {}));
+      const features = (options.features ?? []).flatMap((feature) => ['--feature', feature]);
+      const format = ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties, ...features];
+      const formatted = await run('java', [...java, '-cp', classPath, ...format]);
+      if (formatted.code !== 0)
+        throw new Error(`Kafka's storage was not formatted: ${formatted.stderr}${formatted.stdout}`);
+      return new Node(place, join(own, 'data'), [...java, '-cp', classPath, 'kafka.Kafka', properties]);
+    }),
+  );
+  const bootstrap = nodes.map(({ port }) => `127.0.0.1:${port}`).join(',');
+  const stop = async () => {
+    await Promise.all(nodes.map((node) => node.shutDown()));
+    await rm(directory, { recursive: true, force: true });
+  };
+  try {
+    await Promise.all(nodes.map((node) => node.start()));
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { bootstrap, classPath, nodes, stop };
+}
+
+class Node implements RealKafkaNode {
+  readonly id: number;
+  readonly port: number;
+  readonly logDirectory: string;
+  private readonly command: readonly string[];
+  private server: ChildProcess | undefined;
+
+  constructor({ id, port }: { id: number; port: number }, logDirectory: string, command: readonly string[]) {
+    this.id = id;
+    this.port = port;
+    this.logDirectory = logDirectory;
+    this.command = command;
+  }
+
+  async start(): Promise<void> {
+    this.server = spawn('java', this.command, { stdio: ['ignore', 'pipe', 'inherit'] });
+    await untilStarted(this.server);
+  }
+
+  kill(): Promise<void> {
+    return this.end('SIGKILL');
+  }
+
+  shutDown(): Promise<void> {
+    return this.end('SIGTERM');
+  }
+
+  private async end(signal: NodeJS.Signals): Promise<void> {
+    const { server } = this;
+    this.server = undefined;
+    if (server !== undefined) await ended(server, signal);
+  }
+}
+
+function serverProperties(
   directory: string,
-  port: number,
+  place: { id: number; port: number; controllerPort: number; voters: string; count: number },
   settings: Readonly<Record<string, string>>,
-): Promise<string> {
-  const controllerPort = await freePort();
+): string {
+  const { id, port, controllerPort, voters, count } = place;
+  const replicas = String(Math.min(3, count));
   const own: Record<string, string> = {
     'process.roles': 'broker,controller',
-    'node.id': '1',
-    'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
+    'node.id': String(id),
+    'controller.quorum.voters': voters,
     listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
     'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
     'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
@@ -89,10 +153,10 @@ async function serverProperties(
     'inter.broker.listener.name': 'PLAINTEXT',
     'log.dirs': join(directory, 'data'),
     'offsets.topic.num.partitions': '3',
-    'offsets.topic.replication.factor': '1',
+    'offsets.topic.replication.factor': replicas,
     'transaction.state.log.num.partitions': '3',
-    'transaction.state.log.replication.factor': '1',
-    'transaction.state.log.min.isr': '1',
+    'transaction.state.log.replication.factor': replicas,
+    'transaction.state.log.min.isr': count >= 3 ? '2' : '1',
     'group.initial.rebalance.delay.ms': '0',
     'log.cleaner.dedupe.buffer.size': '16777216',
     ...settings,
@@ -131,7 +195,7 @@ function untilStarted(server: ChildProcess): Promise<void> {
   });
 }
 
-function ended(server: ChildProcess): Promise<void> {
+function ended(server: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   return new Promise((resolve) => {
     if (server.exitCode !== null || server.signalCode !== null) {
       resolve();
@@ -142,6 +206,6 @@ function ended(server: ChildProcess): Promise<void> {
       clearTimeout(timer);
       resolve();
     });
-    server.kill('SIGTERM');
+    server.kill(signal);
   });
 }
