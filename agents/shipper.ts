@@ -10,7 +10,7 @@ import type {
   ProducerOptions,
   ProducerTransaction,
 } from '../broker/client/contract.ts';
-import { BatchBuilder } from '../broker/wire/batch-builder.ts';
+import { BatchBuilder, type LineRun } from '../broker/wire/batch-builder.ts';
 
 /** What a batch has beside the lines at most: its header, and for each record lengths, deltas and the headers. */
 export const recordOverheadBytes = 160;
@@ -80,16 +80,39 @@ export class Shipper {
       this.openBytes -= builder.sizeBytes;
       builder = undefined;
     }
-    if (builder === undefined) {
-      builder = this.spare.pop() ?? new BatchBuilder();
-      this.open.set(partition, builder);
-      this.openBytes += builder.sizeBytes;
-    }
+    builder ??= this.begin(partition);
     const before = builder.sizeBytes;
     builder.appendLine(timestampMs, source, start, end, headers);
     this.openBytes += builder.sizeBytes - before;
     this.lineBytes += end - start + 1;
     this.lines++;
+  }
+
+  /**
+   * Adds lines of `source[start, end)`, which ends each with a newline, as long as they are plain and the batch has room; what it leaves is for append.
+   * Returns where it stopped and how many they were.
+   */
+  appendLines(
+    partition: number,
+    source: Buffer,
+    start: number,
+    end: number,
+    run: LineRun,
+  ): { end: number; count: number } {
+    const builder = this.open.get(partition) ?? this.begin(partition);
+    const before = builder.sizeBytes;
+    const taken = builder.appendLines(source, start, end, run, this.options.batchBytes);
+    this.openBytes += builder.sizeBytes - before;
+    this.lineBytes += taken.end - start;
+    this.lines += taken.count;
+    return taken;
+  }
+
+  private begin(partition: number): BatchBuilder {
+    const builder = this.spare.pop() ?? new BatchBuilder();
+    this.open.set(partition, builder);
+    this.openBytes += builder.sizeBytes;
+    return builder;
   }
 
   /**

@@ -29,6 +29,11 @@ export class LineHeaders {
     fileId.copy(this.scratch, valueAt);
   }
 
+  /** What the headers of all lines of the file begin with: those of `at` up to the position. */
+  get prefix(): Buffer {
+    return this.scratch;
+  }
+
   /** Headers of the line at `position`; good until the next call. */
   at(position: number): Buffer {
     const { scratch } = this;

@@ -27,6 +27,18 @@ export type TakeLine = (
   mark: LongLineMark | undefined,
 ) => void;
 
+/**
+ * Takes lines of `source[start, end)` in one go, as `take` would without a mark, for as long as they are plain and not longer than `longestBytes`; it may stop
+ * at any of them. Returns where it stopped (behind a newline, or at `start`) and how many it took.
+ */
+export type TakeRun = (
+  source: Buffer,
+  start: number,
+  end: number,
+  position: number,
+  longestBytes: number,
+) => { end: number; count: number };
+
 export interface FramingLimits {
   maxLineBytes: number;
   longLine: LongLinePolicy;
@@ -35,6 +47,8 @@ export interface FramingLimits {
 }
 
 const newline = 0x0a;
+/** After a run that brought fewer lines than this, so many go one by one: a run has its price. */
+const worthwhileLines = 32;
 
 /** Frames chunk after chunk; after each call the fields say what it did. One framer may serve many files, one after the other. */
 export class LineFramer {
@@ -50,12 +64,14 @@ export class LineFramer {
   /** What one record takes of an overlong line. */
   private readonly pieceBytes: number;
   private readonly take: TakeLine;
+  private readonly takeRun: TakeRun | undefined;
 
-  constructor(limits: FramingLimits, take: TakeLine) {
+  constructor(limits: FramingLimits, take: TakeLine, takeRun?: TakeRun) {
     this.limits = limits;
     this.pieceBytes =
       limits.longLine === 'keep' ? Math.max(limits.pieceBytes, limits.maxLineBytes) : limits.maxLineBytes;
     this.take = take;
+    this.takeRun = takeRun;
   }
 
   /** A chunk must hold more than this, or a long line would never get on. */
@@ -69,7 +85,7 @@ export class LineFramer {
    */
   frame(source: Buffer, start: number, end: number, position: number, part: number, final: boolean): void {
     const { maxLineBytes } = this.limits;
-    const { take } = this;
+    const { take, takeRun } = this;
     const shift = position - start;
     // Searching must stop at `end`: what lies behind it is of another read.
     const chunk = end === source.length ? source : source.subarray(0, end);
@@ -78,7 +94,16 @@ export class LineFramer {
     this.longLines = 0;
     let from = start;
     let records = 0;
+    let singles = 0;
     for (;;) {
+      if (takeRun !== undefined && singles === 0 && this.part === 0) {
+        const run = takeRun(source, from, end, shift + from, maxLineBytes);
+        from = run.end;
+        records += run.count;
+        if (run.count >= worthwhileLines) continue;
+        singles = worthwhileLines;
+      }
+      if (singles > 0) singles--;
       const at = chunk.indexOf(newline, from);
       if (at < 0) break;
       if (at - from <= maxLineBytes && this.part === 0) {

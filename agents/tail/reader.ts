@@ -1,19 +1,13 @@
-// Reads followed files, chunk by chunk, straight from the read buffer into the shipper. Every read begins with the anchor: the bytes just
-// before the position are read once more and compared, so that a file that was truncated and written anew is never taken for the old one,
-// however fast it grew.
+// Takes followed files chunk by chunk, straight from the read buffer into the shipper.
 import type { Clock } from '../../base/clock.ts';
 import { TailraceError } from '../../base/errors.ts';
 import type { Files, OpenFile } from '../../base/files.ts';
 import type { Shipper } from '../shipper.ts';
-import { anchorLimitBytes } from './identity.ts';
+import { type Chunk, ChunkReader } from './chunks.ts';
 import { LineHeaders } from './line-headers.ts';
-import { type FramingLimits, LineFramer, type TakeLine } from './lines.ts';
+import { type FramingLimits, LineFramer, type TakeLine, type TakeRun } from './lines.ts';
 import { EventFramer, type Extent, type MultilineRule } from './multiline.ts';
 import type { TailedFile } from './tailed-file.ts';
-
-const leastBufferBytes = 1024 * 1024;
-/** So much is read and framed at once: the commit that is under way waits for each of these turns of the loop. */
-const sliceBytes = 512 * 1024;
 
 /** Files that begin so are gzip streams: no lines to be read. */
 export function isCompressed(bytes: Buffer): boolean {
@@ -29,7 +23,7 @@ export type ReadOutcome = 'more' | 'end' | 'replaced' | 'compressed' | 'failed';
 export class Reader {
   private readonly files: Files;
   private readonly clock: Clock;
-  private readonly buffer: Buffer;
+  private readonly chunks: ChunkReader;
   private readonly headers = new LineHeaders();
   private readonly lines: LineFramer;
   /** With `multiline`. */
@@ -50,10 +44,15 @@ export class Reader {
       const encoded = mark === undefined ? headers.at(position) : headers.marked(this.fileId, position, mark);
       shipper.append(this.partition, this.timestampMs, source, start, end, encoded);
     };
-    this.lines = new LineFramer(limits, take);
+    const takeRun: TakeRun = (source, start, end, position, longestBytes) => {
+      const { timestampMs } = this;
+      const run = { timestampMs, longestBytes, reference: headers.prefix, position };
+      return shipper.appendLines(this.partition, source, start, end, run);
+    };
+    this.lines = new LineFramer(limits, take, takeRun);
     this.events = multiline === undefined ? undefined : new EventFramer(limits, multiline, take);
     const { neededBytes } = this.events ?? this.lines;
-    this.buffer = Buffer.allocUnsafeSlow(Math.max(leastBufferBytes, neededBytes) + anchorLimitBytes);
+    this.chunks = new ChunkReader(neededBytes);
   }
 
   /** The file's handle, opened when it is not. Throws what the system says. */
@@ -69,29 +68,20 @@ export class Reader {
     return handle;
   }
 
-  /** Takes the next chunk of `file`. */
-  async read(file: TailedFile): Promise<ReadOutcome> {
-    let count: number;
-    const back = file.imprint.anchor.length;
-    const room = file.endPosition === undefined ? Infinity : file.endPosition - file.position;
-    const slice = file.outgrewSlice ? Infinity : sliceBytes;
-    const wanted = Math.min(this.buffer.length, back + Math.min(room, slice));
+  /** Takes the next chunk of `file`. `isAlone`: it will be read again next, so the chunk after it may be begun already. */
+  async read(file: TailedFile, isAlone: boolean): Promise<ReadOutcome> {
+    let chunk: Chunk | undefined;
     try {
-      const handle = await this.open(file);
-      count = await handle.read(
-        wanted === this.buffer.length ? this.buffer : this.buffer.subarray(0, wanted),
-        file.position - back,
-      );
+      chunk = await this.chunks.read(file, await this.open(file), isAlone);
     } catch (error) {
       file.trouble = error;
       return 'failed';
     }
-    if (count < back || this.buffer.compare(file.imprint.anchor, 0, back, 0, back) !== 0) return 'replaced';
-    if (file.position === 0 && isCompressed(this.buffer.subarray(0, count))) return 'compressed';
-    const atEnd =
-      count < wanted || (file.endPosition !== undefined && file.position + count - back >= file.endPosition);
+    if (chunk === undefined) return 'replaced';
+    const { buffer, start, end, atEnd } = chunk;
+    if (file.position === 0 && isCompressed(buffer.subarray(start, end))) return 'compressed';
     const isLast = atEnd && (file.finishing || file.endPosition !== undefined);
-    this.frame(file, back, count, isLast ? 'all' : atEnd && file.settling ? 'whole-lines' : 'ended');
+    this.frame(file, chunk, isLast ? 'all' : atEnd && file.settling ? 'whole-lines' : 'ended');
     file.outgrewSlice = !atEnd && this.consumedBytes === 0;
     if (!atEnd) return 'more';
     file.hungry = false;
@@ -100,17 +90,16 @@ export class Reader {
     return 'end';
   }
 
-  private frame(file: TailedFile, start: number, end: number, extent: Extent): void {
+  private frame(file: TailedFile, { buffer, start, end }: Chunk, extent: Extent): void {
     this.timestampMs = this.clock.now();
     this.partition = file.origin.partition;
     this.fileId = file.origin.id;
     this.headers.use(this.fileId);
-    if (this.events === undefined)
-      this.lines.frame(this.buffer, start, end, file.position, file.part, extent === 'all');
-    else this.events.frame(this.buffer, start, end, file.position, file.part, extent);
+    if (this.events === undefined) this.lines.frame(buffer, start, end, file.position, file.part, extent === 'all');
+    else this.events.frame(buffer, start, end, file.position, file.part, extent);
     const { consumedBytes, records, part, longLines } = this.events ?? this.lines;
     this.longLines += longLines;
     this.consumedBytes = consumedBytes;
-    file.advance(this.buffer, start, start + consumedBytes, records, part);
+    file.advance(buffer, start, start + consumedBytes, records, part);
   }
 }

@@ -186,16 +186,16 @@ export class Session {
       if (shipper.pendingBytes >= fullBytes || this.stopping.signal.aborted) return index > 0;
       const file = readable[(first + index) % readable.length]!;
       if (!file.isReadable) continue;
-      await this.readFile(file, roster, reader);
+      await this.readFile(file, roster, reader, readable.length === 1);
       launch();
       this.throwFailure();
     }
     return readable.length > 0;
   }
 
-  private async readFile(file: TailedFile, roster: Roster, reader: Reader): Promise<void> {
+  private async readFile(file: TailedFile, roster: Roster, reader: Reader, isAlone: boolean): Promise<void> {
     const { position } = file;
-    const outcome = await reader.read(file);
+    const outcome = await reader.read(file, isAlone);
     if (file.position !== position) roster.dirty.add(file);
     if (outcome === 'replaced') {
       file.replaced = true;

@@ -11,10 +11,12 @@ const lent = new WeakSet<ArrayBufferLike>();
 const idle: Buffer[] = [];
 let idleBytes = 0;
 
-/** A buffer of at least `capacityBytes`; its content is undefined. */
-export function takeBatchBuffer(capacityBytes: number): Buffer {
-  if (capacityBytes < leastBytes) return Buffer.allocUnsafeSlow(capacityBytes);
-  const index = idle.findIndex(({ length }) => length >= capacityBytes && length <= capacityBytes * 2);
+/** A buffer of at least `neededBytes`; its content is undefined. */
+export function takeBatchBuffer(neededBytes: number): Buffer {
+  if (neededBytes < leastBytes) return Buffer.allocUnsafeSlow(neededBytes);
+  // Sizes are powers of two, so that one batch's buffer fits the next.
+  const capacityBytes = 2 ** Math.ceil(Math.log2(neededBytes));
+  const index = idle.findIndex(({ length }) => length === capacityBytes);
   if (index >= 0) {
     const [found] = idle.splice(index, 1);
     idleBytes -= found!.length;

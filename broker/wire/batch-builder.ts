@@ -3,6 +3,7 @@
 import { giveBatchBuffer, takeBatchBuffer } from './batch-buffers.ts';
 import { compress, compressionNames, type Compression } from './compression.ts';
 import { writeInt64 } from './int64.ts';
+import { frameLines } from './line-kernel.ts';
 import { attributeBits, batchHeaderBytes, batchOverheadBytes, sealBatch } from './record-batch.ts';
 import { unsignedVarintBytes, varintBytes, varlongBytes, writeVarint, writeVarlong } from './varint.ts';
 
@@ -43,6 +44,17 @@ export interface BatchIdentity {
   compression?: Compression;
   baseOffset?: number;
   partitionLeaderEpoch?: number;
+}
+
+/** Lines of one file that are appended together. */
+export interface LineRun {
+  timestampMs: number;
+  /** Longer lines are left out. */
+  longestBytes: number;
+  /** The first bytes of the header that tells the file (line-kernel.ts Framing). */
+  reference: Buffer;
+  /** Of the first line in the file. */
+  position: number;
 }
 
 /** Collects the records of one batch; build() hands the batch out and leaves the builder empty for the next one. */
@@ -151,6 +163,35 @@ export class BatchBuilder {
     }
     for (let index = 0; index < headersBytes; index++) buffer[position++] = headers[index]!;
     this.position = position;
+  }
+
+  /**
+   * As appendLine for many lines of a file at once, while they are plain and the batch stays within `limitBytes`; the lines that it leaves go to appendLine.
+   * `end`: where it stopped in `source`.
+   */
+  appendLines(
+    source: Buffer,
+    start: number,
+    end: number,
+    run: LineRun,
+    limitBytes: number,
+  ): { end: number; count: number } {
+    const { timestampMs } = run;
+    const timestampDelta = this.records === 0 ? 0 : timestampMs - this.baseTimestampMs;
+    if (timestampDelta < 0 || timestampDelta >= 0x4000_0000) return { end: start, count: 0 };
+    const { longestBytes, reference, position } = run;
+    const framed = frameLines(source, start, end, {
+      ...{ firstDelta: this.records, timestampDelta, longestBytes, reference, position },
+      limitBytes: limitBytes - this.position,
+    });
+    if (framed.count === 0) return framed;
+    this.deltaOf(timestampMs);
+    const { length } = framed.records;
+    if (this.position + length > this.buffer.length) this.grow(length);
+    framed.records.copy(this.buffer, this.position);
+    this.position += length;
+    this.records += framed.count;
+    return framed;
   }
 
   /**

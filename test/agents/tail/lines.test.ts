@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type FramingLimits, LineFramer, type LongLineMark } from '../../../agents/tail/lines.ts';
+import { type FramingLimits, LineFramer, type LongLineMark, type TakeRun } from '../../../agents/tail/lines.ts';
 
 interface Taken {
   text: string;
@@ -9,11 +9,27 @@ interface Taken {
 }
 
 /** Feeds `bytes` as a file that grows by the given steps, as the reader does: what was not consumed is read again. */
-function frameAll(bytes: Buffer, steps: readonly number[], limits: FramingLimits, final: boolean) {
+function frameAll(bytes: Buffer, steps: readonly number[], limits: FramingLimits, final: boolean, runLines?: number) {
   const taken: Taken[] = [];
-  const framer = new LineFramer(limits, (source, start, end, position, mark) => {
-    taken.push({ text: source.toString('latin1', start, end), position, mark });
-  });
+  /** Takes at most `runLines` plain lines at once. */
+  const takeRun: TakeRun = (source, start, end, position, longestBytes) => {
+    let from = start;
+    let count = 0;
+    for (; count < (runLines ?? 0); count++) {
+      const at = source.subarray(0, end).indexOf(0x0a, from);
+      if (at < 0 || at - from > longestBytes) break;
+      taken.push({ text: source.toString('latin1', from, at), position: position + from - start, mark: undefined });
+      from = at + 1;
+    }
+    return { end: from, count };
+  };
+  const framer = new LineFramer(
+    limits,
+    (source, start, end, position, mark) => {
+      taken.push({ text: source.toString('latin1', start, end), position, mark });
+    },
+    runLines === undefined ? undefined : takeRun,
+  );
   let position = 0;
   let part = 0;
   let records = 0;
@@ -41,6 +57,25 @@ const bytesOf = (value: string) => Buffer.from(value, 'latin1');
 const big = { maxLineBytes: 1000, pieceBytes: 1000, longLine: 'keep' as const };
 
 describe('framing', () => {
+  it('is the same with runs of lines', () => {
+    const policy = fc.constantFrom('keep', 'split', 'truncate', 'drop');
+    const long = fc.string({ unit: fc.constantFrom('a', '\n'), maxLength: 3000 });
+    fc.assert(
+      fc.property(
+        fc.oneof(text, long),
+        steps,
+        policy,
+        fc.nat(40),
+        fc.boolean(),
+        (value, sizes, longLine, run, final) => {
+          const limits = { maxLineBytes: 5, pieceBytes: 8, longLine };
+          const singly = frameAll(bytesOf(value), sizes, limits, final);
+          expect(frameAll(bytesOf(value), sizes, limits, final, run)).toEqual(singly);
+        },
+      ),
+    );
+  });
+
   it('is splitting at newlines, however the bytes come', () => {
     fc.assert(
       fc.property(text, steps, fc.boolean(), (value, sizes, final) => {
