@@ -99,7 +99,7 @@ export class GroupCommit {
     );
     crashPoint('log.round-written');
     const writtenMs = this.monotonicMs();
-    await settleAll(segments.map((segment) => syncSegment(segment)));
+    await settleAll(segments.map(async (segment) => (await segment.open()).sync()));
     this.syncSeconds.observe((this.monotonicMs() - writtenMs) / 1000);
     crashPoint('log.round-synced');
     for (const { partition, pending } of taken) partition.committed(pending);
@@ -141,17 +141,7 @@ export class GroupCommit {
   }
 }
 
-/** A sync that fails is final even when the reason is a full disk: what the kernel kept of the pages is not known. */
-async function syncSegment(segment: Segment): Promise<void> {
-  const file = await segment.open();
-  try {
-    await file.sync();
-  } catch (error) {
-    throw new Error(`sync of ${segment.path} failed: ${messageOf(error)}`, { cause: error });
-  }
-}
-
-/** Whether a write failed for want of room: nothing is broken then. */
+/** Whether a write failed for want of room: nothing is broken then (a sync never fails so, see fail-stop-files.ts). */
 export function isDiskFull(error: unknown): boolean {
   return error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT');
 }

@@ -2,9 +2,10 @@
 //
 // A start: take the lock; read the metadata; note whether the last end was clean and remove the marker, durably; when it was not, raise the leader
 // epoch; finish deletions that were under way; open and recover the partitions; write checkpoints. Clean marker: Kafka's `.kafka_cleanshutdown`.
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { replaceFile } from '../../base/atomic-file.ts';
 import type { Clock } from '../../base/clock.ts';
+import { DurableFolders } from '../../base/durable-folders.ts';
 import { TailraceError } from '../../base/errors.ts';
 import type { Files } from '../../base/files.ts';
 import { type Lock, acquireLock } from '../../base/lock.ts';
@@ -13,6 +14,7 @@ import { type Random, randomUuid } from '../../base/random.ts';
 import { ErrorCode, KafkaError } from '../wire/errors.ts';
 import type { CommitStatistics, LogDirectory, PartitionLog, RecoveryCut, TopicDescription } from './contract.ts';
 import { DiskGuard } from './disk-guard.ts';
+import { FailStopFiles } from './fail-stop-files.ts';
 import { GroupCommit } from './group-commit.ts';
 import { MetadataLog, type TopicMetadata } from './metadata-log.ts';
 import { openPartition } from './partition-opening.ts';
@@ -56,16 +58,19 @@ const producerIdBlock = 1000;
 const openedAtOnce = 8;
 const greatestPartitionCount = 10_000;
 
-/** Opens a data directory, making it when it is not there. Throws TLR_LOCKED, TLR_DATA_VERSION or TLR_CORRUPT. */
-export async function openLogDirectory(options: LogDirectoryOptions): Promise<LogDirectory> {
-  await options.files.makeDirectory(options.directory);
+/** Opens a data directory, making it when it is not there. Throws TLR_LOCKED, TLR_DATA_VERSION, TLR_CORRUPT or TLR_DISK_FAILED. */
+export async function openLogDirectory(given: LogDirectoryOptions): Promise<LogDirectory> {
+  let opened: DiskLogDirectory | undefined;
+  const files = new FailStopFiles(given.files, (error) => opened?.fail(error));
+  const options = { ...given, files };
+  await new DurableFolders(files, resolve(options.directory)).ensure(resolve(options.directory));
   const lock = await (options.lock ?? acquireLock)(options.directory);
   try {
-    const metadata = await MetadataLog.open(options.files, options.directory);
-    const { totalBytes } = await options.files.space(options.directory);
-    const log = new DiskLogDirectory({ maxDiskBytes: totalBytes * 0.8, ...options }, lock, metadata);
-    await log.start();
-    return log;
+    const metadata = await MetadataLog.open(files, options.directory);
+    const { totalBytes } = await files.space(options.directory);
+    opened = new DiskLogDirectory({ maxDiskBytes: totalBytes * 0.8, ...options }, lock, metadata);
+    await opened.start();
+    return opened;
   } catch (error) {
     await lock.release();
     throw error;
@@ -91,7 +96,7 @@ class DiskLogDirectory implements LogDirectory {
   private readonly upkeep: Upkeep;
   private failure: Error | undefined;
   /** Stops everything for good. */
-  private readonly fail: (error: Error) => void;
+  readonly fail: (error: Error) => void;
   private closing = false;
 
   constructor(options: LogDirectoryOptions & { maxDiskBytes: number }, lock: Lock, metadata: MetadataLog) {
@@ -116,8 +121,8 @@ class DiskLogDirectory implements LogDirectory {
       onLimit: (reason) => this.guard.limit(reason),
       producerExpiryMs: options.producerExpiryMs ?? 86_400_000,
     });
-    const { promise, resolve } = Promise.withResolvers<Error>();
-    this.failed = promise;
+    const { promise: failed, resolve: tellFailed } = Promise.withResolvers<Error>();
+    this.failed = failed;
     this.commit = new GroupCommit(
       {
         onCommitted: (bytes) => {
@@ -132,7 +137,7 @@ class DiskLogDirectory implements LogDirectory {
     this.fail = (error) => {
       this.failure ??= error;
       for (const partition of this.openPartitions()) partition.failed(error);
-      resolve(error);
+      tellFailed(error);
     };
   }
 

@@ -108,15 +108,18 @@ export class Upkeep {
   /** Moves recovery points as far as possible. */
   async checkpoint(partitions: readonly Partition[]): Promise<void> {
     const { files, directory } = this.options;
-    let moved = false;
+    const moved = new Map<string, number>();
     for (const partition of partitions) {
       const key = keyOf(partition);
       const isDirty = partition.segments.some((segment) => segment.isDirty);
       if (!isDirty && this.recoveryPoints.get(key) === partition.logEndOffset) continue;
-      this.recoveryPoints.set(key, await checkpointPartition(files, partition));
-      moved = true;
+      moved.set(key, await checkpointPartition(files, partition));
     }
-    if (moved) await writeCheckpoint(files, directory, 'recovery-point-offset-checkpoint', this.recoveryPoints);
+    if (moved.size === 0) return;
+    const points = new Map([...this.recoveryPoints, ...moved]);
+    await writeCheckpoint(files, directory, 'recovery-point-offset-checkpoint', points);
+    // Only what the file says counts: after a clean end the recovery point is the end of the log.
+    this.recoveryPoints = points;
   }
 
   /** Moves the start of a partition to `offset`, durably, then removes the segments below it. */

@@ -10,6 +10,7 @@ import { dirname } from 'node:path';
 import { crc32c } from '@node-rs/crc32';
 import { z } from 'zod';
 import { crashPoint } from '../../base/crash-point.ts';
+import type { DurableFolders } from '../../base/durable-folders.ts';
 import { TailraceError } from '../../base/errors.ts';
 import type { Files, OpenFile } from '../../base/files.ts';
 import type { Logger } from '../../base/logger.ts';
@@ -42,16 +43,14 @@ export function readManifest(manifest: Manifest): FileManifest {
 export class Publisher {
   private readonly files: Files;
   private readonly logger: Logger;
-  private readonly baseDirectory: string;
+  private readonly folders: DurableFolders;
   private readonly permissions: number;
-  /** Folders whose way from the base folder is known to be on disk. */
-  private readonly durableFolders = new Set<string>();
 
-  /** `permissions`: of the files it makes, less the umask; folders can be entered by whoever may read in them. */
-  constructor(files: Files, logger: Logger, baseDirectory: string, permissions: number) {
+  /** `permissions`: of the files it makes, less the umask. */
+  constructor(files: Files, logger: Logger, folders: DurableFolders, permissions: number) {
     this.files = files;
     this.logger = logger;
-    this.baseDirectory = baseDirectory;
+    this.folders = folders;
     this.permissions = permissions;
   }
 
@@ -69,7 +68,7 @@ export class Publisher {
     const folders = new Set<string>();
     for (const entry of pending) {
       const folder = dirname(entry.final);
-      await this.ensureFolder(folder);
+      await this.folders.ensure(folder);
       if (entry.at === undefined) await this.link(entry);
       else await this.append(entry, entry.at, again);
       crashPoint('file.named');
@@ -78,27 +77,6 @@ export class Publisher {
     for (const folder of folders) await this.files.syncDirectory(folder);
     crashPoint('file.name-synced');
     for (const entry of pending) await this.files.remove(entry.temporary);
-  }
-
-  /** Makes the folder, and its whole way from the base folder durable. */
-  async ensureFolder(folder: string): Promise<void> {
-    if (this.durableFolders.has(folder)) return;
-    const parent = dirname(folder);
-    const missing = (await this.files.stat(folder)) === undefined;
-    const below = folder !== this.baseDirectory && folder.startsWith(this.baseDirectory);
-    if (parent !== folder && (missing || below)) await this.ensureFolder(parent);
-    if (missing) await this.files.makeDirectory(folder, this.permissions | ((this.permissions & 0o444) >> 2));
-    if (parent !== folder) await this.syncFolder(parent, missing || below);
-    this.durableFolders.add(folder);
-  }
-
-  /** A folder above ours may be one that we must not open; that matters only when we made something in it. */
-  private async syncFolder(folder: string, necessary: boolean): Promise<void> {
-    try {
-      await this.files.syncDirectory(folder);
-    } catch (error) {
-      if (necessary) throw error;
-    }
   }
 
   private async link(entry: FileEntry): Promise<void> {

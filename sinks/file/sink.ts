@@ -2,6 +2,7 @@
 // gives files that are appended to, at decided lengths. Compressed by file name (.gz, .zst) unless `compression` says otherwise.
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { DurableFolders } from '../../base/durable-folders.ts';
 import { defineSink } from '../definition.ts';
 import { type Compression, compressionOf } from '../rolled/compression.ts';
 import { PathTemplate, TopicCheck } from '../rolled/path-template.ts';
@@ -51,6 +52,7 @@ export class FileSink implements TwoPhaseSink {
   private readonly topics: TopicCheck;
   private readonly compression: Compression;
   private readonly limits: RollLimits;
+  private readonly folders: DurableFolders;
   private readonly publisher: Publisher;
   private readonly permissions: number;
   private readonly writers: FileWriter[] = [];
@@ -66,8 +68,10 @@ export class FileSink implements TwoPhaseSink {
     const appended = this.compression === 'none' ? appendedLimits : compressedLimits;
     this.limits = rollLimits(options.roll, this.template.hasOffset ? rolledLimits : appended);
     this.permissions = options.mode;
-    const folder = resolve(this.template.baseDirectory);
-    this.publisher = new Publisher(context.files, context.logger, folder, options.mode);
+    // Folders can be entered by whoever may read in them.
+    const folderPermissions = options.mode | ((options.mode & 0o444) >> 2);
+    this.folders = new DurableFolders(context.files, resolve(this.template.baseDirectory), folderPermissions);
+    this.publisher = new Publisher(context.files, context.logger, this.folders, options.mode);
   }
 
   async recover(scope: WriterScope, lastDecided: Manifest | undefined): Promise<void> {
@@ -84,11 +88,12 @@ export class FileSink implements TwoPhaseSink {
   }
 
   openWriter(scope: WriterScope): Promise<TwoPhaseWriter> {
-    const { template, compression, limits, publisher, permissions } = this;
+    const { template, compression, limits, folders, publisher, permissions } = this;
     const writer = new FileWriter(this.context, {
       template,
       compression,
       limits,
+      folders,
       publisher,
       permissions,
       scope: scopeTag(this.context.edge, scope),

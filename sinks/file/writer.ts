@@ -1,6 +1,7 @@
 // Writes the records of one scope into temporary files, one per resolved path, and hands over what the next decision is to publish.
 import { join, resolve } from 'node:path';
 import { crashPoint } from '../../base/crash-point.ts';
+import type { DurableFolders } from '../../base/durable-folders.ts';
 import { messageOf, TailraceError } from '../../base/errors.ts';
 import type { Compression } from '../rolled/compression.ts';
 import { isDiskFull, OpenFiles } from '../rolled/open-files.ts';
@@ -15,6 +16,7 @@ export interface FileWriterOptions {
   template: PathTemplate;
   compression: Compression;
   limits: RollLimits;
+  folders: DurableFolders;
   publisher: Publisher;
   /** Of the files, less the umask. */
   permissions: number;
@@ -25,6 +27,7 @@ export interface FileWriterOptions {
 export class FileWriter implements TwoPhaseWriter {
   private readonly context: SinkContext;
   private readonly template: PathTemplate;
+  private readonly folders: DurableFolders;
   private readonly publisher: Publisher;
   private readonly baseDirectory: string;
   private readonly open: OpenFiles;
@@ -33,10 +36,11 @@ export class FileWriter implements TwoPhaseWriter {
 
   constructor(
     context: SinkContext,
-    { template, compression, limits, publisher, permissions, scope }: FileWriterOptions,
+    { template, compression, limits, folders, publisher, permissions, scope }: FileWriterOptions,
   ) {
     this.context = context;
     this.template = template;
+    this.folders = folders;
     this.publisher = publisher;
     this.baseDirectory = resolve(template.baseDirectory);
     this.open = new OpenFiles({
@@ -49,7 +53,7 @@ export class FileWriter implements TwoPhaseWriter {
   async write(batch: DeliveryBatch): Promise<void> {
     if (batch.count === 0) return;
     try {
-      await this.publisher.ensureFolder(this.baseDirectory);
+      await this.folders.ensure(this.baseDirectory);
       await this.open.write(batch);
     } catch (error) {
       throw this.explain(error);

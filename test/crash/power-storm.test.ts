@@ -93,10 +93,10 @@ sinks:
     this.disk.restore();
   }
 
-  /** Lets everything come to its end and counts. */
-  async damage(): Promise<Damage> {
+  /** Lets everything come to its end, within `timeoutMs`, and counts. */
+  async damage(timeoutMs: number): Promise<Damage> {
     await this.writer.stop();
-    const last = await run(['up', 'storm.yaml', '--once', '--json'], { cwd: this.folder, env: this.env });
+    const last = await run(['up', 'storm.yaml', '--once', '--json'], { cwd: this.folder, env: this.env, timeoutMs });
     expect(last.code, last.stderr).toBe(0);
     const count = (path: string) => countLines(join(path, 'out'), this.writer.written);
     const [inside, outside] = [await count(this.disk.path), await count(this.folder)];
@@ -139,7 +139,7 @@ describe.each(fileSystems)('power cuts on %s', (fileSystem) => {
         const round = Math.min(cutsPerDisk, cuts - done);
         for (let count = 0; count < round; count++) await storm.cut(random.next() < 0.25);
         const seen = storm.seen;
-        const damage = await storm.damage();
+        const damage = await storm.damage(120_000);
         console.log(
           `${fileSystem}: ${storm.writer.written} lines, ${round} cuts, ${seen} seen: ${JSON.stringify(damage)}`,
         );
@@ -159,7 +159,7 @@ describe.each(fileSystems)('power cuts on %s', (fileSystem) => {
         storm = new Storm(fileSystem, await freePort(), random, noSync);
         await storm.cut();
         // A log that refuses to open again counts, too; the process was well before the cut.
-        const damage = await storm.damage().catch((error: unknown) => String(error).split('\n')[0]!);
+        const damage = await storm.damage(20_000).catch((error: unknown) => String(error).split('\n')[0]!);
         if (!equals(damage, unharmed)) harm = JSON.stringify(damage);
         await calm();
       }

@@ -28,8 +28,6 @@ export class MemoryLog {
   }
 
   async open(options: Partial<LogDirectoryOptions> = {}): Promise<LogDirectory> {
-    await this.files.makeDirectory('/data');
-    await this.files.syncDirectory('/');
     return openLogDirectory({
       directory: '/data',
       ...{ files: this.files, clock: this.clock, random: this.random, logger: silentLogger },

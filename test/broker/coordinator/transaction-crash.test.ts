@@ -100,8 +100,6 @@ async function trace(seed: number): Promise<void> {
   const random = seededRandom(seed);
   const files = new CrashFiles(random);
   const told: Told = { commits: [], aborts: [] };
-  await files.makeDirectory('/data');
-  await files.syncDirectory('/');
   let world = await openWorld({ files });
   await world.log.createTopic({ name: 'lines', partitions: 2 });
   await world.log.createTopic({ name: 'positions', partitions: 1 });

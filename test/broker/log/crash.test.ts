@@ -18,7 +18,7 @@ const lock = () => Promise.resolve({ release: () => Promise.resolve() });
 
 function open(files: CrashFiles, random: Random): Promise<LogDirectory> {
   const dependencies = { clock, logger: silentLogger, random, lock };
-  return openLogDirectory({ directory: '/data', files, tailBytes: 4000, ...dependencies });
+  return openLogDirectory({ directory: '/var/lib/data', files, tailBytes: 4000, ...dependencies });
 }
 
 /** What was promised, and at which step of the trace. */
@@ -93,8 +93,6 @@ async function work(log: LogDirectory, files: CrashFiles, random: Random, rounds
 async function record(seed: number): Promise<{ files: CrashFiles; promises: Promises }> {
   const random = seededRandom(seed);
   const files = new CrashFiles(random);
-  await files.makeDirectory('/data');
-  await files.syncDirectory('/');
   const log = await open(files, random);
   const promises: Promises = { values: new Map(), visible: [], created: [] };
   const create = async (topic: string, partitions: number) => {

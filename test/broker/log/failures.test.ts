@@ -114,6 +114,67 @@ describe('a broken disk', () => {
   });
 });
 
+describe('upkeep on a bad disk', () => {
+  it.each([
+    ['sync', /recovery-point-offset-checkpoint/],
+    ['sync', /\.snapshot/],
+    ['sync', /\.index$/],
+    ['write', /\.timeindex$/],
+    ['rename', /recovery-point-offset-checkpoint/],
+    ['sync-directory', /app-0$/],
+    ['sync-directory', /^\/data$/],
+  ] as const)('stops the log for good when a %s of %s fails, and loses nothing', async (kind, path) => {
+    await appendValues(app(), ['a'.repeat(300)]);
+    await appendValues(app(), ['b'.repeat(300)]);
+    memory.files.inject = (call) => (call.kind === kind && path.test(call.path) ? CrashFiles.error('EIO') : undefined);
+    await expect(log.maintain()).rejects.toMatchObject({ code: 'TLR_DISK_FAILED' });
+    memory.files.inject = undefined;
+    expect((await log.failed).message).toMatch(/EIO/);
+    expect(() => app().append(batchOf(['more']), { origin: 'client' })).toThrow(/KAFKA_STORAGE_ERROR/);
+    await log.close();
+    expect(await memory.files.stat('/data/.kafka_cleanshutdown')).toBeUndefined();
+    memory.powerLoss();
+    log = await memory.open();
+    expect(await readValues(app())).toEqual(['a'.repeat(300), 'b'.repeat(300)]);
+  });
+
+  it('says what failed when it cannot even start', async () => {
+    await log.close();
+    memory.files.inject = ({ kind }) => (kind === 'sync-directory' ? CrashFiles.error('EIO') : undefined);
+    await expect(memory.open()).rejects.toMatchObject({ code: 'TLR_DISK_FAILED' });
+  });
+
+  it.each(['recovery-point-offset-checkpoint', '.kafka_cleanshutdown'])(
+    'does not take an old %s for the end of the log when there was no room for a new one',
+    async (name) => {
+      await appendValues(app(), ['first']);
+      await log.maintain();
+      await appendValues(app(), ['second']);
+      memory.files.inject = ({ kind, path }) =>
+        kind === 'write' && path.includes(name) ? CrashFiles.error('ENOSPC') : undefined;
+      await log.maintain().catch(() => undefined);
+      await log.close().catch(() => undefined);
+      memory.files.inject = undefined;
+      log = await memory.open();
+      expect(await readValues(app())).toEqual(['first', 'second']);
+    },
+  );
+
+  it('writes a checkpoint that found no room again before the end is called clean', async () => {
+    await appendValues(app(), ['first']);
+    await log.maintain();
+    await appendValues(app(), ['second']);
+    memory.files.inject = ({ kind, path }) =>
+      kind === 'write' && path.includes('recovery-point') ? CrashFiles.error('ENOSPC') : undefined;
+    await expect(log.maintain()).rejects.toThrow('ENOSPC');
+    memory.files.inject = undefined;
+    await log.close();
+    log = await memory.open();
+    expect(await readValues(app())).toEqual(['first', 'second']);
+    expect(await appendValues(app(), ['third'])).toBe(2);
+  });
+});
+
 describe('damage', () => {
   const first = '/data/app-0/00000000000000000000.log';
 
