@@ -1,5 +1,5 @@
 // Manifests of the file sink, and making what they name visible. A manifest is
-//   { "v": 1, "files": [ { "temporary", "final", "length", "checksum", "at"? } ] }
+//   { "v": 1, "sink": "file", "files": [ { "temporary", "final", "length", "checksum", "at"? } ] }
 // with absolute paths, length in bytes and CRC-32C of the temporary file. Without `at` the file gets its final name by a hard link, which never
 // replaces; with `at` (appended files) its bytes are written into the final file at this position, which was its length when the
 // decision was prepared. What if it stops here?
@@ -14,6 +14,7 @@ import type { DurableFolders } from '../../base/durable-folders.ts';
 import { TailraceError } from '../../base/errors.ts';
 import type { Files, OpenFile } from '../../base/files.ts';
 import type { Logger } from '../../base/logger.ts';
+import { manifestSchema, parseManifest } from '../rolled/manifest.ts';
 import type { Manifest } from '../sink.ts';
 
 const entrySchema = z.object({
@@ -23,21 +24,16 @@ const entrySchema = z.object({
   checksum: z.int().nonnegative(),
   at: z.int().nonnegative().optional(),
 });
-const manifestSchema = z.object({ v: z.literal(1), files: z.array(entrySchema) });
+const schema = manifestSchema('file', entrySchema);
 
 export type FileEntry = z.infer<typeof entrySchema>;
-export type FileManifest = z.infer<typeof manifestSchema>;
+export type FileManifest = z.infer<typeof schema>;
 
 const copyBytes = 1024 * 1024;
 
-/** Throws TailraceError TLR_DATA_VERSION when a newer Tailrace wrote it. */
+/** Throws as parseManifest() does. */
 export function readManifest(manifest: Manifest): FileManifest {
-  const parsed = manifestSchema.safeParse(manifest);
-  if (parsed.success) return parsed.data;
-  throw new TailraceError(
-    'TLR_DATA_VERSION',
-    `a manifest of a file sink cannot be read: ${parsed.error.issues[0]?.message ?? 'unknown form'}`,
-  );
+  return parseManifest('file', schema, manifest);
 }
 
 export class Publisher {

@@ -75,7 +75,7 @@ export class FileWriter implements TwoPhaseWriter {
       const entries: FileEntry[] = this.template.hasOffset
         ? named
         : await Promise.all(named.map((file) => this.placeAtEnd(file)));
-      return { v: 1, files: entries } satisfies FileManifest;
+      return { v: 1, sink: 'file', files: entries } satisfies FileManifest;
     } catch (error) {
       await Promise.all(attempt.map((file) => file.abandon().catch(() => undefined)));
       throw this.explain(error);

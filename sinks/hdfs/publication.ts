@@ -1,5 +1,5 @@
 // Manifests of the HDFS sink, and making what they name visible. A manifest is
-//   { "v": 1, "files": [ { "temporary", "final", "length", "checksum"? } ] }
+//   { "v": 1, "sink": "hdfs", "files": [ { "temporary", "final", "length", "checksum"? } ] }
 // with absolute paths in HDFS, length in bytes and HDFS's own checksum ("algorithm:hex") of the temporary file, which was complete and closed when the
 // decision was prepared. Publishing is RENAME, which HDFS does as a whole or not at all, and which never replaces. What if it stops here?
 //   - before RENAME: it is done again.
@@ -11,6 +11,7 @@ import { z } from 'zod';
 import { crashPoint } from '../../base/crash-point.ts';
 import { TailraceError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
+import { manifestSchema, parseManifest } from '../rolled/manifest.ts';
 import type { Manifest } from '../sink.ts';
 import { HdfsFailure } from './failure.ts';
 import type { HdfsStatus, WebHdfs } from './webhdfs.ts';
@@ -21,7 +22,7 @@ const entrySchema = z.object({
   length: z.int().nonnegative(),
   checksum: z.string().optional(),
 });
-const manifestSchema = z.object({ v: z.literal(1), files: z.array(entrySchema) });
+const schema = manifestSchema('hdfs', entrySchema);
 
 export interface HdfsEntry {
   temporary: string;
@@ -29,7 +30,7 @@ export interface HdfsEntry {
   length: number;
   checksum?: string | undefined;
 }
-export type HdfsManifest = z.infer<typeof manifestSchema>;
+export type HdfsManifest = z.infer<typeof schema>;
 
 /** Renames under way at the same time. */
 const parallel = 8;
@@ -38,14 +39,9 @@ const rounds = 3;
 /** Folders that are known to be there, at most. */
 const foldersLimit = 10_000;
 
-/** Throws TailraceError TLR_DATA_VERSION when a newer Tailrace wrote it. */
+/** Throws as parseManifest() does. */
 export function readManifest(manifest: Manifest): HdfsManifest {
-  const parsed = manifestSchema.safeParse(manifest);
-  if (parsed.success) return parsed.data;
-  throw new TailraceError(
-    'TLR_DATA_VERSION',
-    `a manifest of an HDFS sink cannot be read: ${parsed.error.issues[0]?.message ?? 'unknown form'}`,
-  );
+  return parseManifest('hdfs', schema, manifest);
 }
 
 export class HdfsPublisher {

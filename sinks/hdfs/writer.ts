@@ -74,7 +74,7 @@ export class HdfsWriter implements TwoPhaseWriter {
     const attempt = this.open.release();
     if (attempt.length === 0) return undefined;
     try {
-      return { v: 1, files: await this.bringAll(attempt) } satisfies HdfsManifest;
+      return { v: 1, sink: 'hdfs', files: await this.bringAll(attempt) } satisfies HdfsManifest;
     } catch (error) {
       await this.drop(attempt).catch(() => undefined);
       throw this.explain(error);
