@@ -3,11 +3,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setup } from '../test/support/build.ts';
+import { bulk } from './bulk.ts';
 import { http } from './http.ts';
 import { mainJob } from './main-job.ts';
-import { pipelines } from './pipelines.ts';
+import { steps } from './steps.ts';
 
-const benches: Record<string, (folder: string) => Promise<void>> = { 'main-job': mainJob, pipelines, http };
+const benches: Record<string, (folder: string) => Promise<void>> = { 'main-job': mainJob, steps, bulk, http };
 
 const asked = process.argv.slice(2);
 for (const name of asked.length > 0 ? asked : Object.keys(benches)) {

@@ -1,7 +1,7 @@
 // Elasticsearch's _bulk: pairs of lines, what to do and a document. Documents of `index` and `create` are taken as they are, byte for byte; everything
 // else gets its own answer among the items, as the original does, and so does a document that is no JSON object.
 import { assertUtf8 } from './formats.ts';
-import { JsonScanner } from './json-scanner.ts';
+import { JsonScanner } from '../../base/json-scanner.ts';
 import type { Part } from './load.ts';
 import { HttpProblem } from './problem.ts';
 

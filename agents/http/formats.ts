@@ -1,7 +1,7 @@
 // What bodies of POST /ingest hold: NDJSON (a JSON value on each line), JSON (an array, or values one after the other, over as many lines as they
 // like), or plain lines. Each is cut into records, as positions in the body's own bytes, and checked to its last byte before anything is stored.
 import { isUtf8 } from 'node:buffer';
-import { compactInPlace, JsonScanner } from './json-scanner.ts';
+import { compactInPlace, JsonScanner } from '../../base/json-scanner.ts';
 import { HttpProblem } from './problem.ts';
 
 export type BodyFormat = 'ndjson' | 'json' | 'lines';

@@ -48,13 +48,10 @@ const newline = 0x0a;
 const quote = 0x22;
 const openBrace = 0x7b;
 const closeBrace = 0x7d;
-const idEnd = Buffer.from('"}}\n');
 const messageName = Buffer.from('"message":"');
-/** `"@timestamp":"2026-01-31T10:00:00.000Z"` */
-const timestampBytes = 40;
-const timestampName = Buffer.from('"@timestamp":"');
-/** Where the milliseconds stand in it. */
-const millisecondPlace = timestampName.length + 20;
+/** What stands between an id and a line's own fields; its own `@timestamp` takes the place of the second half. */
+const seam = Buffer.from('"}}\n{"@timestamp":"2026-01-31T10:00:00.000Z",');
+const seamBytes = { id: 5, timestamp: seam.length, time: 19, millisecond: 39 } as const;
 const maxCachedNames = 1000;
 /** What an item takes beside its line, about. */
 const addedBytes = 160;
@@ -75,9 +72,12 @@ export class BulkWriter {
   /** The action line up to the id, for the period that `actionPeriod` numbers. */
   private action: Buffer = Buffer.alloc(0);
   private actionPeriod = NaN;
+  /** An item up to its own fields, as the last record had it: `headAction`, the id, and from `seamAt` on the seam. The next one differs in a few bytes. */
+  private head: Buffer = Buffer.alloc(0);
+  private headAction: Buffer | undefined;
+  private seamAt = 0;
   private readonly actions = new Map<string, Buffer>();
   private names: string[] = [];
-  private readonly timestamp = Buffer.alloc(timestampBytes);
   private timestampMs = NaN;
   private readonly metadata = new Map<string, Buffer>();
 
@@ -96,6 +96,7 @@ export class BulkWriter {
     this.coordinates = batch.coordinates;
     this.ids.open(batch.coordinates);
     this.actionPeriod = NaN;
+    this.headAction = undefined;
     this.names = [];
     const bulks: Bulk[] = [];
     let place = -1;
@@ -155,54 +156,68 @@ export class BulkWriter {
   }
 
   private writeItem(delivery: Delivery): void {
-    const action = this.actionFor(delivery);
     const { buffer, start, end } = delivery;
-    this.reserve(action.length + this.ids.maxLength + end - start + 200);
-    this.put(action);
-    if (this.options.ids === 'coordinates' || !this.writeKey(delivery))
-      this.used = this.ids.write(this.body, this.used, delivery.offset, delivery.ordinal);
-    this.reserve(idEnd.length + end - start + 200);
-    this.put(idEnd);
     const found = scanJsonObject(buffer, start, end);
+    this.setHead(delivery);
+    this.reserve(this.head.length + end - start + 200);
+    const before = (found & jsonObject.hasTimestamp) !== 0 && found !== notAnObject ? seamBytes.id : seamBytes.timestamp;
+    if (this.options.ids === 'key' && this.writeKeyed(delivery)) this.putHead(this.seamAt, this.seamAt + before);
+    else this.putHead(0, this.seamAt + before);
+    if (this.options.ecs) this.writeEcs(delivery, found === notAnObject ? 0 : found);
     if (found === notAnObject) {
-      this.body[this.used++] = openBrace;
-      this.writeAdded(delivery, 0, true);
       this.writeMessage(buffer, start, end);
       this.body[this.used++] = closeBrace;
-    } else this.writeObject(delivery, found);
+    } else this.writeFields(delivery, found);
     this.body[this.used++] = newline;
   }
 
-  /** A key is the id of one document: the pieces of a split record cannot share it. */
-  private writeKey(delivery: Delivery): boolean {
-    const key = delivery.ordinal === 0 ? delivery.key() : null;
-    if (key === null || key.length === 0 || !isUtf8(key)) return false;
-    this.reserve(key.length + this.ids.maxLength + 16);
-    return this.writeEscaped(key, 0, key.length);
+  /** Makes the head that of this record. */
+  private setHead(delivery: Delivery): void {
+    const { ids } = this;
+    const action = this.actionFor(delivery);
+    const isAnother = action !== this.headAction;
+    if (isAnother) {
+      this.head = Buffer.concat([action, Buffer.allocUnsafe(ids.maxLength + seam.length)]);
+      this.headAction = action;
+      this.seamAt = 0;
+    }
+    const seamAt = ids.write(this.head, action.length, delivery.offset, delivery.ordinal, !isAnother);
+    if (seamAt !== this.seamAt) {
+      this.seamAt = seamAt;
+      seam.copy(this.head, seamAt);
+      this.timestampMs = NaN;
+    }
+    this.setTimestamp(clampTimeMs(delivery.timestampMs));
   }
 
-  private writeObject(delivery: Delivery, found: number): void {
+  private putHead(start: number, end: number): void {
+    this.head.copy(this.body, this.used, start, end);
+    this.used += end - start;
+  }
+
+  /** The action line with the key as id. A key is the id of one document: the pieces of a split record cannot share it. */
+  private writeKeyed(delivery: Delivery): boolean {
+    const key = delivery.ordinal === 0 ? delivery.key() : null;
+    if (key === null || key.length === 0 || !isUtf8(key)) return false;
+    this.putHead(0, this.headAction!.length);
+    this.reserve(key.length + 16);
+    this.writeEscaped(key, 0, key.length);
+    this.reserve(this.head.length + delivery.end - delivery.start + 200);
+    return true;
+  }
+
+  /** The object's own fields and its closing brace. */
+  private writeFields(delivery: Delivery, found: number): void {
     const { buffer, start, end } = delivery;
-    const open = buffer.indexOf(openBrace, start);
-    this.body[this.used++] = openBrace;
-    this.writeAdded(delivery, found, (found & jsonObject.isEmpty) === 0);
+    const open = buffer[start] === openBrace ? start : buffer.indexOf(openBrace, start);
+    // No field follows the comma of those that were added.
+    if ((found & jsonObject.isEmpty) !== 0) this.used--;
     this.reserve(end - open + 2);
     const from = this.used;
     buffer.copy(this.body, from, open + 1, end);
     this.used += end - open - 1;
     if ((found & jsonObject.hasLineBreak) === 0) return;
     for (let at = from; at < this.used; at++) if (this.body[at] === newline) this.body[at] = 0x20;
-  }
-
-  /** The fields that are spliced in, with a comma behind each, the last one's only when `more` follows. */
-  private writeAdded(delivery: Delivery, found: number, more: boolean): void {
-    const from = this.used;
-    if ((found & jsonObject.hasTimestamp) === 0) {
-      this.setTimestamp(clampTimeMs(delivery.timestampMs));
-      this.put(this.timestamp);
-    }
-    if (this.options.ecs) this.writeEcs(delivery, found);
-    if (!more && this.used > from) this.used--;
   }
 
   private writeEcs(delivery: Delivery, found: number): void {
@@ -273,19 +288,17 @@ export class BulkWriter {
     return true;
   }
 
-  /** Within the same second only the milliseconds are written. */
+  /** In the head. Within the same second only the milliseconds are written. */
   private setTimestamp(timestampMs: number): void {
     if (timestampMs === this.timestampMs) return;
+    const { head, seamAt } = this;
     const millisecond = timestampMs % 1000;
     if (timestampMs - millisecond === this.timestampMs - (this.timestampMs % 1000)) {
-      const at = millisecondPlace;
-      this.timestamp[at] = 0x30 + Math.floor(millisecond / 100);
-      this.timestamp[at + 1] = 0x30 + (Math.floor(millisecond / 10) % 10);
-      this.timestamp[at + 2] = 0x30 + (millisecond % 10);
-    } else {
-      timestampName.copy(this.timestamp);
-      this.timestamp.write(`${new Date(timestampMs).toISOString()}",`, timestampName.length, 'latin1');
-    }
+      const at = seamAt + seamBytes.millisecond;
+      head[at] = 0x30 + Math.floor(millisecond / 100);
+      head[at + 1] = 0x30 + (Math.floor(millisecond / 10) % 10);
+      head[at + 2] = 0x30 + (millisecond % 10);
+    } else head.write(new Date(timestampMs).toISOString(), seamAt + seamBytes.time, 'latin1');
     this.timestampMs = timestampMs;
   }
 

@@ -15,6 +15,8 @@ export class DocumentIds {
   private readonly name: Buffer;
   private readonly raw: Uint8Array;
   private prefixLength = 0;
+  /** So many bytes of the id are the same for all records of the partition, and make whole characters. */
+  private sameLength = 0;
 
   constructor(pipeline: string) {
     this.name = Buffer.from(pipeline);
@@ -26,15 +28,19 @@ export class DocumentIds {
   open({ topicId, partition }: Coordinates): void {
     this.raw.set(topicId.subarray(0, topicBytes));
     this.prefixLength = this.writeVarint(topicBytes, partition);
+    this.sameLength = this.prefixLength - (this.prefixLength % 3);
   }
 
-  /** Writes the id's characters at `at`, where `maxLength` bytes are free; returns the position behind them. */
-  write(target: Buffer, at: number, offset: number, ordinal: number): number {
+  /**
+   * Writes the id's characters at `at`, where `maxLength` bytes are free; returns the position behind them. `isOverAnother`: the id of another record of the
+   * partition stands there, so that only what differs must be written.
+   */
+  write(target: Buffer, at: number, offset: number, ordinal: number, isOverAnother = false): number {
     const { raw, name } = this;
     let length = this.writeVarint(this.writeVarint(this.prefixLength, offset), ordinal);
     for (let index = 0; index < name.length; index++) raw[length++] = name[index]!;
-    let to = at;
-    let from = 0;
+    let from = isOverAnother ? this.sameLength : 0;
+    let to = at + (from / 3) * 4;
     for (; from + 3 <= length; from += 3) {
       const bits = (raw[from]! << 16) | (raw[from + 1]! << 8) | raw[from + 2]!;
       target[to++] = alphabet[bits >>> 18]!;

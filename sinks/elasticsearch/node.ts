@@ -4,6 +4,7 @@
 import type * as elastic from '@elastic/elasticsearch';
 import type { Agent } from 'undici';
 import { messageOf, TailraceError } from '../../base/errors.ts';
+import { readAnswer } from './answer.ts';
 
 export interface StoreRequest {
   method: 'GET' | 'POST' | 'PUT';
@@ -15,7 +16,7 @@ export interface StoreRequest {
 
 export interface StoreAnswer {
   status: number;
-  /** Parsed when it is JSON, else the text. */
+  /** As answer.ts reads it; the text when it is not JSON. */
   body: unknown;
   /** The header by which Elasticsearch makes itself known. */
   product: string | undefined;
@@ -119,11 +120,7 @@ export class PlainNode implements StoreNode {
 
 /** Answers of proxies are not always JSON. */
 function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text.slice(0, 1000);
-  }
+  return readAnswer(text) ?? text.slice(0, 1000);
 }
 
 type Elastic = typeof elastic;
@@ -175,10 +172,16 @@ export class ElasticNode implements StoreNode {
   }
 
   private async open(): Promise<{ errors: Elastic['errors']; client: elastic.Client }> {
-    const { Client, errors } = await import('@elastic/elasticsearch');
+    const { Client, errors, Serializer } = await import('@elastic/elasticsearch');
     const { authorization, ca } = this.options;
+    class AnswerReader extends Serializer {
+      override deserialize<T>(json: string): T {
+        return parsed(json) as T;
+      }
+    }
     const client = new Client({
       node: this.url,
+      Serializer: AnswerReader,
       maxRetries: 0,
       requestTimeout: 0,
       enableMetaHeader: false,

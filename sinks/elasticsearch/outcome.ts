@@ -7,6 +7,7 @@
 //   blocked    nothing is wrong with the record: somebody must change a permission, a block, a template; the edge pauses and tries again
 //   misfit     the target cannot be used as it is (a data stream); the edge pauses until the configuration is changed
 //   split      the request is too large
+import { AllCreated } from './answer.ts';
 import type { BulkOperation } from './bulk.ts';
 
 export type Verdict =
@@ -99,9 +100,11 @@ export function verdictOfAnswer(
 }
 
 function verdictOfItems(body: unknown, count: number, operation: BulkOperation): RequestVerdict {
+  if (body instanceof AllCreated && body.count === count) return { kind: 'all-stored' };
   const items = isRecord(body) ? body['items'] : undefined;
   if (!isRecord(body) || !Array.isArray(items) || items.length !== count) {
-    const had = Array.isArray(items) ? `${items.length} of ${count} items` : 'no items';
+    const counted = body instanceof AllCreated ? body.count : Array.isArray(items) ? items.length : undefined;
+    const had = counted === undefined ? 'no items' : `${counted} of ${count} items`;
     return { kind: 'retry', reason: `the answer to a bulk had ${had}` };
   }
   if (body['errors'] === false) return { kind: 'all-stored' };

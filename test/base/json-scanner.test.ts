@@ -1,7 +1,7 @@
 // The scanner agrees with JSON.parse on every text: what it takes, and where a value ends.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compactInPlace, JsonScanner, nestingLimit } from '../../../agents/http/json-scanner.ts';
+import { compactInPlace, JsonScanner, nestingLimit } from '../../base/json-scanner.ts';
 
 const scanner = new JsonScanner();
 

@@ -1,5 +1,6 @@
 // Checks JSON (RFC 8259) byte by byte, strictly and without making an object, a string or a number of it: what it lets through, JSON.parse takes,
-// and the other way round. UTF-8 is the caller's to check (node:buffer isUtf8). Values may be nested 1,000 deep, as in Elasticsearch.
+// and the other way round. UTF-8 is the caller's to check (node:buffer isUtf8) where `sawHighByte`. Values may be nested 1,000 deep, as in Elasticsearch.
+// Both ways of JSON, in over HTTP and out to Elasticsearch, go through this loop: white space, which is rare, is looked for before it is skipped.
 
 /** How deep arrays and objects may be nested. */
 export const nestingLimit = 1_000;
@@ -32,10 +33,20 @@ export class JsonScanner {
   /** After a scan that failed: where, and why. */
   errorAt = 0;
   reason = '';
-  /** Whether a line ends inside the value that was scanned last. */
+  /** Whether a line ends inside the value that was scanned last, between its tokens. */
   spansLines = false;
+  /** Whether a string of the value that was scanned last holds a byte above ASCII. */
+  sawHighByte = false;
+  /** Where the watched top-level names of the value that was scanned last begin and end, without their quotes, one after the other. */
+  readonly names: number[] = [];
   /** By depth: whether it is an object. */
   private readonly objects = new Uint8Array(nestingLimit);
+  private readonly watched: Uint8Array;
+
+  /** `watched`: of each byte 1 when `names` is to have the top-level names that begin with it. */
+  constructor(watched = new Uint8Array(256)) {
+    this.watched = watched;
+  }
 
   /**
    * Scans the value that begins at `start`, a byte that is no white space, and returns the position behind it; -1 when it is none, then
@@ -46,6 +57,8 @@ export class JsonScanner {
     let at = start;
     let depth = 0;
     this.spansLines = false;
+    this.sawHighByte = false;
+    if (this.names.length > 0) this.names.length = 0;
     for (;;) {
       // A value is due.
       const first = at < end ? source[at]! : -1;
@@ -53,12 +66,12 @@ export class JsonScanner {
         if (depth === nestingLimit) return this.fail(at, `it is nested deeper than ${nestingLimit} levels`);
         const isObject = first === openBrace;
         objects[depth++] = isObject ? 1 : 0;
-        at = this.skipSpace(source, at + 1, end);
+        if (++at < end && source[at]! <= 0x20) at = this.skipSpace(source, at, end);
         if (at < end && source[at] === (isObject ? closeBrace : closeBracket)) {
           at++;
           depth--;
         } else {
-          if (isObject && (at = this.key(source, at, end)) < 0) return -1;
+          if (isObject && (at = this.key(source, at, end, depth)) < 0) return -1;
           continue;
         }
       } else {
@@ -68,12 +81,12 @@ export class JsonScanner {
       // A value has ended: what goes on, and what ends with it?
       for (;;) {
         if (depth === 0) return at;
-        at = this.skipSpace(source, at, end);
+        if (at < end && source[at]! <= 0x20) at = this.skipSpace(source, at, end);
         const next = at < end ? source[at]! : -1;
         const isObject = objects[depth - 1] === 1;
         if (next === comma) {
-          at = this.skipSpace(source, at + 1, end);
-          if (isObject && (at = this.key(source, at, end)) < 0) return -1;
+          if (++at < end && source[at]! <= 0x20) at = this.skipSpace(source, at, end);
+          if (isObject && (at = this.key(source, at, end, depth)) < 0) return -1;
           break;
         }
         if (next !== (isObject ? closeBrace : closeBracket))
@@ -97,21 +110,27 @@ export class JsonScanner {
   }
 
   /** A key with its colon; returns where the value begins. */
-  private key(source: Buffer, start: number, end: number): number {
+  private key(source: Buffer, start: number, end: number, depth: number): number {
     if (start >= end || source[start] !== quote) return this.unexpected(source, start, end, 'a key in quotes');
     let at = this.string(source, start + 1, end);
     if (at < 0) return -1;
-    at = this.skipSpace(source, at, end);
+    if (depth === 1 && this.watched[source[start + 1]!] === 1) this.names.push(start + 1, at - 1);
+    if (at < end && source[at]! <= 0x20) at = this.skipSpace(source, at, end);
     if (at >= end || source[at] !== colon) return this.unexpected(source, at, end, 'a colon');
-    return this.skipSpace(source, at + 1, end);
+    return ++at < end && source[at]! <= 0x20 ? this.skipSpace(source, at, end) : at;
   }
 
   /** The rest of a string, from behind its quote. */
   private string(source: Buffer, start: number, end: number): number {
     let at = start;
+    let seen = 0;
     while (at < end) {
       const byte = source[at++]!;
-      if (byte === quote) return at;
+      seen |= byte;
+      if (byte === quote) {
+        if (seen >= 0x80) this.sawHighByte = true;
+        return at;
+      }
       if (byte === backslash) {
         const escaped = at < end ? source[at]! : 0;
         if (escaped === 0x75) {

@@ -10,10 +10,11 @@ import { planFromObject } from '../pipelines/load.ts';
 import type { CompiledStep } from '../pipelines/plan.ts';
 import { Transformer } from '../pipelines/transform.ts';
 import { sinkDefinitions } from '../sinks/index.ts';
+import { accessLine, jsonLine } from './lines.ts';
+import { hottest } from './measured.ts';
 
 const lineCount = Number(process.env['BENCH_LINES'] ?? 400_000);
 const rounds = Number(process.env['BENCH_ROUNDS'] ?? 3);
-const batchRecords = 2000;
 
 interface Case {
   name: string;
@@ -24,20 +25,6 @@ interface Case {
   /** What the machine can do at most with such lines, whatever the product does around it. */
   limit: (line: string) => unknown;
 }
-
-const accessLine = (index: number) =>
-  `10.${index % 256}.${(index >> 8) % 256}.7 - - [22/Nov/2026:10:${String(Math.floor(index / 60) % 60).padStart(2, '0')}:${String(index % 60).padStart(2, '0')} +0000] ` +
-  `"GET /api/v1/items/${index} HTTP/1.1" ${index % 11 === 0 ? 404 : 200} ${index % 9973} "-" "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) bench"`;
-
-const jsonLine = (index: number) =>
-  JSON.stringify({
-    time: `2026-11-22T10:00:${String(index % 60).padStart(2, '0')}.123Z`,
-    level: index % 10 === 0 ? 'debug' : 'info',
-    service: `service-${index % 7}`,
-    message: `request ${index} was handled`,
-    user: { id: index, name: `user-${index % 1000}` },
-    took_ms: index % 997,
-  });
 
 const combined = /^(\S+) (\S+) (\S+) \[([^\]]+)\] "(\S+) (\S+) HTTP\/([\d.]+)" (\d{3}) (\d+|-) "([^"]*)" "([^"]*)"/;
 
@@ -72,11 +59,12 @@ function compile(steps: Record<string, unknown>[]): readonly CompiledStep[] {
   return plan.pipelines[0]!.steps;
 }
 
-function fetches(line: Case['line']): FetchedBatches[] {
+/** Lines as a consumer gets them, in batches of `batchRecords`. */
+export function fetchesOf(line: (index: number) => string, lines: number, batchRecords: number): FetchedBatches[] {
   const result: FetchedBatches[] = [];
   const builder = new BatchBuilder(1024 * 1024);
-  for (let offset = 0; offset < lineCount; offset += batchRecords) {
-    const count = Math.min(batchRecords, lineCount - offset);
+  for (let offset = 0; offset < lines; offset += batchRecords) {
+    const count = Math.min(batchRecords, lines - offset);
     for (let index = 0; index < count; index++)
       builder.append(1_795_341_600_000, null, Buffer.from(line(offset + index)));
     const batch = builder.build();
@@ -84,7 +72,7 @@ function fetches(line: Case['line']): FetchedBatches[] {
     const nextOffset = offset + count;
     result.push({
       ...{ topic: 't', topicId: Buffer.alloc(16), partition: 0, batches: [batch], fromOffset: offset, nextOffset },
-      ...{ highWatermark: lineCount, lastStableOffset: lineCount },
+      ...{ highWatermark: lines, lastStableOffset: lines },
     });
   }
   return result;
@@ -105,8 +93,7 @@ async function measure(work: () => Promise<void>): Promise<Speed> {
   return { wall: lineCount / seconds, core: (lineCount / (user + system)) * 1e6 };
 }
 
-/** The three functions with the most samples of their own, in percent of all. */
-async function hottest(work: () => Promise<void>): Promise<string> {
+async function profileOf(work: () => Promise<void>): Promise<string> {
   const session = new Session();
   session.connect();
   await session.post('Profiler.enable');
@@ -114,24 +101,14 @@ async function hottest(work: () => Promise<void>): Promise<string> {
   await work();
   const { profile } = await session.post('Profiler.stop');
   session.disconnect();
-  const samples = new Map<string, number>();
-  let total = 0;
-  for (const { callFrame, hitCount = 0 } of profile.nodes) {
-    if (callFrame.functionName === '(idle)' || callFrame.functionName === '(program)') continue;
-    const file = callFrame.url.slice(callFrame.url.lastIndexOf('/') + 1);
-    const name = `${callFrame.functionName || 'anonymous'}${file === '' ? '' : ` (${file}:${callFrame.lineNumber + 1})`}`;
-    samples.set(name, (samples.get(name) ?? 0) + hitCount);
-    total += hitCount;
-  }
-  const first = [...samples].toSorted((one, other) => other[1] - one[1]).slice(0, 3);
-  return first.map(([name, count]) => `${name} ${((count / total) * 100).toFixed(0)} %`).join(', ');
+  return hottest(profile);
 }
 
-/** `npm run bench pipelines`. */
-export async function pipelines(): Promise<void> {
-  for (const { name, line, steps, goal, limit } of cases) {
-    const compiled = compile(steps);
-    const data = fetches(line);
+/** `npm run bench steps`: a part of `npm run bench pipelines`. */
+export async function steps(): Promise<void> {
+  for (const { name, line, steps: asked, goal, limit } of cases) {
+    const compiled = compile(asked);
+    const data = fetchesOf(line, lineCount, 2000);
     const run = async () => {
       const transformer = new Transformer({ steps: compiled, names: undefined, askedPaths: [] });
       for (const fetched of data) {
@@ -160,6 +137,6 @@ export async function pipelines(): Promise<void> {
     console.log(
       `  the bare parsing: ${formatCount(Math.round(bareSpeed))} lines/s; ours is ${(best.core / bareSpeed).toFixed(2)} of it`,
     );
-    console.log(`  profile: ${await hottest(run)}`);
+    console.log(`  profile: ${await profileOf(run)}`);
   }
 }
