@@ -80,13 +80,17 @@ export class FilledTopic {
 
 /** Bodies as the sink makes them, of `count` lines, for whoever sends them without us. */
 export function bulkBodies(count: number, index: string): Buffer[] {
-  const options = { index: new IndexTemplate(index), operation: 'create' as const, pipeline: 'bare', ids: 'coordinates' as const };
+  const options = {
+    index: new IndexTemplate(index),
+    operation: 'create' as const,
+    pipeline: 'bare',
+    ids: 'coordinates' as const,
+  };
   const writer = new BulkWriter({ ...options, ecs: false });
   const bodies: Buffer[] = [];
   for (const fetched of fetchesOf(jsonLine, count, 8000)) {
     const batch = new PassThroughBatch(fetched);
-    const { bulks } = writer.write(batch, 0, { bytes: 1.25e6, count: 10_000 }, Infinity);
-    bodies.push(...bulks.map(({ body }) => body));
+    bodies.push(writer.write(batch, 0, { bytes: Infinity, count: Infinity }).bulk!.body);
   }
   return bodies;
 }
@@ -141,7 +145,12 @@ class CountingServer {
   }
 }
 
-async function ship(topic: FilledTopic, server: CountingServer, from: 'topic' | 'file', profiles?: string): Promise<Shipment> {
+async function ship(
+  topic: FilledTopic,
+  server: CountingServer,
+  from: 'topic' | 'file',
+  profiles?: string,
+): Promise<Shipment> {
   const command = topic.run(`"${server.url.replace('http:', 'elasticsearch:')}/app-%Y.%m.%d"`, from, profiles);
   const { coreSeconds } = await command.end();
   const { items, ms } = await server.counted();
@@ -158,14 +167,19 @@ export async function bulk(folder: string): Promise<void> {
   const server = await CountingServer.start();
   const lineBytes = topic.bytes / lineCount;
   try {
-    console.log(`to a store that only counts, ${formatCount(lineCount)} JSON lines of ${lineBytes.toFixed(0)} bytes, no steps`);
+    console.log(
+      `to a store that only counts, ${formatCount(lineCount)} JSON lines of ${lineBytes.toFixed(0)} bytes, no steps`,
+    );
     for (const from of ['topic', 'file'] as const) {
       const shipments: Shipment[] = [];
       for (let round = 0; round < rounds; round++) shipments.push(await ship(topic, server, from));
       const best = shipments.toSorted((one, other) => other.megabytes - one.megabytes)[0]!;
-      const verdict = from === 'file' ? '' : `   goal ${goalMegabytes}: ${best.megabytes >= goalMegabytes ? 'reached' : 'MISSED'}`;
+      const verdict =
+        from === 'file' ? '' : `   goal ${goalMegabytes}: ${best.megabytes >= goalMegabytes ? 'reached' : 'MISSED'}`;
       const each = `${formatCount(Math.round((best.megabytes * 1e6) / lineBytes))} lines/s; per second of core time${shown(best.megabytesPerCore)}, start and end included`;
-      console.log(`  ${from === 'file' ? 'tail → topic → sink' : 'topic → sink       '} ${shown(best.megabytes)}${verdict}   (${each})`);
+      console.log(
+        `  ${from === 'file' ? 'tail → topic → sink' : 'topic → sink       '} ${shown(best.megabytes)}${verdict}   (${each})`,
+      );
       await ship(topic, server, from, folder);
     }
     const bodies = bulkBodies(lineCount / 4, 'app-2026.11.22');

@@ -36,6 +36,7 @@ function answerBulk(socket: Socket, count: number): void {
 function answerOther(socket: Socket, path: string): void {
   let body = '{}';
   if (path === '/') body = info;
+  else if (path.startsWith('/_resolve/') && answeredMs > 0) body = '{"indices":[{"name":"counted"}]}';
   else if (path === '/_counted') {
     body = JSON.stringify({ items, bytes, ms: answeredMs - (startedMs ?? answeredMs) });
     items = bytes = 0;
@@ -59,7 +60,7 @@ function serve(socket: Socket): void {
   socket.on('data', (received: Buffer) => {
     const chunk = pending === undefined ? received : Buffer.concat([pending, received]);
     pending = undefined;
-    for (let at = 0; at < chunk.length; ) {
+    for (let at = 0; at < chunk.length;) {
       if (left > 0) {
         at = take(chunk, at);
         continue;

@@ -129,9 +129,8 @@ class PieceBatch implements SourceBatch {
     return this.whole.sizeBytes;
   }
 
-  forEach(visit: (delivery: SourceDelivery) => void): void {
-    this.whole.forEach((delivery) => {
-      if (delivery.ordinal === this.ordinal) visit(delivery);
-    });
+  forEach(visit: (delivery: SourceDelivery) => unknown, from = 0): void {
+    let toSkip = from;
+    this.whole.forEach((delivery) => delivery.ordinal !== this.ordinal || toSkip-- > 0 || visit(delivery));
   }
 }

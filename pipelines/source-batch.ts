@@ -18,7 +18,7 @@ export interface SourceDelivery extends Delivery {
 }
 
 export interface SourceBatch extends DeliveryBatch {
-  forEach(visit: (delivery: SourceDelivery) => void): void;
+  forEach(visit: (delivery: SourceDelivery) => unknown, from?: number): void;
 }
 
 /** Reads the `count` headers of a record that begin at `position` (format: broker/wire/record-batch.ts). The values are copies. */
@@ -89,16 +89,27 @@ function batchesOf(fetched: FetchedBatches, endOffset: number): { batch: Buffer;
     );
 }
 
-/** Moves `cursor` over the records of a fetch from its fromOffset on and below `endOffset`. */
+/** Moves `cursor` over the records of a fetch from its fromOffset on and below `endOffset`, the first `skip` of them left out, until `visit` returns false. */
 export function forEachRecord(
   fetched: FetchedBatches,
   endOffset: number,
   cursor: RecordCursor,
-  visit: () => void,
+  visit: () => unknown,
+  skip = 0,
 ): void {
+  const { fromOffset } = fetched;
+  let toSkip = skip;
   for (const { batch, header } of batchesOf(fetched, endOffset)) {
+    const isWhole = header.baseOffset >= fromOffset && header.lastOffset < endOffset;
+    if (isWhole && header.recordCount <= toSkip) {
+      toSkip -= header.recordCount;
+      continue;
+    }
     cursor.open(batch, 0, header);
-    while (cursor.next()) if (cursor.offset >= fetched.fromOffset && cursor.offset < endOffset) visit();
+    while (cursor.next()) {
+      if (cursor.offset < fromOffset || cursor.offset >= endOffset || toSkip-- > 0) continue;
+      if (visit() === false) return;
+    }
   }
 }
 
@@ -129,16 +140,17 @@ export class PassThroughBatch implements SourceBatch {
     this.sizeBytes = sizeBytes;
   }
 
-  forEach(visit: (delivery: SourceDelivery) => void): void {
+  forEach(visit: (delivery: SourceDelivery) => unknown, from = 0): void {
     const cursor = new RecordCursor();
     const delivery = new CursorDelivery(cursor, this.coordinates);
-    forEachRecord(this.fetched, this.endOffset, cursor, () => {
+    const show = () => {
       delivery.offset = cursor.offset;
       delivery.timestampMs = cursor.timestampMs;
       delivery.buffer = cursor.buffer;
       delivery.start = Math.max(cursor.valueStart, 0);
       delivery.end = Math.max(cursor.valueEnd, 0);
-      visit(delivery);
-    });
+      return visit(delivery);
+    };
+    forEachRecord(this.fetched, this.endOffset, cursor, show, from);
   }
 }

@@ -74,8 +74,8 @@ class KeptBatch implements SourceBatch {
     return this.records.length;
   }
 
-  forEach(visit: (delivery: SourceDelivery) => void): void {
-    for (const record of this.records) visit(record);
+  forEach(visit: (delivery: SourceDelivery) => unknown, from = 0): void {
+    for (let index = from; index < this.records.length; index++) if (visit(this.records[index]!) === false) return;
   }
 }
 

@@ -44,7 +44,8 @@ export interface DeliveryBatch {
   readonly count: number;
   /** About the sum of the lengths of what is to be written: an upper bound, unless records were fetched compressed. */
   readonly sizeBytes: number;
-  forEach(visit: (delivery: Delivery) => void): void;
+  /** From the `from`th record on (0 when left out), until `visit` returns false. */
+  forEach(visit: (delivery: Delivery) => unknown, from?: number): void;
 }
 
 /** Everything a sink may use. */

@@ -23,6 +23,10 @@ export interface Bulk {
   readonly ends: readonly number[];
   /** Each item's place among the records of the batch. */
   readonly places: readonly number[];
+  /** Names of the indices that its items go to; there may be some among them that none goes to. */
+  readonly indices: readonly string[];
+  /** What `body` is the beginning of, for giveBack(); parts of a bulk have none. */
+  readonly memory?: Buffer;
 }
 
 export interface BulkLimits {
@@ -53,6 +57,8 @@ const messageName = Buffer.from('"message":"');
 const seam = Buffer.from('"}}\n{"@timestamp":"2026-01-31T10:00:00.000Z",');
 const seamBytes = { id: 5, timestamp: seam.length, time: 19, millisecond: 39 } as const;
 const maxCachedNames = 1000;
+/** Bodies that are kept for later bulks. */
+const maxSpare = 4;
 /** What an item takes beside its line, about. */
 const addedBytes = 160;
 
@@ -75,69 +81,62 @@ export class BulkWriter {
   /** An item up to its own fields, as the last record had it: `headAction`, the id, and from `seamAt` on the seam. The next one differs in a few bytes. */
   private head: Buffer = Buffer.alloc(0);
   private headAction: Buffer | undefined;
+  /** Names of the indices in the bulk that is being written. */
+  private readonly indices = new Set<string>();
   private seamAt = 0;
   private readonly actions = new Map<string, Buffer>();
   private names: string[] = [];
   private timestampMs = NaN;
   private readonly metadata = new Map<string, Buffer>();
+  private readonly spare: Buffer[] = [];
 
   constructor(options: BulkWriterOptions) {
     this.options = options;
     this.ids = new DocumentIds(options.pipeline);
   }
 
-  /** The bulks of the batch's records from the `from`th on, until they take about `limitBytes`; `next` is where to go on. `names`: indices not met before. */
-  write(
-    batch: DeliveryBatch,
-    from: number,
-    limits: BulkLimits,
-    limitBytes: number,
-  ): { bulks: Bulk[]; next: number; names: string[] } {
+  /** The bulk of the batch's records from the `from`th on, as many as the limits allow: undefined when there are none. `names`: indices not met before. */
+  write(batch: DeliveryBatch, from: number, limits: BulkLimits): { bulk: Bulk | undefined; names: string[] } {
     this.coordinates = batch.coordinates;
     this.ids.open(batch.coordinates);
     this.actionPeriod = NaN;
     this.headAction = undefined;
     this.names = [];
-    const bulks: Bulk[] = [];
-    let place = -1;
-    let next = from;
-    let writtenBytes = 0;
-    let ends: number[] = [];
-    let places: number[] = [];
-    // About what a bulk will take; it grows when that was too little.
+    this.indices.clear();
+    const ends: number[] = [];
+    const places: number[] = [];
+    let end = 0;
+    // About what the bulk will take; it grows when that was too little.
     const itemBytes = Math.ceil(batch.sizeBytes / Math.max(1, batch.count)) + addedBytes;
-    const expectedBytes = Math.min(limits.bytes, itemBytes * Math.min(batch.count, limits.count));
-    this.begin(expectedBytes);
-    const close = (bytes: number) => {
-      bulks.push({ body: this.body.subarray(0, bytes), ends, places });
-      writtenBytes += bytes;
-      ends = [];
-      places = [];
-    };
+    this.begin(Math.min(limits.bytes, itemBytes * Math.min(batch.count - from, limits.count)));
     batch.forEach((delivery) => {
-      place++;
-      if (place < from || writtenBytes >= limitBytes) return;
-      const start = this.used;
+      if (places.length >= limits.count) return false;
       this.writeItem(delivery);
-      if (places.length > 0 && (this.used > limits.bytes || places.length >= limits.count)) {
-        const item = this.body.subarray(start, this.used);
-        close(start);
-        if (writtenBytes >= limitBytes) return;
-        this.begin(Math.max(expectedBytes, item.length));
-        item.copy(this.body);
-        this.used = item.length;
-      }
-      ends.push(this.used);
-      places.push(place);
-      next = place + 1;
-    });
-    if (places.length > 0) close(this.used);
+      if (places.length > 0 && this.used > limits.bytes) return false;
+      ends.push((end = this.used));
+      places.push(from + places.length);
+      return true;
+    }, from);
+    const memory = this.body;
     this.body = Buffer.alloc(0);
-    return { bulks, next, names: this.names };
+    const { names } = this;
+    if (places.length === 0) return { bulk: undefined, names };
+    return { bulk: { body: memory.subarray(0, end), ends, places, indices: [...this.indices], memory }, names };
+  }
+
+  /** Takes the memory of a bulk that nobody looks at any more for another one: new memory costs page faults and collections. */
+  giveBack({ memory }: Bulk): void {
+    if (memory !== undefined && this.spare.length < maxSpare) this.spare.push(memory);
+  }
+
+  /** Forgets memory that was given back. */
+  rest(): void {
+    this.spare.length = 0;
   }
 
   private begin(bytes: number): void {
-    this.body = Buffer.allocUnsafe(bytes + 4096);
+    const spare = this.spare.pop();
+    this.body = spare !== undefined && spare.length >= bytes ? spare : Buffer.allocUnsafeSlow(bytes + 4096);
     this.used = 0;
   }
 
@@ -160,7 +159,8 @@ export class BulkWriter {
     const found = scanJsonObject(buffer, start, end);
     this.setHead(delivery);
     this.reserve(this.head.length + end - start + 200);
-    const before = (found & jsonObject.hasTimestamp) !== 0 && found !== notAnObject ? seamBytes.id : seamBytes.timestamp;
+    const before =
+      (found & jsonObject.hasTimestamp) !== 0 && found !== notAnObject ? seamBytes.id : seamBytes.timestamp;
     if (this.options.ids === 'key' && this.writeKeyed(delivery)) this.putHead(this.seamAt, this.seamAt + before);
     else this.putHead(0, this.seamAt + before);
     if (this.options.ecs) this.writeEcs(delivery, found === notAnObject ? 0 : found);
@@ -315,6 +315,7 @@ export class BulkWriter {
 
   private actionNamed(delivery: Delivery): Buffer {
     const name = this.options.index.name(this.coordinates!, delivery);
+    this.indices.add(name);
     let action = this.actions.get(name);
     if (action !== undefined) return action;
     if (this.actions.size >= maxCachedNames) this.actions.clear();
@@ -338,7 +339,7 @@ export function someOf(bulk: Bulk, chosen: (item: number) => boolean): Bulk | un
     ends.push((bytes += piece.length));
     places.push(bulk.places[item]!);
   }
-  return places.length === 0 ? undefined : { body: Buffer.concat(pieces, bytes), ends, places };
+  return places.length === 0 ? undefined : { body: Buffer.concat(pieces, bytes), ends, places, indices: bulk.indices };
 }
 
 /** The bulk in pieces that keep the limits, without copying. */
@@ -354,6 +355,7 @@ export function splitBulk(bulk: Bulk, limits: BulkLimits): Bulk[] {
       body: bulk.body.subarray(start, bulk.ends[item - 1]),
       ends: bulk.ends.slice(first, item).map((end) => end - start),
       places: bulk.places.slice(first, item),
+      indices: bulk.indices,
     });
     first = item;
   }

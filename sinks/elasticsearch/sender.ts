@@ -1,5 +1,6 @@
 // Brings the records of one batch to their outcomes: sends bulks side by side, sends again only what failed and may succeed later, splits what is too
-// large, slows down when the store is overloaded. What it holds is bounded: a window of bodies is written, sent and forgotten before the next is made.
+// large, slows down when the store is overloaded. A bulk is written when it may be sent, while those before it are on their way, and forgotten with its
+// answer: what it holds is bounded by the requests under way.
 // In data streams and behind aliases items of an uncertain fate are looked up first (in-doubt.ts).
 //
 // It is patient for a while only. A store that lets nothing through for `patienceMs`, or that says somebody must change something, ends the delivery with
@@ -26,6 +27,8 @@ export interface BulkStore {
 /** Looks at indices before and after they are first written to. */
 export interface TargetCheck {
   check(names: readonly string[], signal: AbortSignal): Promise<void>;
+  /** Whether ids may be in one of the indices although `create` does not see them. */
+  mayHide(names: readonly string[], signal: AbortSignal): Promise<boolean>;
   /** Which of the ids `index` has, where an id may be there although `create` does not see it; none where that cannot be. */
   findStored(index: string, ids: readonly string[], signal: AbortSignal): Promise<ReadonlySet<string>>;
 }
@@ -45,8 +48,10 @@ export interface SenderOptions {
   patienceMs: number;
 }
 
-/** Bodies that are held at once. */
+/** What is sent under one decision on whether it is in doubt, about. */
 const windowBytes = 16 * 1024 * 1024;
+/** Whoever delivers less than this has caught up, and keeps no memory for more. */
+const restingBytes = 256 * 1024;
 const backoff = { firstMs: 100, maxMs: 5000 };
 /** Only what is needed of the answer: it is as long as the request otherwise. */
 const bulkPath = '/_bulk?filter_path=errors,items.*.status,items.*.error';
@@ -55,6 +60,16 @@ const bulkPath = '/_bulk?filter_path=errors,items.*.status,items.*.error';
 interface Waiting {
   bulk: Bulk;
   inDoubt: boolean;
+}
+
+/** Bulks that were written under one decision on whether they are in doubt. */
+interface Window {
+  readonly inDoubt: boolean;
+  bytes: number;
+  /** Items that were there before they were sent. */
+  foundStored: number;
+  /** Indices not met before. */
+  readonly names: string[];
 }
 
 /** What is to be sent again. */
@@ -77,8 +92,9 @@ export class Sender {
   /** Undefined while all are stored. */
   private outcomes: Outcome[] | undefined;
   private failingSinceMs: number | undefined;
-  /** Items of this window that were there before they were sent. */
-  private foundStored = 0;
+  /** The record that is written next. */
+  private next = 0;
+  private window: Window = { inDoubt: false, bytes: 0, foundStored: 0, names: [] };
 
   constructor(batch: DeliveryBatch, signal: AbortSignal, options: SenderOptions) {
     this.batch = batch;
@@ -89,23 +105,37 @@ export class Sender {
 
   /** The outcomes in order of the batch; undefined when all were stored. */
   async run(): Promise<readonly Outcome[] | undefined> {
-    const { writer, pace, bulkCount, targets, doubt } = this.options;
-    const { coordinates } = this.batch;
-    for (let next = 0; next < this.batch.count;) {
+    const { writer, targets, doubt } = this.options;
+    const { coordinates, count, sizeBytes } = this.batch;
+    while (this.next < count) {
       this.signal.throwIfAborted();
-      const bytes = this.bulkBytes();
-      const window = writer.write(this.batch, next, { bytes, count: bulkCount }, windowBytes);
-      if (window.next === next) break;
-      next = window.next;
-      const inDoubt = doubt.isOn(coordinates);
-      this.foundStored = 0;
-      this.waiting.push(...window.bulks.map((bulk) => ({ bulk, inDoubt })));
+      const window = { inDoubt: doubt.isOn(coordinates), bytes: 0, foundStored: 0, names: [] };
+      this.window = window;
+      await this.sendAll();
+      if (window.inDoubt) doubt.lookedUp(coordinates, window.bytes, window.foundStored);
       await targets.check(window.names, this.signal);
-      await this.sendAll(pace);
-      if (inDoubt) doubt.lookedUp(coordinates, sizeOf(window.bulks), this.foundStored);
-      await targets.check(window.names, this.signal);
+      if (window.bytes === 0) break;
     }
+    if (sizeBytes < restingBytes) writer.rest();
     return this.outcomes;
+  }
+
+  /** What is sent next: what waits to be sent again, or a new bulk; undefined when there is neither in this window. */
+  private async take(): Promise<Waiting | undefined> {
+    const again = this.waiting.shift();
+    const { window, batch } = this;
+    if (again !== undefined || this.next >= batch.count || window.bytes >= windowBytes) return again;
+    const { writer, bulkCount, targets } = this.options;
+    const { bulk, names } = writer.write(batch, this.next, { bytes: this.bulkBytes(), count: bulkCount });
+    if (bulk === undefined) {
+      this.next = batch.count;
+      return undefined;
+    }
+    this.next = bulk.places.at(-1)! + 1;
+    window.bytes += bulk.body.length;
+    window.names.push(...names);
+    await targets.check(names, this.signal);
+    return { bulk, inDoubt: window.inDoubt };
   }
 
   /** Small enough for all requests that may be on their way to have something to do. */
@@ -114,22 +144,23 @@ export class Sender {
     return Math.min(pace.bulkBytes, Math.max(256 * 1024, Math.ceil((this.batch.sizeBytes * 1.2) / pace.concurrency)));
   }
 
-  /** Sends what waits until nothing does. The first error stops all. */
-  private async sendAll(pace: Pace): Promise<void> {
+  /** Sends a window. The first error stops all. */
+  private async sendAll(): Promise<void> {
+    const { pace } = this.options;
     const running = new Set<Promise<void>>();
     let failure: { error: unknown } | undefined;
-    while (failure === undefined && (this.waiting.length > 0 || running.size > 0)) {
-      while (this.waiting.length > 0 && running.size < pace.concurrency) {
-        const sent: Promise<void> = this.send(this.waiting.shift()!).then(
-          () => void running.delete(sent),
-          (error: unknown) => {
-            running.delete(sent);
-            failure ??= { error };
-          },
-        );
+    const fail = (error: unknown) => void (failure ??= { error });
+    while (failure === undefined) {
+      const next = running.size < pace.concurrency ? await this.take().catch(fail) : undefined;
+      if (next !== undefined) {
+        const sent: Promise<void> = this.send(next)
+          .catch(fail)
+          .finally(() => running.delete(sent));
         running.add(sent);
-      }
-      await Promise.race(running);
+        // It is on its way before the next one is written.
+        await turn();
+      } else if (running.size > 0) await Promise.race(running);
+      else break;
     }
     if (failure === undefined) return;
     this.stop.abort(failure.error);
@@ -158,7 +189,9 @@ export class Sender {
       if (rest === undefined) return undefined;
       const verdict = await this.ask(rest);
       crashPoint('search.bulk-answered');
-      return this.settle(rest, verdict);
+      const again = this.settle(rest, verdict);
+      if (verdict.kind === 'all-stored' || verdict.kind === 'items') this.options.writer.giveBack(bulk);
+      return again;
     } catch (error) {
       this.signal.throwIfAborted();
       if (!(error instanceof LookupFailure)) throw error;
@@ -168,6 +201,8 @@ export class Sender {
 
   /** What is left of a bulk of which some may be there already. */
   private async withoutStored(bulk: Bulk): Promise<Bulk | undefined> {
+    const { targets } = this.options;
+    if (!(await lookingUp(targets.mayHide(bulk.indices, this.signal)))) return bulk;
     const ids = new Map<string, string[]>();
     const places = bulk.places.map((_, item) => placeOf(bulk, item));
     for (const { index, id } of places) {
@@ -176,7 +211,8 @@ export class Sender {
       else known.push(id);
     }
     const found = new Map<string, ReadonlySet<string>>();
-    for (const [index, wanted] of ids) found.set(index, await this.lookUp(index, wanted));
+    for (const [index, wanted] of ids)
+      found.set(index, await lookingUp(targets.findStored(index, wanted, this.signal)));
     const isThere = (item: number) => found.get(places[item]!.index)?.has(places[item]!.id) === true;
     let count = 0;
     for (const [item, place] of bulk.places.entries()) {
@@ -185,18 +221,9 @@ export class Sender {
       count++;
     }
     if (count === 0) return bulk;
-    this.foundStored += count;
+    this.window.foundStored += count;
     this.progress();
     return someOf(bulk, (item) => !isThere(item));
-  }
-
-  private async lookUp(index: string, ids: readonly string[]): Promise<ReadonlySet<string>> {
-    try {
-      return await this.options.targets.findStored(index, ids, this.signal);
-    } catch (error) {
-      if (error instanceof TailraceError && error.retriable) throw new LookupFailure(error);
-      throw error;
-    }
   }
 
   private async ask(bulk: Bulk): Promise<RequestVerdict> {
@@ -301,6 +328,17 @@ class LookupFailure extends Error {
   }
 }
 
-function sizeOf(bulks: readonly Bulk[]): number {
-  return bulks.reduce((sum, { body }) => sum + body.length, 0);
+/** Throws LookupFailure for what may pass. */
+async function lookingUp<T>(found: Promise<T>): Promise<T> {
+  try {
+    return await found;
+  } catch (error) {
+    if (error instanceof TailraceError && error.retriable) throw new LookupFailure(error);
+    throw error;
+  }
+}
+
+/** Lets everything that is ready happen first. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -48,6 +48,12 @@ export class IndexTargets {
     for (const name of names) await this.kindOf(name, signal);
   }
 
+  /** In data streams and behind aliases, and where we are not told what it is. Throws TailraceError TLR_SINK, retriable when that cannot be found out now. */
+  async mayHide(names: readonly string[], signal: AbortSignal): Promise<boolean> {
+    for (const name of names) if (((await this.kindOf(name, signal)) ?? 'index') !== 'index') return true;
+    return false;
+  }
+
   /** Looks them up in all indices behind the name. Throws TailraceError TLR_SINK, retriable when that cannot be done now. */
   async findStored(name: string, ids: readonly string[], signal: AbortSignal): Promise<ReadonlySet<string>> {
     const found = new Set<string>();

@@ -17,10 +17,11 @@ export function deliveryBatch(records: readonly TestRecord[], coordinates: Coord
     coordinates,
     count: records.length,
     sizeBytes: lines.reduce((sum, line) => sum + line.length, 0),
-    forEach(visit: (delivery: Delivery) => void) {
+    forEach(visit: (delivery: Delivery) => unknown, from = 0) {
       for (const [index, record] of records.entries()) {
+        if (index < from) continue;
         const line = lines[index]!;
-        visit({
+        const going = visit({
           offset: record.offset,
           ordinal: 0,
           timestampMs: record.timestampMs ?? 0,
@@ -31,6 +32,7 @@ export function deliveryBatch(records: readonly TestRecord[], coordinates: Coord
           key: () => (record.key === undefined ? null : Buffer.from(record.key)),
           field: (path) => record.fields?.[path],
         });
+        if (going === false) return;
       }
     },
   };

@@ -35,8 +35,8 @@ function write(
   records: readonly TestRecord[],
   options: Partial<ConstructorParameters<typeof BulkWriter>[0]> = {},
 ): Item[] {
-  const { bulks } = writer(options).write(deliveryBatch(records), 0, noLimits, Infinity);
-  return bulks.flatMap((bulk) => itemsOf(bulk, options.operation));
+  const { bulk } = writer(options).write(deliveryBatch(records), 0, noLimits);
+  return bulk === undefined ? [] : itemsOf(bulk, options.operation);
 }
 
 function documentOf(text: string, record: Partial<TestRecord> = {}, ecs = false): Record<string, unknown> {
@@ -58,23 +58,28 @@ describe('documents', () => {
       { maxLength: 20 },
     );
     fc.assert(
-      fc.property(records, fc.integer({ min: 1, max: 2000 }), fc.integer({ min: 1, max: 5 }), (texts, bytes, count) => {
-        const batch = deliveryBatch(texts.map((text, offset) => ({ offset, text, timestampMs: 1_700_000_000_123 })));
-        const written = writer();
-        const found: Record<string, unknown>[] = [];
-        for (let next = 0; next < texts.length;) {
-          const window = written.write(batch, next, { bytes, count }, 1000);
-          expect(window.next).toBeGreaterThan(next);
-          next = window.next;
-          for (const bulk of window.bulks) {
+      fc.property(
+        records,
+        fc.integer({ min: 1, max: 2000 }),
+        fc.integer({ min: 1, max: 5 }),
+        fc.boolean(),
+        (texts, bytes, count, gives) => {
+          const batch = deliveryBatch(texts.map((text, offset) => ({ offset, text, timestampMs: 1_700_000_000_123 })));
+          const written = writer();
+          const found: Record<string, unknown>[] = [];
+          for (let next = 0; next < texts.length;) {
+            const bulk = written.write(batch, next, { bytes, count }).bulk!;
             expect(bulk.places.length).toBeLessThanOrEqual(count);
             if (bulk.places.length > 1) expect(bulk.body.length).toBeLessThanOrEqual(bytes);
             expect(bulk.places).toEqual(bulk.places.map((_, item) => found.length + item));
             found.push(...itemsOf(bulk).map(({ document }) => document));
+            next = bulk.places.at(-1)! + 1;
+            if (gives) written.giveBack(bulk);
           }
-        }
-        expect(found).toEqual(texts.map(expected));
-      }),
+          expect(written.write(batch, texts.length, { bytes, count }).bulk).toBeUndefined();
+          expect(found).toEqual(texts.map(expected));
+        },
+      ),
       { numRuns: 150 },
     );
   });
@@ -91,13 +96,9 @@ describe('documents', () => {
   }
 
   it('keep every byte of a line that is JSON, numbers too long for JavaScript included', () => {
-    const { bulks } = writer().write(
-      deliveryBatch([{ offset: 0, text: '{"n":12345678901234567890.10,"n2":1E2}' }]),
-      0,
-      noLimits,
-      1e6,
-    );
-    expect(bulks[0]!.body.toString()).toContain('Z","n":12345678901234567890.10,"n2":1E2}\n');
+    const batch = deliveryBatch([{ offset: 0, text: '{"n":12345678901234567890.10,"n2":1E2}' }]);
+    const { bulk } = writer().write(batch, 0, noLimits);
+    expect(bulk!.body.toString()).toContain('Z","n":12345678901234567890.10,"n2":1E2}\n');
   });
 
   it('say what was not UTF-8', () => {
@@ -109,8 +110,8 @@ describe('documents', () => {
           visit({ ...delivery, buffer: bytes, start: 0, end: bytes.length, field: () => undefined }),
         ),
     };
-    const { bulks } = writer().write(batch, 0, noLimits, 1e6);
-    expect(itemsOf(bulks[0]!)[0]!.document['message']).toBe('a\ufffd"ä\ufffd');
+    const { bulk } = writer().write(batch, 0, noLimits);
+    expect(itemsOf(bulk!)[0]!.document['message']).toBe('a\ufffd"ä\ufffd');
   });
 
   it('get the time of the record unless they have one', () => {
@@ -179,9 +180,9 @@ describe('bulks', () => {
   it('tell of indices when they are first met', () => {
     const bulkWriter = writer();
     const at = (timestampMs: number) => deliveryBatch([{ offset: 0, text: 'x', timestampMs }]);
-    expect(bulkWriter.write(at(0), 0, noLimits, 1e6).names).toEqual(['app-1970.01.01']);
-    expect(bulkWriter.write(at(1), 0, noLimits, 1e6).names).toEqual([]);
-    expect(bulkWriter.write(at(1e9), 0, noLimits, 1e6).names).toEqual(['app-1970.01.12']);
+    expect(bulkWriter.write(at(0), 0, noLimits).names).toEqual(['app-1970.01.01']);
+    expect(bulkWriter.write(at(1), 0, noLimits).names).toEqual([]);
+    expect(bulkWriter.write(at(1e9), 0, noLimits).names).toEqual(['app-1970.01.12']);
   });
 
   it('give any of their items to be sent again, and are split anywhere', () => {
@@ -194,7 +195,7 @@ describe('bulks', () => {
         fc.integer({ min: 1, max: 9 }),
         (texts, choose, bytes, count) => {
           const batch = deliveryBatch(texts.map((text, offset) => ({ offset, text })));
-          const bulk = writer().write(batch, 0, noLimits, Infinity).bulks[0]!;
+          const bulk = writer().write(batch, 0, noLimits).bulk!;
           const items = itemsOf(bulk);
           const some = someOf(bulk, (item) => choose(item));
           const chosen = items.filter((_, item) => choose(item));
@@ -232,8 +233,7 @@ describe('bulks', () => {
     const bulkWriter = writer();
     const id = (partition: number) =>
       itemsOf(
-        bulkWriter.write(deliveryBatch([{ offset: 0, text: 'x' }], { ...testPartition, partition }), 0, noLimits, 1e6)
-          .bulks[0]!,
+        bulkWriter.write(deliveryBatch([{ offset: 0, text: 'x' }], { ...testPartition, partition }), 0, noLimits).bulk!,
       )[0]!.id;
     expect(id(0)).not.toBe(id(1));
     expect(id(0)).toBe(id(0));
