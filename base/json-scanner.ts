@@ -66,7 +66,7 @@ export class JsonScanner {
         if (depth === nestingLimit) return this.fail(at, `it is nested deeper than ${nestingLimit} levels`);
         const isObject = first === openBrace;
         objects[depth++] = isObject ? 1 : 0;
-        if (++at < end && source[at]! <= 0x20) at = this.skipSpace(source, at, end);
+        at = this.past(source, at + 1, end);
         if (at < end && source[at] === (isObject ? closeBrace : closeBracket)) {
           at++;
           depth--;
@@ -81,11 +81,11 @@ export class JsonScanner {
       // A value has ended: what goes on, and what ends with it?
       for (;;) {
         if (depth === 0) return at;
-        if (at < end && source[at]! <= 0x20) at = this.skipSpace(source, at, end);
+        at = this.past(source, at, end);
         const next = at < end ? source[at]! : -1;
         const isObject = objects[depth - 1] === 1;
         if (next === comma) {
-          if (++at < end && source[at]! <= 0x20) at = this.skipSpace(source, at, end);
+          at = this.past(source, at + 1, end);
           if (isObject && (at = this.key(source, at, end, depth)) < 0) return -1;
           break;
         }
@@ -109,15 +109,20 @@ export class JsonScanner {
     return at;
   }
 
+  /** As skipSpace, for where there is hardly ever any: small enough to be made part of its callers. */
+  private past(source: Buffer, at: number, end: number): number {
+    return at < end && source[at]! <= 0x20 ? this.skipSpace(source, at, end) : at;
+  }
+
   /** A key with its colon; returns where the value begins. */
   private key(source: Buffer, start: number, end: number, depth: number): number {
     if (start >= end || source[start] !== quote) return this.unexpected(source, start, end, 'a key in quotes');
     let at = this.string(source, start + 1, end);
     if (at < 0) return -1;
     if (depth === 1 && this.watched[source[start + 1]!] === 1) this.names.push(start + 1, at - 1);
-    if (at < end && source[at]! <= 0x20) at = this.skipSpace(source, at, end);
+    at = this.past(source, at, end);
     if (at >= end || source[at] !== colon) return this.unexpected(source, at, end, 'a colon');
-    return ++at < end && source[at]! <= 0x20 ? this.skipSpace(source, at, end) : at;
+    return this.past(source, at + 1, end);
   }
 
   /** The rest of a string, from behind its quote. */

@@ -3,11 +3,13 @@
 // scanner alone.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { Agent, createServer, request } from 'node:http';
 import { join } from 'node:path';
 import { cutRecords } from '../agents/http/formats.ts';
-import { freePort, root, until } from '../test/support/command.ts';
+import { freePort, until } from '../test/support/command.ts';
+import { jsonLine } from './lines.ts';
+import { hottest, MeasuredCommand } from './measured.ts';
 
 const bodies = Number(process.env['BENCH_BODIES'] ?? 600);
 const parallel = Number(process.env['BENCH_CLIENTS'] ?? 8);
@@ -17,14 +19,7 @@ const goalMegabytes = 100;
 function makeBody(): Buffer {
   const lines: string[] = [];
   for (let index = 0, bytes = 0; bytes < 1_000_000; index++) {
-    const line = JSON.stringify({
-      time: `2026-11-22T10:00:${String(index % 60).padStart(2, '0')}.123Z`,
-      level: index % 10 === 0 ? 'debug' : 'info',
-      service: `service-${index % 7}`,
-      message: `request ${index} was handled`,
-      user: { id: index, name: `user-${index % 1000}` },
-      took_ms: index % 997,
-    });
+    const line = jsonLine(index);
     lines.push(line);
     bytes += line.length + 1;
   }
@@ -41,12 +36,6 @@ function post(agent: Agent, port: number, body: Buffer): Promise<number> {
     sent.on('error', reject);
     sent.end(body);
   });
-}
-
-/** Seconds of core time that a process has used, all threads together. */
-function coreSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
 /** MB/s of `bodies` posted over `parallel` connections. */
@@ -93,48 +82,55 @@ function inMemory(work: () => void, bytes: number): number {
 
 const shown = (megabytes: number) => `${megabytes.toFixed(0).padStart(6)} MB/s`;
 
-/** `npm run bench http`. */
-export async function http(folder: string): Promise<void> {
-  const body = makeBody();
-  const lines = body.toString().trimEnd().split('\n');
+/** Posts to a command of its own, and gives its output to `use` when it has ended. */
+async function withIntake<T>(
+  folder: string,
+  profiles: string | undefined,
+  use: (port: number, command: MeasuredCommand) => Promise<T>,
+) {
   const [port, brokerPort] = [await freePort(), await freePort()];
   const config = join(folder, 'http.yaml');
+  const data = join(folder, 'http-data');
   writeFileSync(
     config,
-    `data: ${join(folder, 'http-data')}
+    `data: ${data}
 broker: { listen: "127.0.0.1:${brokerPort}" }
 agents: { push: { type: http, listen: "127.0.0.1:${port}", to: app } }
 `,
   );
-  const profile =
-    process.env['BENCH_PROFILE'] === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${process.env['BENCH_PROFILE']}`];
-  const entry = join(root, 'dist', 'cli', 'entry.js');
-  const up = spawn(process.execPath, [...profile, entry, 'up', config], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-    env: { ...process.env, UV_THREADPOOL_SIZE: '16' },
-  });
-  let log = '';
-  up.stderr.setEncoding('utf8').on('data', (text: string) => (log += text));
+  const command = new MeasuredCommand(['up', config], profiles);
   try {
-    await until('it listens', () => log.includes('listening'));
-    console.log(`HTTP NDJSON, ${bodies} bodies of 1 MB (${lines.length} lines each), ${parallel} connections`);
-    let best = 0;
-    const startedSeconds = coreSeconds(up.pid!);
-    for (let round = 0; round < rounds; round++) best = Math.max(best, await postAll(port, body));
-    const perCore = (rounds * bodies * body.length) / 1e6 / (coreSeconds(up.pid!) - startedSeconds);
-    const discarded = await discarding(body);
-    const parsed = inMemory(() => lines.forEach((line) => void JSON.parse(line)), body.length);
-    const scanned = inMemory(() => cutRecords('ndjson', body, 1_000_000), body.length);
-    console.log(
-      `  into a topic, durable   ${shown(best)}   goal ${goalMegabytes}: ${best >= goalMegabytes ? 'reached' : 'MISSED'}`,
-    );
-    console.log(`  by second of core time  ${shown(perCore)}   what others leave of the machine left aside`);
-    console.log(`  thrown away             ${shown(discarded)}   ratio ${(discarded / best).toFixed(1)}`);
-    console.log(`  JSON.parse alone        ${shown(parsed)}`);
-    console.log(`  our scanner alone       ${shown(scanned)}`);
+    await until('it listens', () => command.log.includes('listening'));
+    return { found: await use(port, command), command };
   } finally {
-    await end(up);
+    await command.terminate();
+    rmSync(data, { recursive: true });
   }
+}
+
+/** `npm run bench http`: a part of `npm run bench pipelines`. */
+export async function http(folder: string): Promise<void> {
+  const body = makeBody();
+  const lines = body.toString().trimEnd().split('\n');
+  console.log(`HTTP NDJSON, ${bodies} bodies of 1 MB (${lines.length} lines each), ${parallel} connections`);
+  const { found } = await withIntake(folder, undefined, async (port, command) => {
+    const startedSeconds = command.coreSeconds;
+    let best = 0;
+    for (let round = 0; round < rounds; round++) best = Math.max(best, await postAll(port, body));
+    return { best, perCore: (rounds * bodies * body.length) / 1e6 / (command.coreSeconds - startedSeconds) };
+  });
+  const { best, perCore } = found;
+  const { command } = await withIntake(folder, folder, (port) => postAll(port, body));
+  const discarded = await discarding(body);
+  const parsed = inMemory(() => lines.forEach((line) => void JSON.parse(line)), body.length);
+  const scanned = inMemory(() => cutRecords('ndjson', body, 1_000_000), body.length);
+  const verdict = best >= goalMegabytes ? 'reached' : 'MISSED';
+  console.log(`  into a topic, durable   ${shown(best)}   goal ${goalMegabytes}: ${verdict}`);
+  console.log(`  by second of core time  ${shown(perCore)}   what others leave of the machine left aside`);
+  console.log(`    profile: ${hottest(command.profile())}`);
+  console.log(`  thrown away             ${shown(discarded)}   ratio ${(discarded / best).toFixed(1)}`);
+  console.log(`  JSON.parse alone        ${shown(parsed)}`);
+  console.log(`  our scanner alone       ${shown(scanned)}`);
 }
 
 // The server that only throws away.

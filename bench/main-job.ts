@@ -1,32 +1,15 @@
 // The main job against the machine's own limit: tail → topic and tail → topic → file beside `cp` plus fsync of the same file; start to ready;
 // idle memory. Start-up is taken off the first two: it is measured with an empty file.
 import { execFileSync } from 'node:child_process';
-import { closeSync, fsyncSync, openSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { freePort, run, start, until } from '../test/support/command.ts';
 import { formatBytes, formatCount } from '../base/units.ts';
+import { accessLine, writeLines } from './lines.ts';
 
 const lines = Number(process.env['BENCH_LINES'] ?? 1_000_000);
 const rounds = Number(process.env['BENCH_ROUNDS'] ?? 3);
-
-/** Access-log-like lines of about 160 bytes, all different. */
-export function writeLines(path: string, count: number): void {
-  const file = openSync(path, 'w');
-  let text = '';
-  for (let line = 0; line < count; line++) {
-    text +=
-      `10.${line % 256}.${(line >> 8) % 256}.7 - - [22/Nov/2026:10:${String(Math.floor(line / 60) % 60).padStart(2, '0')}:${String(line % 60).padStart(2, '0')} +0000] ` +
-      `"GET /api/v1/items/${line} HTTP/1.1" ${line % 11 === 0 ? 404 : 200} ${line % 9973} "-" "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) bench"\n`;
-    if (text.length > 1 << 20) {
-      writeSync(file, text);
-      text = '';
-    }
-  }
-  writeSync(file, text);
-  fsyncSync(file);
-  closeSync(file);
-}
 
 const seconds = (startedMs: number) => (performance.now() - startedMs) / 1000;
 const median = (values: number[]) => values.toSorted((left, right) => left - right)[Math.floor(values.length / 2)]!;
@@ -98,7 +81,7 @@ async function startToReady(
 
 export async function mainJob(folder: string): Promise<void> {
   const port = await freePort();
-  writeLines(join(folder, 'big.log'), lines);
+  writeLines(join(folder, 'big.log'), lines, accessLine);
   writeFileSync(join(folder, 'empty.log'), '');
   const size = statSync(join(folder, 'big.log')).size;
   console.log(`${formatCount(lines)} lines, ${formatBytes(size)}, ${rounds} rounds, medians; start-up is taken off`);

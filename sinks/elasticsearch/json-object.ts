@@ -5,7 +5,7 @@ import { JsonScanner } from '../../base/json-scanner.ts';
 
 /** Returned when the bytes are not a JSON object in UTF-8. */
 export const notAnObject = -1;
-/** Bits of the answer for an object. */
+/** Bits of the answer for an object. Line breaks before it do not count. */
 export const jsonObject = { isEmpty: 1, hasLineBreak: 2, hasTimestamp: 4, hasLog: 8, hasHost: 16 } as const;
 
 const openBrace = 0x7b;
@@ -19,15 +19,12 @@ const scanner = new JsonScanner(watched);
 
 /** The bits of `jsonObject` when `buffer[start..end)` is a JSON object, else `notAnObject`. */
 export function scanJsonObject(buffer: Buffer, start: number, end: number): number {
-  scanner.spansLines = false;
   const open = buffer[start] === openBrace ? start : scanner.skipSpace(buffer, start, end);
   if (open >= end || buffer[open] !== openBrace) return notAnObject;
-  let spansLines = scanner.spansLines;
   const close = scanner.scan(buffer, open, end);
   if (close < 0 || (close < end && scanner.skipSpace(buffer, close, end) < end)) return notAnObject;
   if (scanner.sawHighByte && !isUtf8(buffer.subarray(start, end))) return notAnObject;
-  spansLines ||= scanner.spansLines;
-  let found = spansLines ? jsonObject.hasLineBreak : 0;
+  let found = scanner.spansLines ? jsonObject.hasLineBreak : 0;
   if (buffer[open + 1] !== quote && buffer[scanner.skipSpace(buffer, open + 1, end)] === closeBrace)
     found |= jsonObject.isEmpty;
   const { names } = scanner;

@@ -175,9 +175,7 @@ export class ElasticNode implements StoreNode {
     const { Client, errors, Serializer } = await import('@elastic/elasticsearch');
     const { authorization, ca } = this.options;
     class AnswerReader extends Serializer {
-      override deserialize<T>(json: string): T {
-        return parsed(json) as T;
-      }
+      override deserialize = parsed as typeof Serializer.prototype.deserialize;
     }
     const client = new Client({
       node: this.url,

@@ -149,7 +149,9 @@ export class Sender {
     const { pace } = this.options;
     const running = new Set<Promise<void>>();
     let failure: { error: unknown } | undefined;
-    const fail = (error: unknown) => void (failure ??= { error });
+    const fail = (error: unknown): undefined => {
+      failure ??= { error };
+    };
     while (failure === undefined) {
       const next = running.size < pace.concurrency ? await this.take().catch(fail) : undefined;
       if (next !== undefined) {
@@ -252,8 +254,10 @@ export class Sender {
         return this.settleItems(bulk, verdict.items);
       case 'retry':
         return { bulk, inDoubt: true, waits: true, reason: verdict.reason };
-      case 'split':
-        return this.split(bulk, verdict.reason);
+      case 'split': {
+        this.split(bulk, verdict.reason);
+        return;
+      }
       case 'blocked':
       case 'misfit':
         throw this.trouble(verdict, '');

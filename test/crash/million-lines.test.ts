@@ -4,7 +4,7 @@ import { createReadStream, existsSync, mkdtempSync, readdirSync, rmSync, writeFi
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { writeLines } from '../../bench/main-job.ts';
+import { accessLine, writeLines } from '../../bench/lines.ts';
 import { endAll, freePort, run, start, until } from '../support/command.ts';
 
 const lines = 1_000_000;
@@ -12,7 +12,7 @@ let folder: string;
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'tailrace-million-'));
-  writeLines(join(folder, 'big.log'), lines);
+  writeLines(join(folder, 'big.log'), lines, accessLine);
   writeFileSync(
     join(folder, 'tailrace.yaml'),
     `

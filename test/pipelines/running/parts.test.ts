@@ -120,6 +120,25 @@ describe('fetched batches', () => {
     );
   });
 
+  it('begin at any record and end where the visitor says', () => {
+    const lines = fc.array(fc.array(fc.string(), { minLength: 1, maxLength: 5 }), { minLength: 1, maxLength: 5 });
+    fc.assert(
+      fc.property(lines, fc.nat(25), fc.nat(25), fc.nat(25), fc.nat(25), (each, fromOffset, endOffset, from, most) => {
+        let baseOffset = 0;
+        const batches = each.map((texts) => {
+          const batch = { baseOffset, lines: texts };
+          baseOffset += texts.length;
+          return batch;
+        });
+        const batch = new PassThroughBatch(fetched(batches, fromOffset), endOffset);
+        const found: number[] = [];
+        batch.forEach(({ offset }) => found.push(offset) < most, from);
+        const offsets = collect(batch).map(({ offset }) => offset);
+        expect(found).toEqual(offsets.slice(from, from + Math.max(most, 1)));
+      }),
+    );
+  });
+
   it('know keys, headers and the line as a field', () => {
     const headers = [
       { key: 'a', value: Buffer.from('1') },
