@@ -66,14 +66,17 @@ sinks: { files: { type: file, path: "${folder}/out/{partition}-{offset}.log", ro
     const { members } = await client.admin().describeGroup(group);
     return members.map(({ assignment }) => assignment.get(topic)?.length ?? 0).sort((left, right) => right - left);
   };
-  const leader = async (partition: number): Promise<RealKafkaNode> => {
+  /** Of the partition with the most records, so of one that is written to. */
+  const leader = async (): Promise<RealKafkaNode> => {
+    const ends = await client.admin().offsets(topic, 'latest');
+    const [fullest] = [...ends].toSorted(([, left], [, right]) => right - left)[0]!;
     const [found] = await client.admin().topics([topic]);
-    return cluster.nodes.find(({ id }) => id === found?.partitions[partition]?.leader)!;
+    return cluster.nodes.find(({ id }) => id === found?.partitions[fullest]?.leader)!;
   };
   const untilWritten = (writer: RotatingWriter, part: number) =>
     until(`${part} of the lines`, () => writer.written >= (lines / 2) * part, 240_000);
   const ledByAnother = (node: RealKafkaNode) =>
-    until('another leader', async () => (await leader(0)).id !== node.id, 60_000);
+    until('another leader', async () => (await leader()).id !== node.id, 60_000);
 
   it('loses leaders and a process, and no line', async () => {
     const first = up('one');
@@ -92,7 +95,7 @@ sinks: { files: { type: file, path: "${folder}/out/{partition}-{offset}.log", ro
     const [writer] = writers as [RotatingWriter, RotatingWriter];
 
     await untilWritten(writer, 0.2);
-    const lost = await leader(0);
+    const lost = await leader();
     await lost.kill();
     await ledByAnother(lost);
     const described = await run(['topics', 'describe', topic, '--broker', cluster.bootstrap, '--json'], {
@@ -115,7 +118,7 @@ sinks: { files: { type: file, path: "${folder}/out/{partition}-{offset}.log", ro
     await until('the other has it all', async () => (await shares())[0] === 6, 60_000);
     const takenOverMs = Math.round(performance.now() - killedMs);
     if (isLong) {
-      const another = await leader(0);
+      const another = await leader();
       await another.kill();
       await ledByAnother(another);
       await another.start();
