@@ -9,6 +9,7 @@ import { sleep } from '../base/clock.ts';
 import { crashPoint } from '../base/crash-point.ts';
 import { assert, TailraceError } from '../base/errors.ts';
 import type { Consumer, FetchedBatches, KafkaClient, TopicPartition } from '../broker/client/contract.ts';
+import { giveBatchBuffer } from '../broker/wire/batch-buffers.ts';
 import type { Coordinates, Manifest, WriterScope } from '../sinks/sink.ts';
 import { type Account, addAccount, emptyAccount } from './account.ts';
 import { deadLetterRecord } from './dead-letter.ts';
@@ -126,6 +127,8 @@ export class EdgeSession {
       const fetched = await this.poll(stop);
       for (const batches of fetched) {
         await this.handle(batches, stop, kill);
+        // Tried-again letters stay at hand until the decision; of everything else only copies are left.
+        if (this.options.letters === undefined) batches.batches.forEach(giveBatchBuffer);
         kill.throwIfAborted();
       }
       this.catchUp();

@@ -1,8 +1,9 @@
 // Fetched records as sinks take them. Without steps no object is made for a record: one delivery moves over the fetched bytes, and the sink copies the
 // slices it is shown. Counts come from the batch headers.
 import type { FetchedBatches } from '../broker/client/contract.ts';
-import { type BatchHeader, readBatchHeader, RecordCursor } from '../broker/wire/record-batch.ts';
-import type { Coordinates, Delivery, DeliveryBatch } from '../sinks/sink.ts';
+import { unframeLines } from '../broker/wire/line-kernel.ts';
+import { type BatchHeader, readBatchHeader, RecordCursor, recordsOf } from '../broker/wire/record-batch.ts';
+import type { Coordinates, Delivery, DeliveryBatch, DeliveryBlock } from '../sinks/sink.ts';
 import { RecordEvent } from './event.ts';
 
 export interface RecordHeader {
@@ -113,6 +114,21 @@ export function forEachRecord(
   }
 }
 
+/** The records of a batch as a block; undefined when they have to be looked at one by one. */
+function blockOf(batch: Buffer, header: BatchHeader): DeliveryBlock | undefined {
+  const { buffer, start, end } = recordsOf(batch, 0, header);
+  const unframed = unframeLines(buffer, start, end, header.recordCount);
+  const first = new RecordCursor(batch, 0, header);
+  if (unframed === undefined || !first.next()) return undefined;
+  const { baseTimestampMs, maxTimestampMs, isLogAppendTime } = header;
+  return {
+    lines: unframed.lines,
+    firstOffset: first.offset,
+    earliestMs: isLogAppendTime ? maxTimestampMs : baseTimestampMs + unframed.earliestDelta,
+    latestMs: isLogAppendTime ? maxTimestampMs : baseTimestampMs + unframed.latestDelta,
+  };
+}
+
 /** What was fetched, as it is. `endOffset`: records from there on are left out. */
 export class PassThroughBatch implements SourceBatch {
   readonly coordinates: Coordinates;
@@ -141,6 +157,24 @@ export class PassThroughBatch implements SourceBatch {
   }
 
   forEach(visit: (delivery: SourceDelivery) => unknown, from = 0): void {
+    const { cursor, show } = this.showing(visit);
+    forEachRecord(this.fetched, this.endOffset, cursor, show, from);
+  }
+
+  forEachBlock(take: (block: DeliveryBlock) => boolean, visit: (delivery: SourceDelivery) => unknown): void {
+    const { fetched, endOffset } = this;
+    const { cursor, show } = this.showing(visit);
+    for (const { batch, header } of batchesOf(fetched, endOffset)) {
+      if (header.baseOffset >= fetched.fromOffset && header.lastOffset < endOffset) {
+        const block = blockOf(batch, header);
+        if (block !== undefined && take(block)) continue;
+      }
+      forEachRecord({ ...fetched, batches: [batch] }, endOffset, cursor, show);
+    }
+  }
+
+  /** A cursor, and what shows `visit` the record it stands at. */
+  private showing(visit: (delivery: SourceDelivery) => unknown) {
     const cursor = new RecordCursor();
     const delivery = new CursorDelivery(cursor, this.coordinates);
     const show = () => {
@@ -151,6 +185,6 @@ export class PassThroughBatch implements SourceBatch {
       delivery.end = Math.max(cursor.valueEnd, 0);
       return visit(delivery);
     };
-    forEachRecord(this.fetched, this.endOffset, cursor, show, from);
+    return { cursor, show };
   }
 }

@@ -38,6 +38,16 @@ export interface Delivery {
   field(path: string): unknown;
 }
 
+/** Untouched records that follow one another: what is to be written of them, with a newline behind each. */
+export interface DeliveryBlock {
+  /** Holds during the call only. */
+  readonly lines: Buffer;
+  readonly firstOffset: number;
+  /** Bounds of the timestamps. */
+  readonly earliestMs: number;
+  readonly latestMs: number;
+}
+
 /** Records of one partition, in offset order. */
 export interface DeliveryBatch {
   readonly coordinates: Coordinates;
@@ -46,6 +56,12 @@ export interface DeliveryBatch {
   readonly sizeBytes: number;
   /** From the `from`th record on (0 when left out), until `visit` returns false. */
   forEach(visit: (delivery: Delivery) => unknown, from?: number): void;
+  /**
+   * As forEach, for sinks that write lines: whole blocks are offered first, and only the records of a block that `take` refuses are shown one by one. Undefined
+   * where there are no blocks.
+   */
+  readonly forEachBlock?:
+    ((take: (block: DeliveryBlock) => boolean, visit: (delivery: Delivery) => unknown) => void) | undefined;
 }
 
 /** Everything a sink may use. */

@@ -1,7 +1,7 @@
 // The end of a partition in memory: the buffers that were appended last. Readers that have caught up are served from here without touching the disk, and
-// what is not durable yet is here and nowhere else. Durable batches are dropped, oldest first, when the budget of all partitions is used up; the memory of
-// those that no reader has seen is used again.
-import { giveBatchBuffer } from '../wire/batch-buffers.ts';
+// what is not durable yet is here and nowhere else. Durable batches are dropped, oldest first, when the budget of all partitions is used up; their memory is
+// used again once their readers are done with it.
+import { giveBatchBuffer, holdBatchBuffer } from '../wire/batch-buffers.ts';
 
 interface TailBatch {
   batch: Buffer;
@@ -9,8 +9,6 @@ interface TailBatch {
   lastOffset: number;
   /** Bytes of the partition before this batch, counted from an arbitrary origin that stays the same. */
   bytesBefore: number;
-  /** A reader has the buffer, for as long as it likes. */
-  wasRead: boolean;
 }
 
 /** One limit for the tails of all partitions: the oldest batch anywhere goes first. */
@@ -60,7 +58,7 @@ export class Tail {
   }
 
   add(batch: Buffer, baseOffset: number, lastOffset: number): void {
-    this.batches.push({ batch, baseOffset, lastOffset, bytesBefore: this.endBytes, wasRead: false });
+    this.batches.push({ batch, baseOffset, lastOffset, bytesBefore: this.endBytes });
     this.endBytes += batch.length;
     this.budget.added(this, batch.length);
   }
@@ -80,7 +78,7 @@ export class Tail {
       this.head = 0;
     }
     const { length } = oldest.batch;
-    if (!oldest.wasRead) giveBatchBuffer(oldest.batch);
+    giveBatchBuffer(oldest.batch);
     return length;
   }
 
@@ -107,17 +105,16 @@ export class Tail {
 
   /**
    * Batches from the one that holds `offset` up to `limit` (exclusive, at a batch's start), within `maxBytes` but at least one. Empty when the
-   * offset is at the limit.
+   * offset is at the limit. The caller is a holder of them (batch-buffers.ts).
    */
   read(offset: number, limit: number, maxBytes: number): { records: Buffer[]; sizeBytes: number; nextOffset: number } {
     const records: Buffer[] = [];
     let sizeBytes = 0;
     let nextOffset = offset;
     for (let index = this.find(offset); index < this.batches.length; index++) {
-      const entry = this.batches[index]!;
-      const { batch, lastOffset } = entry;
+      const { batch, lastOffset } = this.batches[index]!;
       if (lastOffset >= limit || (records.length > 0 && sizeBytes + batch.length > maxBytes)) break;
-      entry.wasRead = true;
+      holdBatchBuffer(batch);
       records.push(batch);
       sizeBytes += batch.length;
       nextOffset = lastOffset + 1;

@@ -1,13 +1,14 @@
 // Memory for large record batches, used again. Fresh memory costs a page fault every 4 KiB and a garbage collection every few dozen megabytes: together more than
-// framing the lines. A builder takes a buffer, the batch travels in it, and whoever lets go of the batch last gives it back; one that was shown to readers is
-// never given back (nobody knows how long they look at it) and goes to the garbage collector.
+// framing the lines. A builder takes a buffer, the batch travels in it, and the last of its holders gives it back. Whoever is shown a batch holds it; a reader
+// that never says that it is done (nobody has to) leaves it to the garbage collector.
 
 /** Smaller buffers are not worth it. */
 const leastBytes = 128 * 1024;
 /** So much may lie idle. */
 const idleLimitBytes = 16 * 1024 * 1024;
 
-const lent = new WeakSet<ArrayBufferLike>();
+/** How many hold a buffer that was taken. */
+const holders = new WeakMap<ArrayBufferLike, number>();
 const idle: Buffer[] = [];
 let idleBytes = 0;
 
@@ -20,17 +21,34 @@ export function takeBatchBuffer(neededBytes: number): Buffer {
   if (index >= 0) {
     const [found] = idle.splice(index, 1);
     idleBytes -= found!.length;
-    lent.add(found!.buffer);
+    holders.set(found!.buffer, 1);
     return found!;
   }
   const fresh = Buffer.allocUnsafeSlow(capacityBytes);
-  lent.add(fresh.buffer);
+  holders.set(fresh.buffer, 1);
   return fresh;
 }
 
-/** Gives back what `batch`, a view of a taken buffer, lies in: nobody may look at it any more. Other buffers are ignored. */
+/** One holder more for what `batch`, a view of a taken buffer, lies in. Other buffers are ignored. */
+export function holdBatchBuffer(batch: Buffer): void {
+  const count = holders.get(batch.buffer);
+  if (count !== undefined) holders.set(batch.buffer, count + 1);
+}
+
+/** Whether `batch` has never left the memory of this process since a builder wrote it. */
+export function isBatchBuffer(batch: Buffer): boolean {
+  return holders.has(batch.buffer);
+}
+
+/** One holder less: it must not look at `batch` any more. Other buffers are ignored. */
 export function giveBatchBuffer(batch: Buffer): void {
-  if (!lent.delete(batch.buffer)) return;
+  const count = holders.get(batch.buffer);
+  if (count === undefined) return;
+  if (count > 1) {
+    holders.set(batch.buffer, count - 1);
+    return;
+  }
+  holders.delete(batch.buffer);
   const { byteLength } = batch.buffer;
   if (idleBytes + byteLength > idleLimitBytes) return;
   idleBytes += byteLength;

@@ -29,12 +29,14 @@ const pages = Math.ceil((unframedAt + recordBytes + slackBytes) / pageBytes);
 interface Kernel {
   memory: Buffer;
   frame: (...args: [...numbers: FrameNumbers, position: bigint]) => [from: number, out: number, record: number];
-  unframe: (from: number, end: number, count: number, out: number) => number;
+  unframe: (...args: RecordBounds) => [out: number, earliestDelta: bigint, latestDelta: bigint];
 }
 type FrameNumbers = [
   ...bounds: [from: number, end: number, out: number, outEnd: number],
   ...record: [record: number, delta: number, longest: number, reference: number],
 ];
+
+type RecordBounds = [from: number, end: number, count: number, out: number];
 
 let loaded: Kernel | undefined;
 
@@ -90,14 +92,25 @@ export function frameLines(source: Buffer, start: number, end: number, framing: 
   return { end: start + from - linesAt, count: record - firstDelta, records: memory.subarray(recordsAt, out) };
 }
 
+/** What came out of records. */
+export interface Unframed {
+  /** A view that holds until the next call. */
+  lines: Buffer;
+  /** The least and the greatest timestamp delta. */
+  earliestDelta: number;
+  latestDelta: number;
+}
+
 /**
- * The values of the `count` records that stand in `source[start, end)`, each with a newline behind it: a view that holds until the next call. Undefined when
- * it cannot be done here: the records are too large together, or are not as they should be.
+ * The values of the `count` records that stand in `source[start, end)`, at least one, each with a newline behind it. Undefined when it cannot be done here: the
+ * records are too large together, or are not as they should be.
  */
-export function unframeLines(source: Buffer, start: number, end: number, count: number): Buffer | undefined {
-  if (end - start > recordBytes) return undefined;
+export function unframeLines(source: Buffer, start: number, end: number, count: number): Unframed | undefined {
+  if (end - start > recordBytes || count < 1) return undefined;
   const { memory, unframe } = kernel();
   const length = source.copy(memory, recordsAt, start, end);
-  const out = unframe(recordsAt, recordsAt + length, count, unframedAt);
-  return out === 0 ? undefined : memory.subarray(unframedAt, out);
+  const [out, earliestDelta, latestDelta] = unframe(recordsAt, recordsAt + length, count, unframedAt);
+  if (out === 0) return undefined;
+  const lines = memory.subarray(unframedAt, out);
+  return { lines, earliestDelta: Number(earliestDelta), latestDelta: Number(latestDelta) };
 }

@@ -9,6 +9,9 @@
 
   ;; What $get has read last.
   (global $number (mut i32) (i32.const 0))
+  ;; The bounds of what $getDelta has read.
+  (global $earliest (mut i64) (i64.const 0))
+  (global $latest (mut i64) (i64.const 0))
 
   ;; Bytes of an unsigned varint.
   (func $size (param $value i64) (result i32)
@@ -127,15 +130,28 @@
         (i32.sub (i32.const 0) (i32.and (local.get $raw) (i32.const 1)))))
     (local.get $at))
 
-  ;; The address behind the varint at $at, of at most ten bytes; 0 when there is none below $end.
-  (func $pass (param $at i32) (param $end i32) (result i32)
-    (local $last i32)
-    (local.set $last (i32.add (local.get $at) (i32.const 10)))
+  ;; Reads a zigzag varint of at most ten bytes, the delta of a timestamp, and widens $earliest and $latest by it; returns the address behind
+  ;; it, 0 when there is none below $end.
+  (func $getDelta (param $at i32) (param $end i32) (result i32)
+    (local $byte i64) (local $raw i64) (local $shift i64)
     (loop $more
-      (if (i32.or (i32.ge_u (local.get $at) (local.get $end)) (i32.ge_u (local.get $at) (local.get $last)))
-        (then (return (i32.const 0))))
+      (if (i32.ge_u (local.get $at) (local.get $end)) (then (return (i32.const 0))))
+      (local.set $byte (i64.load8_u (local.get $at)))
+      (local.set $raw
+        (i64.or (local.get $raw)
+          (i64.shl (i64.and (local.get $byte) (i64.const 0x7f)) (local.get $shift))))
       (local.set $at (i32.add (local.get $at) (i32.const 1)))
-      (br_if $more (i32.ge_u (i32.load8_u (i32.sub (local.get $at) (i32.const 1))) (i32.const 0x80))))
+      (if (i64.ge_u (local.get $byte) (i64.const 0x80))
+        (then
+          (local.set $shift (i64.add (local.get $shift) (i64.const 7)))
+          (br_if $more (i64.lt_u (local.get $shift) (i64.const 70)))
+          (return (i32.const 0)))))
+    (local.set $raw
+      (i64.xor
+        (i64.shr_u (local.get $raw) (i64.const 1))
+        (i64.sub (i64.const 0) (i64.and (local.get $raw) (i64.const 1)))))
+    (if (i64.lt_s (local.get $raw) (global.get $earliest)) (then (global.set $earliest (local.get $raw))))
+    (if (i64.gt_s (local.get $raw) (global.get $latest)) (then (global.set $latest (local.get $raw))))
     (local.get $at))
 
   ;; The address behind a field (a length, below 0 for null, and so many bytes) at $at; 0 when there is none below $end.
@@ -147,10 +163,13 @@
     (i32.add (local.get $at) (global.get $number)))
 
   ;; The values of the $count records that stand in [$from, $end), each with a newline behind it, to $out: never more bytes than the records
-  ;; have. Returns the end of what was written, or 0 when the records are not as they should be.
+  ;; have. Returns the end of what was written, 0 when the records are not as they should be; and the least and greatest timestamp delta.
   (func (export "unframe")
-    (param $from i32) (param $end i32) (param $count i32) (param $out i32) (result i32)
+    (param $from i32) (param $end i32) (param $count i32) (param $out i32)
+    (result i32 i64 i64)
     (local $at i32) (local $recordEnd i32) (local $headers i32)
+    (global.set $earliest (i64.const 0x7fffffffffffffff))
+    (global.set $latest (i64.const 0x8000000000000000))
     (block $invalid
       (loop $record
         (if (local.get $count)
@@ -161,7 +180,7 @@
             (br_if $invalid (i32.gt_u (global.get $number) (i32.sub (local.get $end) (local.get $at))))
             (local.set $recordEnd (i32.add (local.get $at) (global.get $number)))
             ;; Attributes, timestamp, offset, key.
-            (local.set $at (call $pass (i32.add (local.get $at) (i32.const 1)) (local.get $recordEnd)))
+            (local.set $at (call $getDelta (i32.add (local.get $at) (i32.const 1)) (local.get $recordEnd)))
             (br_if $invalid (i32.eqz (local.get $at)))
             (local.set $at (call $get (local.get $at) (local.get $recordEnd)))
             (br_if $invalid (i32.eqz (local.get $at)))
@@ -196,6 +215,6 @@
             (local.set $from (local.get $recordEnd))
             (br $record))))
       (br_if $invalid (i32.ne (local.get $from) (local.get $end)))
-      (return (local.get $out)))
-    (i32.const 0))
+      (return (local.get $out) (global.get $earliest) (global.get $latest)))
+    (i32.const 0) (i64.const 0) (i64.const 0))
 )

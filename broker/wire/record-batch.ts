@@ -170,6 +170,20 @@ export function forEachBatch(buffer: Buffer, visit: (header: BatchHeader) => unk
   }
 }
 
+/** Where the records of the batch at `position` stand, decompressed when needed. Throws KafkaError CORRUPT_MESSAGE. */
+export function recordsOf(
+  batch: Buffer,
+  position: number,
+  header: BatchHeader,
+): { buffer: Buffer; start: number; end: number } {
+  const start = position + batchHeaderBytes;
+  const end = position + header.sizeBytes;
+  if (end > batch.length) throw corrupt(position, 'the records are cut short');
+  if (header.compression === 'none') return { buffer: batch, start, end };
+  const buffer = decompress(header.compression, batch.subarray(start, end), maxDecompressedBytes);
+  return { buffer, start: 0, end: buffer.length };
+}
+
 /**
  * Walks over the records of one batch without making an object for each: `while (cursor.next()) …` and look at the fields, which hold until the
  * next call. Decompresses when needed. Positions are in `cursor.buffer`, which is not the batch's buffer when it was compressed.
@@ -206,18 +220,10 @@ export class RecordCursor {
 
   /** Begins with another batch, so that one cursor serves many. */
   open(batch: Buffer, position = 0, header: BatchHeader = readBatchHeader(batch, position)): void {
-    const end = position + header.sizeBytes;
-    if (end > batch.length) throw corrupt(position, 'the records are cut short');
-    if (header.compression === 'none') {
-      this.buffer = batch;
-      this.position = position + batchHeaderBytes;
-      this.end = end;
-    } else {
-      const compressed = batch.subarray(position + batchHeaderBytes, end);
-      this.buffer = decompress(header.compression, compressed, maxDecompressedBytes);
-      this.position = 0;
-      this.end = this.buffer.length;
-    }
+    const records = recordsOf(batch, position, header);
+    this.buffer = records.buffer;
+    this.position = records.start;
+    this.end = records.end;
     this.remaining = header.recordCount;
     this.baseOffset = header.baseOffset;
     this.baseTimestampMs = header.baseTimestampMs;

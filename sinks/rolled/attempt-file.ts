@@ -82,6 +82,17 @@ export class AttemptFile {
     this.takenBytes += length;
   }
 
+  /** Copies lines that end with a newline each. As append otherwise. */
+  appendLines(lines: Buffer): void {
+    for (let from = 0; from < lines.length;) {
+      if (this.chunk === undefined || this.used === this.chunk.length) this.nextChunk(1);
+      const copied = lines.copy(this.chunk!, this.used, from);
+      this.used += copied;
+      this.takenBytes += copied;
+      from += copied;
+    }
+  }
+
   /** Bytes of memory held by the chunk that is being filled. */
   get heldBytes(): number {
     return this.chunk?.length ?? 0;

@@ -2,7 +2,7 @@
 // fields one manifest covers all files that are open at the time (a barrier); published apart, they would say twice, or not at all, what
 // stands between their offsets.
 import type { Clock } from '../../base/clock.ts';
-import type { Coordinates, DeliveryBatch } from '../sink.ts';
+import type { Coordinates, Delivery, DeliveryBatch, DeliveryBlock } from '../sink.ts';
 import { AttemptFile } from './attempt-file.ts';
 import type { Compression } from './compression.ts';
 import type { PathTemplate } from './path-template.ts';
@@ -75,19 +75,35 @@ export class OpenFiles {
       this.lastPartition = batch.coordinates;
       this.lastFile = undefined;
     }
-    const { periodMs } = template;
-    batch.forEach((delivery) => {
-      // Infinity (no time in the path) gives period 0 for ever; undefined (fields in the path) never matches.
-      const period = periodMs === undefined ? NaN : Math.floor(Math.max(delivery.timestampMs, 0) / periodMs);
-      let file = this.lastFile;
-      if (file === undefined || period !== this.lastPeriod) {
-        const key = template.key(batch.coordinates, delivery);
-        file = this.files.get(key) ?? this.start(key, delivery.offset);
-        this.lastFile = file;
-        this.lastPeriod = period;
-      }
+    // Infinity (no time in the path) gives period 0 for ever; undefined (fields in the path) never matches.
+    const { periodMs = NaN } = template;
+    const periodOf = (timestampMs: number) => Math.floor(Math.max(timestampMs, 0) / periodMs);
+    const visit = (delivery: Delivery) => {
+      const file = this.fileFor(batch.coordinates, periodOf(delivery.timestampMs), delivery);
       file.append(delivery.buffer, delivery.start, delivery.end);
-    });
+    };
+    const take = ({ lines, firstOffset, earliestMs, latestMs }: DeliveryBlock) => {
+      const period = periodOf(earliestMs);
+      if (period !== periodOf(latestMs)) return false;
+      const first = { timestampMs: earliestMs, offset: firstOffset, field: () => undefined };
+      this.fileFor(batch.coordinates, period, first).appendLines(lines);
+      return true;
+    };
+    if (batch.forEachBlock === undefined || Number.isNaN(periodMs)) batch.forEach(visit);
+    else batch.forEachBlock(take, visit);
+  }
+
+  /** The file of a record, made when it is the first there. */
+  private fileFor(
+    coordinates: Coordinates,
+    period: number,
+    record: Pick<Delivery, 'timestampMs' | 'offset' | 'field'>,
+  ): AttemptFile {
+    if (this.lastFile !== undefined && period === this.lastPeriod) return this.lastFile;
+    const key = this.options.template.key(coordinates, record);
+    this.lastFile = this.files.get(key) ?? this.start(key, record.offset);
+    this.lastPeriod = period;
+    return this.lastFile;
   }
 
   private start(key: string, firstOffset: number): AttemptFile {

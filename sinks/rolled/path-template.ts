@@ -91,7 +91,7 @@ export class PathTemplate {
   }
 
   /** The path of a record but for its offset: records of equal keys share a file. */
-  key(coordinates: Coordinates, delivery: Delivery): string {
+  key(coordinates: Coordinates, delivery: Pick<Delivery, 'timestampMs' | 'field'>): string {
     let key = '';
     for (const part of this.parts) {
       if (part.kind === 'text') key += part.text;
