@@ -1,4 +1,5 @@
-// Every YAML under examples/ loads, and docs/tailrace.schema.json is what the code says (`npx vitest run test/pipelines/examples.test.ts -u`).
+// Every YAML under examples/ loads (test/e2e/examples.test.ts runs them), and docs/tailrace.schema.json is what the code says
+// (`npx vitest run test/pipelines/examples.test.ts -u`).
 import { readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { format } from 'prettier';

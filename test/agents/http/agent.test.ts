@@ -81,6 +81,27 @@ describe('POST /ingest', () => {
     expect((await bench.post('/ingest', '1')).status).toBe(200);
   });
 
+  it('answers 429 and when to come back while too much is under way, and takes the same later', async () => {
+    await bench.start({ max_pending: '20KiB', max_body: '20KiB', max_decompressed: '20KiB' });
+    const gate = Promise.withResolvers<boolean>();
+    const reached = Promise.withResolvers<boolean>();
+    bench.onCommit = async (transaction) => {
+      reached.resolve(true);
+      await gate.promise;
+      await transaction.commit();
+    };
+    const post = (letter: string) => bench.post('/ingest', `"${letter.repeat(12_000)}"`);
+    const first = post('a');
+    await reached.promise;
+    const refused = await post('b');
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '1']);
+    expect(await refused.json()).toMatchObject({ status: 429, error: expect.stringContaining('under way') as string });
+    gate.resolve(true);
+    expect((await first).status).toBe(200);
+    expect((await post('b')).status).toBe(200);
+    expect((await values()).map((value) => value[1])).toEqual(['a', 'b']);
+  });
+
   it('refuses a record that the topic cannot hold, by its line', async () => {
     await bench.start();
     const answer = await bench.post('/ingest', `1\n"${'x'.repeat(1_100_000)}"\n`);
