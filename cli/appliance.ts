@@ -132,6 +132,10 @@ function replaceEntries<Key, Value>(map: Map<Key, Value>, entries: ReadonlyMap<K
   for (const [key, value] of entries) map.set(key, value);
 }
 
+function diskFailure(error: Error): TailraceError {
+  return new TailraceError('TLR_DISK_FAILED', `the log stopped for good: ${messageOf(error)}`, { cause: error });
+}
+
 /** How long an agent or edge that is replaced may take to finish what it has taken. */
 const replaceDeadlineMs = 10_000;
 
@@ -162,7 +166,7 @@ export class Appliance {
     this.plan = options.plan;
     this.logger = options.logger;
     const diskFailed = house.broker?.failed.then((error) => {
-      throw new TailraceError('TLR_DISK_FAILED', `the log stopped for good: ${messageOf(error)}`, { cause: error });
+      throw diskFailure(error);
     });
     this.failed = Promise.race([...(diskFailed === undefined ? [] : [diskFailed]), this.agents.failed]);
     this.failed.catch(() => undefined);
@@ -191,7 +195,7 @@ export class Appliance {
       return new Appliance(options, house, { agents, runner, scratch });
     } catch (error) {
       await closeHouse(house);
-      throw error;
+      throw house.broker?.hasFailed === true ? diskFailure(await house.broker.failed) : error;
     }
   }
 

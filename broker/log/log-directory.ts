@@ -308,13 +308,16 @@ class DiskLogDirectory implements LogDirectory {
 
   /** Changes of the metadata happen one after the other. */
   private administer<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.administration.then(() => {
+    const result = this.administration.then(async () => {
       this.checkOpen();
-      return work();
+      try {
+        return await work();
+      } catch (error) {
+        const isDisk = error instanceof TailraceError && /^TLR_DISK_/.test(error.code);
+        throw isDisk ? new KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, error.message, { cause: error }) : error;
+      }
     });
-    this.administration = result.catch((error: unknown) => {
-      if (error instanceof TailraceError && error.code === 'TLR_DISK_FAILED') this.fail(error);
-    });
+    this.administration = result.catch(() => undefined);
     return result;
   }
 

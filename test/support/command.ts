@@ -15,14 +15,22 @@ export interface CommandResult {
   stderr: string;
 }
 
+export interface CommandOptions {
+  cwd: string;
+  env?: Record<string, string>;
+  /** A program that starts the command: its name and arguments, to which the command is added. */
+  under?: readonly string[];
+}
+
 export class RunningCommand {
   readonly process: ChildProcess;
   stdout = '';
   stderr = '';
   private readonly ended: Promise<CommandResult>;
 
-  constructor(args: readonly string[], options: { cwd: string; env?: Record<string, string> }) {
-    this.process = spawn(join(root, 'tailrace'), args, {
+  constructor(args: readonly string[], options: CommandOptions) {
+    const [program, ...given] = [...(options.under ?? []), join(root, 'tailrace'), ...args];
+    this.process = spawn(program!, given, {
       cwd: options.cwd,
       env: { ...process.env, NO_COLOR: '1', ...options.env },
       stdio: ['pipe', 'pipe', 'pipe'],
@@ -66,14 +74,14 @@ export class RunningCommand {
 }
 
 /** Starts the command; it goes on beside the test. */
-export function start(args: readonly string[], options: { cwd: string; env?: Record<string, string> }): RunningCommand {
+export function start(args: readonly string[], options: CommandOptions): RunningCommand {
   return new RunningCommand(args, options);
 }
 
 /** Runs the command to its end. */
 export async function run(
   args: readonly string[],
-  options: { cwd: string; env?: Record<string, string>; input?: string | Buffer; timeoutMs?: number },
+  options: CommandOptions & { input?: string | Buffer; timeoutMs?: number },
 ): Promise<CommandResult> {
   const command = new RunningCommand(args, options);
   command.input(options.input ?? '');
