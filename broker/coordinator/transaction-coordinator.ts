@@ -18,6 +18,7 @@ import type { GroupCoordinator } from './group-coordinator.ts';
 import type { TransactionalProducer, TransactionGuard } from './group-offsets.ts';
 import { type Applied, LiveTransactions, type LiveTransaction } from './live-transactions.ts';
 import { recoverTransactions } from './transaction-recovery.ts';
+import { describeTransactions, listTransactions } from './transaction-views.ts';
 import { isPrepared, needsProducerId, partitionKey, type TransactionPartition } from './transaction.ts';
 
 /** Versions in which a transaction needs no AddPartitionsToTxn (KIP-890): Produce, and TxnOffsetCommit. */
@@ -143,6 +144,15 @@ export class TransactionCoordinator implements TransactionGuard {
     } catch (error) {
       return endTxnResponse.create({ errorCode: this.storageError('EndTxn', request.transactionalId, error) });
     }
+  }
+
+  describeTransactions(request: RequestOf<'DescribeTransactions'>): ResponseOf<'DescribeTransactions'> {
+    return describeTransactions(request, (transactionalId) => this.transactions.get(transactionalId)?.state);
+  }
+
+  listTransactions(request: RequestOf<'ListTransactions'>): ResponseOf<'ListTransactions'> {
+    const states = [...this.transactions.all()].map(({ state }) => state);
+    return listTransactions(request, states, this.dependencies.clock.now());
   }
 
   /**

@@ -11,7 +11,7 @@ import type { RequestOf } from '../wire/apis.ts';
 import { ErrorCode, errorCodeOf, KafkaError } from '../wire/errors.ts';
 import { incrementalAlterConfigsResponse } from '../wire/messages/44-incremental-alter-configs.ts';
 import { handler, type HandlerContext } from './handler.ts';
-import { resourceType } from './resources.ts';
+import { findAlterableTopic } from './resources.ts';
 
 type Resource = RequestOf<'IncrementalAlterConfigs'>['resources'][number];
 
@@ -36,12 +36,8 @@ export const incrementalAlterConfigs = handler({
   },
 });
 
-function changesOf(resource: Resource, { broker }: HandlerContext): { name: string; value: string | null }[] {
-  if (resource.resourceType !== resourceType.topic) {
-    throw new KafkaError(ErrorCode.INVALID_REQUEST, 'Only settings of topics can be changed by request');
-  }
-  const topic = broker.log.topic(resource.resourceName);
-  if (topic === undefined) throw new KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `Topic ${resource.resourceName}`);
+function changesOf(resource: Resource, context: HandlerContext): { name: string; value: string | null }[] {
+  const topic = findAlterableTopic(resource, context);
   const values = new Map<string, string | null>();
   for (const { name, configOperation, value } of resource.configs) {
     const setting = topicSettings.find((known) => known.name === name);

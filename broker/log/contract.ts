@@ -135,6 +135,10 @@ export interface CommitStatistics {
 /** A data directory: lock, identity, topics, partitions, the one writer. */
 export interface LogDirectory {
   readonly clusterId: string;
+  /** Where it is. */
+  readonly directory: string;
+  /** Of its file system. */
+  space(): Promise<{ freeBytes: number; totalBytes: number }>;
   readonly commits: CommitStatistics;
   /** Grows with each unclean start; written into batches and checked by clients that truncate (KIP-320). */
   readonly recoveryCuts: readonly RecoveryCut[];

@@ -83,7 +83,7 @@ class DiskLogDirectory implements LogDirectory {
 
   private readonly options: LogDirectoryOptions;
   private readonly files: Files;
-  private readonly directory: string;
+  readonly directory: string;
   private readonly lock: Lock;
   private readonly metadata: MetadataLog;
   private readonly commit: GroupCommit;
@@ -147,6 +147,10 @@ class DiskLogDirectory implements LogDirectory {
 
   get clusterId(): string {
     return this.metadata.state.clusterId!;
+  }
+
+  space(): Promise<{ freeBytes: number; totalBytes: number }> {
+    return this.files.space(this.directory);
   }
 
   async start(): Promise<void> {

@@ -130,11 +130,41 @@ import {
   type TxnOffsetCommitResponse,
 } from './messages/28-txn-offset-commit.ts';
 import {
+  describeAclsRequest,
+  type DescribeAclsRequest,
+  describeAclsResponse,
+  type DescribeAclsResponse,
+} from './messages/29-describe-acls.ts';
+import {
+  createAclsRequest,
+  type CreateAclsRequest,
+  createAclsResponse,
+  type CreateAclsResponse,
+} from './messages/30-create-acls.ts';
+import {
+  deleteAclsRequest,
+  type DeleteAclsRequest,
+  deleteAclsResponse,
+  type DeleteAclsResponse,
+} from './messages/31-delete-acls.ts';
+import {
   describeConfigsRequest,
   type DescribeConfigsRequest,
   describeConfigsResponse,
   type DescribeConfigsResponse,
 } from './messages/32-describe-configs.ts';
+import {
+  alterConfigsRequest,
+  type AlterConfigsRequest,
+  alterConfigsResponse,
+  type AlterConfigsResponse,
+} from './messages/33-alter-configs.ts';
+import {
+  describeLogDirsRequest,
+  type DescribeLogDirsRequest,
+  describeLogDirsResponse,
+  type DescribeLogDirsResponse,
+} from './messages/35-describe-log-dirs.ts';
 import {
   saslAuthenticateRequest,
   type SaslAuthenticateRequest,
@@ -154,11 +184,23 @@ import {
   type DeleteGroupsResponse,
 } from './messages/42-delete-groups.ts';
 import {
+  electLeadersRequest,
+  type ElectLeadersRequest,
+  electLeadersResponse,
+  type ElectLeadersResponse,
+} from './messages/43-elect-leaders.ts';
+import {
   incrementalAlterConfigsRequest,
   type IncrementalAlterConfigsRequest,
   incrementalAlterConfigsResponse,
   type IncrementalAlterConfigsResponse,
 } from './messages/44-incremental-alter-configs.ts';
+import {
+  listPartitionReassignmentsRequest,
+  type ListPartitionReassignmentsRequest,
+  listPartitionReassignmentsResponse,
+  type ListPartitionReassignmentsResponse,
+} from './messages/46-list-partition-reassignments.ts';
 import {
   offsetDeleteRequest,
   type OffsetDeleteRequest,
@@ -171,6 +213,24 @@ import {
   describeClusterResponse,
   type DescribeClusterResponse,
 } from './messages/60-describe-cluster.ts';
+import {
+  describeProducersRequest,
+  type DescribeProducersRequest,
+  describeProducersResponse,
+  type DescribeProducersResponse,
+} from './messages/61-describe-producers.ts';
+import {
+  describeTransactionsRequest,
+  type DescribeTransactionsRequest,
+  describeTransactionsResponse,
+  type DescribeTransactionsResponse,
+} from './messages/65-describe-transactions.ts';
+import {
+  listTransactionsRequest,
+  type ListTransactionsRequest,
+  listTransactionsResponse,
+  type ListTransactionsResponse,
+} from './messages/66-list-transactions.ts';
 import {
   describeTopicPartitionsRequest,
   type DescribeTopicPartitionsRequest,
@@ -205,13 +265,26 @@ export interface ApiBodies {
   AddOffsetsToTxn: { request: AddOffsetsToTxnRequest; response: AddOffsetsToTxnResponse };
   EndTxn: { request: EndTxnRequest; response: EndTxnResponse };
   TxnOffsetCommit: { request: TxnOffsetCommitRequest; response: TxnOffsetCommitResponse };
+  DescribeAcls: { request: DescribeAclsRequest; response: DescribeAclsResponse };
+  CreateAcls: { request: CreateAclsRequest; response: CreateAclsResponse };
+  DeleteAcls: { request: DeleteAclsRequest; response: DeleteAclsResponse };
   DescribeConfigs: { request: DescribeConfigsRequest; response: DescribeConfigsResponse };
+  AlterConfigs: { request: AlterConfigsRequest; response: AlterConfigsResponse };
+  DescribeLogDirs: { request: DescribeLogDirsRequest; response: DescribeLogDirsResponse };
   SaslAuthenticate: { request: SaslAuthenticateRequest; response: SaslAuthenticateResponse };
   CreatePartitions: { request: CreatePartitionsRequest; response: CreatePartitionsResponse };
   DeleteGroups: { request: DeleteGroupsRequest; response: DeleteGroupsResponse };
+  ElectLeaders: { request: ElectLeadersRequest; response: ElectLeadersResponse };
   IncrementalAlterConfigs: { request: IncrementalAlterConfigsRequest; response: IncrementalAlterConfigsResponse };
+  ListPartitionReassignments: {
+    request: ListPartitionReassignmentsRequest;
+    response: ListPartitionReassignmentsResponse;
+  };
   OffsetDelete: { request: OffsetDeleteRequest; response: OffsetDeleteResponse };
   DescribeCluster: { request: DescribeClusterRequest; response: DescribeClusterResponse };
+  DescribeProducers: { request: DescribeProducersRequest; response: DescribeProducersResponse };
+  DescribeTransactions: { request: DescribeTransactionsRequest; response: DescribeTransactionsResponse };
+  ListTransactions: { request: ListTransactionsRequest; response: ListTransactionsResponse };
   DescribeTopicPartitions: { request: DescribeTopicPartitionsRequest; response: DescribeTopicPartitionsResponse };
 }
 
@@ -253,17 +326,31 @@ export const apis: { readonly [K in ApiName]: Api<K> } = {
   AddOffsetsToTxn: api('AddOffsetsToTxn', addOffsetsToTxnRequest, addOffsetsToTxnResponse),
   EndTxn: api('EndTxn', endTxnRequest, endTxnResponse),
   TxnOffsetCommit: api('TxnOffsetCommit', txnOffsetCommitRequest, txnOffsetCommitResponse),
+  DescribeAcls: api('DescribeAcls', describeAclsRequest, describeAclsResponse),
+  CreateAcls: api('CreateAcls', createAclsRequest, createAclsResponse),
+  DeleteAcls: api('DeleteAcls', deleteAclsRequest, deleteAclsResponse),
   DescribeConfigs: api('DescribeConfigs', describeConfigsRequest, describeConfigsResponse),
+  AlterConfigs: api('AlterConfigs', alterConfigsRequest, alterConfigsResponse),
+  DescribeLogDirs: api('DescribeLogDirs', describeLogDirsRequest, describeLogDirsResponse),
   SaslAuthenticate: api('SaslAuthenticate', saslAuthenticateRequest, saslAuthenticateResponse),
   CreatePartitions: api('CreatePartitions', createPartitionsRequest, createPartitionsResponse),
   DeleteGroups: api('DeleteGroups', deleteGroupsRequest, deleteGroupsResponse),
+  ElectLeaders: api('ElectLeaders', electLeadersRequest, electLeadersResponse),
   IncrementalAlterConfigs: api(
     'IncrementalAlterConfigs',
     incrementalAlterConfigsRequest,
     incrementalAlterConfigsResponse,
   ),
+  ListPartitionReassignments: api(
+    'ListPartitionReassignments',
+    listPartitionReassignmentsRequest,
+    listPartitionReassignmentsResponse,
+  ),
   OffsetDelete: api('OffsetDelete', offsetDeleteRequest, offsetDeleteResponse),
   DescribeCluster: api('DescribeCluster', describeClusterRequest, describeClusterResponse),
+  DescribeProducers: api('DescribeProducers', describeProducersRequest, describeProducersResponse),
+  DescribeTransactions: api('DescribeTransactions', describeTransactionsRequest, describeTransactionsResponse),
+  ListTransactions: api('ListTransactions', listTransactionsRequest, listTransactionsResponse),
   DescribeTopicPartitions: api(
     'DescribeTopicPartitions',
     describeTopicPartitionsRequest,

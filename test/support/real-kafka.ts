@@ -53,6 +53,8 @@ export interface RealKafkaOptions {
   settings?: Readonly<Record<string, string>>;
   /** Feature levels other than the newest, as "transaction.version=1". */
   features?: readonly string[];
+  /** A second listener, SASL_SSL with PLAIN and SCRAM-SHA-512, for one user. */
+  secured?: { port: number; user: string; password: string; cert: string; key: string };
 }
 
 /** Starts one; stop() removes everything but the jars. */
@@ -78,9 +80,12 @@ export async function startRealCluster(count: number, options: RealKafkaOptions 
       const own = join(directory, `node${place.id}`);
       await mkdir(own);
       const properties = join(own, 'server.properties');
-      await writeFile(properties, serverProperties(own, { ...place, voters, count }, options.settings ?? {}));
+      const { secured, settings = {} } = options;
+      const more = secured === undefined ? settings : { ...(await securedListener(own, place, secured)), ...settings };
+      await writeFile(properties, serverProperties(own, { ...place, voters, count }, more));
       const features = (options.features ?? []).flatMap((feature) => ['--feature', feature]);
-      const format = ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties, ...features];
+      const users = secured === undefined ? [] : ['--add-scram', scramUser(secured)];
+      const format = ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties, ...features, ...users];
       const formatted = await run('java', [...java, '-cp', classPath, ...format]);
       if (formatted.code !== 0)
         throw new Error(`Kafka's storage was not formatted: ${formatted.stderr}${formatted.stdout}`);
@@ -164,6 +169,33 @@ function serverProperties(
   return Object.entries(own)
     .map(([name, value]) => `${name}=${value}\n`)
     .join('');
+}
+
+type SecuredListener = NonNullable<RealKafkaOptions['secured']>;
+
+function scramUser({ user, password }: SecuredListener): string {
+  return `SCRAM-SHA-512=[name=${user},password=${password}]`;
+}
+
+/** Settings of the second listener; they take the place of those of the first in the lists that hold both. */
+async function securedListener(
+  directory: string,
+  { port: plainPort, controllerPort }: { port: number; controllerPort: number },
+  { port, user, password, cert, key }: SecuredListener,
+): Promise<Record<string, string>> {
+  const keystore = join(directory, 'keystore.pem');
+  await writeFile(keystore, `${key}${cert}`);
+  const modules = 'org.apache.kafka.common.security';
+  return {
+    listeners: `PLAINTEXT://127.0.0.1:${plainPort},SECURED://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${plainPort},SECURED://127.0.0.1:${port}`,
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,SECURED:SASL_SSL,CONTROLLER:PLAINTEXT',
+    'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-512',
+    'listener.name.secured.plain.sasl.jaas.config': `${modules}.plain.PlainLoginModule required user_${user}="${password}";`,
+    'listener.name.secured.scram-sha-512.sasl.jaas.config': `${modules}.scram.ScramLoginModule required;`,
+    'ssl.keystore.type': 'PEM',
+    'ssl.keystore.location': keystore,
+  };
 }
 
 const loggingProperties = `status = ERROR
