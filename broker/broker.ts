@@ -6,6 +6,7 @@
 import type { Clock, Timer } from '../base/clock.ts';
 import { messageOf, TailraceError } from '../base/errors.ts';
 import type { Files } from '../base/files.ts';
+import type { Lock } from '../base/lock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import type { RequestHandler, RequestSender } from './client/contract.ts';
@@ -43,6 +44,8 @@ export interface BrokerOptions {
   clock: Clock;
   random: Random;
   logger: Logger;
+  /** Replaced by tests that run in memory. */
+  lock?: (directory: string) => Promise<Lock>;
 }
 
 /** Nobody listens there: what requests of this process are told when there is no listener. */
@@ -83,6 +86,7 @@ export class Broker implements RequestHandler {
       ...{ files, clock, random, logger },
       topicDefaults: settings.topicDefaults(),
       ...(options.maxDiskBytes === undefined ? {} : { maxDiskBytes: options.maxDiskBytes }),
+      ...(options.lock === undefined ? {} : { lock: options.lock }),
       deletableUntil: (topic, partition) => deliveredUntil(options.readers?.get(topic), groups, topic, partition),
     });
     const opened: { close(): Promise<void> | void }[] = [log];

@@ -11,6 +11,7 @@ interface Node {
   content: Buffer | undefined;
   sizeBytes: number;
   names: Map<string, Node>;
+  modifiedMs: number;
 }
 
 /** A call that is about to be made, as seen by `inject`. */
@@ -26,6 +27,8 @@ export class CrashFiles implements Files {
   /** Returns the error that a call is to fail with; a write that fails has written half of its bytes before. */
   inject: ((call: FileCall) => Error | undefined) | undefined;
   freeBytes = 1e12;
+  /** The time that changes are noted with. */
+  now: () => number = () => 0;
 
   private readonly random: Random | undefined;
   private readonly root: Node;
@@ -35,7 +38,7 @@ export class CrashFiles implements Files {
   /** `random` draws how long calls take, counted in turns of the microtask queue; without it each takes one. */
   constructor(random?: Random) {
     this.random = random;
-    this.root = { id: 0, content: undefined, sizeBytes: 0, names: new Map() };
+    this.root = { id: 0, content: undefined, sizeBytes: 0, names: new Map(), modifiedMs: 0 };
   }
 
   /** Steps so far: a place in time. */
@@ -168,6 +171,7 @@ export class CrashFiles implements Files {
 
   /** Changes a file's bytes and notes the step. */
   change(node: Node, step: Extract<DiskStep, { kind: 'write' | 'truncate' }>): void {
+    node.modifiedMs = this.now();
     this.trace.push(step);
     const end = step.kind === 'write' ? step.position + step.bytes.length : step.sizeBytes;
     if (end > node.content!.length) {
@@ -194,7 +198,7 @@ export class CrashFiles implements Files {
   }
 
   private addFile(path: string): Node {
-    const node: Node = { id: this.nextId++, content: Buffer.alloc(0), sizeBytes: 0, names: new Map() };
+    const node: Node = { ...empty(), id: this.nextId++, content: Buffer.alloc(0) };
     this.trace.push({ kind: 'make-file', node: node.id });
     this.changeNames(this.existing(dirname(path)), [[nameOf(path), node]]);
     return node;
@@ -202,12 +206,13 @@ export class CrashFiles implements Files {
 
   private addDirectory(path: string): void {
     if (this.find(dirname(path)) === undefined) this.addDirectory(dirname(path));
-    const node: Node = { id: this.nextId++, content: undefined, sizeBytes: 0, names: new Map() };
+    const node: Node = { ...empty(), id: this.nextId++, content: undefined };
     this.trace.push({ kind: 'make-directory', node: node.id });
     this.changeNames(this.existing(dirname(path)), [[nameOf(path), node]]);
   }
 
   private changeNames(directory: Node, changes: [string, Node | undefined][]): void {
+    directory.modifiedMs = this.now();
     for (const [name, node] of changes) {
       if (node === undefined) directory.names.delete(name);
       else directory.names.set(name, node);
@@ -305,9 +310,13 @@ class CrashFile implements OpenFile {
   }
 }
 
+function empty() {
+  return { sizeBytes: 0, names: new Map<string, Node>(), modifiedMs: 0 };
+}
+
 function statOf(node: Node): FileStat {
   const kind = node.content === undefined ? 'directory' : 'file';
-  return { kind, sizeBytes: node.sizeBytes, identity: `1:${node.id}`, modifiedMs: 0 };
+  return { kind, sizeBytes: node.sizeBytes, identity: `1:${node.id}`, modifiedMs: node.modifiedMs };
 }
 
 function nameOf(path: string): string {

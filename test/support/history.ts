@@ -79,9 +79,13 @@ export class History {
 
   /**
    * What a topic (all its partitions) or a sink holds in the end, in order within each place: a partition, a file. Everything committed must be there.
-   * `isOrdered` is false for stores that have no order.
+   * `isOrdered` is false for stores that have no order; `only` says which of the values are to be there.
    */
-  holds(holder: string, content: Iterable<Value & { place: string }>, { isOrdered = true } = {}): void {
+  holds(
+    holder: string,
+    content: Iterable<Value & { place: string }>,
+    { isOrdered = true, only = () => true }: { isOrdered?: boolean; only?: (value: Value) => boolean } = {},
+  ): void {
     const times = new Map<string, Uint8Array>();
     const last = new Map<string, number>();
     for (const value of content) {
@@ -95,7 +99,7 @@ export class History {
         this.tell('reordered', `${nameOf(value)} after ${before} in ${value.place} of ${holder}`);
       last.set(lane, value.number);
     }
-    this.checkWhole(holder, times);
+    this.checkWhole(holder, times, only);
   }
 
   /** What was found, readers that passed over something included; told in detail as far as it is not too much. */
@@ -128,11 +132,11 @@ export class History {
     return written !== undefined;
   }
 
-  private checkWhole(holder: string, times: ReadonlyMap<string, Uint8Array>): void {
+  private checkWhole(holder: string, times: ReadonlyMap<string, Uint8Array>, only: (value: Value) => boolean): void {
     const transactions = new Map<string, boolean>();
     for (const [source, numbers] of this.written) {
       for (const [number, written] of numbers.entries()) {
-        if (written === undefined) continue;
+        if (written === undefined || !only({ source, number })) continue;
         const isThere = (times.get(source)?.[number] ?? 0) > 0;
         if (!isThere && written.outcome === 'committed')
           this.tell('lost', `${nameOf({ source, number })} is not in ${holder}`);

@@ -1,6 +1,5 @@
 // Readers of a topic for histories: one that follows it over a socket while its broker dies again and again, and one that reads all of it afterwards.
-import { setTimeout as wait } from 'node:timers/promises';
-import { systemClock } from '../../base/clock.ts';
+import { type Clock, sleep, systemClock } from '../../base/clock.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { systemRandom } from '../../base/random.ts';
 import { createClient } from '../../broker/client/client.ts';
@@ -24,49 +23,65 @@ function visitAll(fetched: FetchedBatches, visit: Visit): void {
   new PassThroughBatch(fetched).forEach((record) => visit(partition, record.offset, record.source().toString()));
 }
 
-/** Follows all partitions from their beginning. A broker that is away is waited for; reading goes on where it was. */
+export interface Followed {
+  client: KafkaClient;
+  clock: Clock;
+  topic: string;
+  partitions: number;
+  visit: Visit;
+}
+
+/** Reads all partitions from their beginning until `signal`. A broker that is away is waited for; reading goes on where it was. */
+export async function followTopic(followed: Followed, signal: AbortSignal): Promise<void> {
+  const { client, clock, topic, partitions, visit } = followed;
+  const positions = new Map(Array.from({ length: partitions }, (_, partition) => [partition, 0]));
+  const follow = async (consumer: Consumer) => {
+    await consumer.assign([...positions].map(([partition, offset]) => ({ topic, partition, offset })));
+    while (!signal.aborted) {
+      for (const fetched of await consumer.poll(signal)) {
+        visitAll(fetched, visit);
+        positions.set(fetched.partition, fetched.nextOffset);
+      }
+    }
+  };
+  while (!signal.aborted) {
+    const consumer = client.consumer({ isolation: 'read_committed', maxWaitMs: 200 });
+    await follow(consumer).catch(() => sleep(clock, 50));
+    await consumer.close();
+  }
+}
+
+/** All that is committed now. */
+export async function readAll(client: KafkaClient, topic: string, visit: Visit): Promise<void> {
+  const ends = await client.admin().offsets(topic, 'latest-stable');
+  const consumer = client.consumer({ isolation: 'read_committed', maxWaitMs: 100 });
+  await consumer.assign([...ends.keys()].map((partition) => ({ topic, partition, offset: 0 })));
+  while ([...ends].some(([partition, end]) => consumer.position({ topic, partition }) < end)) {
+    for (const fetched of await consumer.poll()) visitAll(fetched, visit);
+  }
+  await consumer.close();
+}
+
+/** Follows a topic over a socket. */
 export class LiveReader {
-  private readonly topic: string;
-  private readonly partitions: number;
-  private readonly visit: Visit;
   private readonly client: KafkaClient;
   private readonly stopping = new AbortController();
   private readonly running: Promise<void>;
 
   constructor(address: { host: string; port: number }, topic: string, partitions: number, visit: Visit) {
-    this.topic = topic;
-    this.partitions = partitions;
-    this.visit = visit;
-    this.client = clientOf(new SocketTransport({ bootstrap: [address], clientId: 'reader', clock: systemClock }));
-    this.running = this.run();
+    const transport = new SocketTransport({ bootstrap: [address], clientId: 'reader', clock: systemClock });
+    this.client = clientOf(transport);
+    this.running = followTopic(
+      { client: this.client, clock: systemClock, topic, partitions, visit },
+      this.stopping.signal,
+    );
   }
 
   /** Rejects with whatever went wrong for good. */
   async stop(): Promise<void> {
     this.stopping.abort();
-    await Promise.race([this.running, wait(2000)]);
+    await Promise.race([this.running, sleep(systemClock, 2000)]);
     await this.client.close();
-  }
-
-  private async run(): Promise<void> {
-    const positions = new Map(Array.from({ length: this.partitions }, (_, partition) => [partition, 0]));
-    const { signal } = this.stopping;
-    while (!signal.aborted) {
-      const consumer = this.client.consumer({ isolation: 'read_committed', maxWaitMs: 200 });
-      await this.follow(consumer, positions).catch(() => wait(50));
-      await consumer.close();
-    }
-  }
-
-  private async follow(consumer: Consumer, positions: Map<number, number>): Promise<void> {
-    const { signal } = this.stopping;
-    await consumer.assign([...positions].map(([partition, offset]) => ({ topic: this.topic, partition, offset })));
-    while (!signal.aborted) {
-      for (const fetched of await consumer.poll(signal)) {
-        visitAll(fetched, this.visit);
-        positions.set(fetched.partition, fetched.nextOffset);
-      }
-    }
   }
 }
 
@@ -75,13 +90,7 @@ export async function readTopic(dataDirectory: string, topic: string, visit: Vis
   const test = await startTestBroker({ dataDirectory, socket: false });
   const client = clientOf(new InProcessTransport(test.broker, 'reader'));
   try {
-    const ends = await client.admin().offsets(topic, 'latest-stable');
-    const consumer = client.consumer({ isolation: 'read_committed', maxWaitMs: 100 });
-    await consumer.assign([...ends.keys()].map((partition) => ({ topic, partition, offset: 0 })));
-    while ([...ends].some(([partition, end]) => consumer.position({ topic, partition }) < end)) {
-      for (const fetched of await consumer.poll()) visitAll(fetched, visit);
-    }
-    await consumer.close();
+    await readAll(client, topic, visit);
   } finally {
     await client.close();
     await test.close();

@@ -1,0 +1,43 @@
+// Tailrace as a whole in virtual time, with faults in time, disk and network as seeds draw them (test/support/simulation). SEED=17 repeats a run, SEEDS=1000 makes
+// it long. Seeds that found something stay in `kept`, each with a word on what it was.
+import { expect, it, vi } from 'vitest';
+import { describe as describeOptions, optionsOf, Simulation } from '../support/simulation/simulation.ts';
+
+// It watches real folders, and nothing depends on it.
+vi.mock('../../agents/tail/watch.ts', () => ({
+  FolderWatch: class {
+    follow(): Promise<void> {
+      return Promise.resolve();
+    }
+    close(): Promise<void> {
+      return Promise.resolve();
+    }
+  },
+}));
+
+const kept: readonly number[] = [];
+const count = Number(process.env['SEEDS'] ?? 12);
+const first = Number(process.env['SEED'] ?? 1);
+const seeds =
+  process.env['SEED'] === undefined ? [...kept, ...drawn(1, count)] : drawn(first, Number(process.env['SEEDS'] ?? 1));
+
+function drawn(from: number, length: number): number[] {
+  return Array.from({ length }, (_, index) => from + index);
+}
+
+it.each(seeds)('keeps every promise, seed %i', async (seed) => {
+  const options = optionsOf(seed);
+  const simulation = new Simulation(options);
+  try {
+    const { fingerprint, ...report } = await simulation.run();
+    console.log(describeOptions(options), JSON.stringify(report));
+    expect(fingerprint).not.toBe('');
+  } catch (error) {
+    throw new Error(`${describeOptions(options)}\nRun it again with SEED=${seed}`, { cause: error });
+  }
+});
+
+it('is the same run with the same seed', async () => {
+  const run = () => new Simulation({ ...optionsOf(2), faultsMs: 8000 }).run();
+  expect(await run()).toEqual(await run());
+});

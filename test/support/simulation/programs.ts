@@ -1,0 +1,218 @@
+// What runs in the processes of the simulation: the product's own broker, agent and edges, put together as the command does, and a program of somebody
+// else that writes in transactions.
+import type { Logger } from '../../../base/logger.ts';
+import type { Random } from '../../../base/random.ts';
+import { tailAgent } from '../../../agents/tail/agent.ts';
+import { Broker } from '../../../broker/broker.ts';
+import { createClient } from '../../../broker/client/client.ts';
+import type { KafkaClient, Transport } from '../../../broker/client/contract.ts';
+import { InProcessTransport } from '../../../broker/client/in-process-transport.ts';
+import type { PipelinePlan } from '../../../pipelines/plan.ts';
+import { PipelineRunner } from '../../../pipelines/runner.ts';
+import { fileSink } from '../../../sinks/file/sink.ts';
+import type { History, Value } from '../history.ts';
+import { pipeline, sinkPlan } from '../pipeline-world.ts';
+import type { MountedFiles } from './disks.ts';
+import type { SimulatedNetwork } from './network.ts';
+import type { SimulatedStore } from './store.ts';
+import type { SimulatedProcess } from './time.ts';
+
+/** What a program gets of its process. */
+export interface Surroundings {
+  process: SimulatedProcess;
+  files: MountedFiles;
+  random: Random;
+  logger: Logger;
+  network: SimulatedNetwork;
+  store: SimulatedStore;
+}
+
+export interface Program {
+  /** Resolves or rejects when it has ended for good. */
+  failed?: Promise<unknown>;
+  stop(): Promise<void>;
+}
+
+export const topics = { lines: 2, direct: 2, copy: 2 } as const;
+const stopMs = 5000;
+
+function clientOf({ process, random, logger }: Surroundings, transport: Transport): KafkaClient {
+  return createClient({ transport, clientId: process.name, clock: process.clock, random, logger });
+}
+
+export function networkClient(surroundings: Surroundings): KafkaClient {
+  return clientOf(surroundings, surroundings.network.transport(surroundings.process));
+}
+
+async function openBroker({ process, files, random, logger, network }: Surroundings): Promise<Broker> {
+  const broker = await Broker.open({
+    dataDirectory: '/data',
+    ...{ files, random, logger, clock: process.clock },
+    settings: { 'num.partitions': 2, 'log.segment.bytes': 20_000, 'log.retention.check.interval.ms': 7000 },
+    lock: () => Promise.resolve({ release: () => Promise.resolve() }),
+  });
+  const client = clientOf(
+    { process, files, random, logger, network } as Surroundings,
+    new InProcessTransport(broker, ''),
+  );
+  for (const [name, partitions] of Object.entries(topics))
+    await client.admin().createTopic({ name, partitions }, { ifMissing: true });
+  network.served = { process, handler: broker };
+  return broker;
+}
+
+export async function startBroker(surroundings: Surroundings): Promise<Program> {
+  const broker = await openBroker(surroundings);
+  return { failed: broker.failed, stop: () => broker.close() };
+}
+
+async function runAgent(surroundings: Surroundings, client: KafkaClient): Promise<Program> {
+  const { process, files, random, logger } = surroundings;
+  const settings = tailAgent.settings.parse({ paths: ['/logs/*'], flush: { size: '4KB', wait: '50ms' } });
+  const context = { name: 'app', instance: 'one', host: 'host', client, files, clock: process.clock, random, logger };
+  const agent = tailAgent.create(settings, 'lines', context, { once: false });
+  await agent.start();
+  return { failed: agent.failed, stop: () => agent.stop(stopMs) };
+}
+
+export async function startAgent(surroundings: Surroundings): Promise<Program> {
+  const client = networkClient(surroundings);
+  const agent = await runAgent(surroundings, client);
+  return {
+    ...agent,
+    stop: async () => {
+      await agent.stop();
+      await client.close();
+    },
+  };
+}
+
+/** Files that are rolled, files that are appended to, a topic, a store. `appends`: only one member can do that. */
+function pipelines({ process, store }: Surroundings, appends: boolean): PipelinePlan[] {
+  const file = (path: string) => ({
+    name: 'files',
+    definition: fileSink,
+    settings: fileSink.settings.parse({ path, roll: { size: '3KB', age: '400ms', idle: '200ms' } }),
+  });
+  const keep = sinkPlan('store', () => Promise.resolve(store.sink(process)));
+  return [
+    pipeline('lines', file('/out/rolled/{partition}-{offset}.log'), { name: 'rolled' }),
+    ...(appends ? [pipeline('lines', file('/out/appended/all.log'), { name: 'appended' })] : []),
+    pipeline('lines', 'copy', { name: 'copy' }),
+    pipeline('lines', keep, { name: 'keep', from: ['lines', 'direct'] }),
+  ];
+}
+
+async function runEdges(
+  surroundings: Surroundings,
+  client: KafkaClient,
+  instance: string,
+  appends: boolean,
+): Promise<Program & { runner: PipelineRunner }> {
+  const { process, files, random, logger } = surroundings;
+  const runner = new PipelineRunner({
+    pipelines: pipelines(surroundings, appends),
+    ...{ client, instance, files, random, logger, clock: process.clock },
+  });
+  await runner.start();
+  return { runner, stop: () => runner.stop(stopMs) };
+}
+
+export function startEdges(instance: string, appends: boolean): (surroundings: Surroundings) => Promise<Program> {
+  return async (surroundings) => {
+    const client = networkClient(surroundings);
+    const edges = await runEdges(surroundings, client, instance, appends);
+    return {
+      ...edges,
+      stop: async () => {
+        await edges.stop();
+        await client.close();
+      },
+    };
+  };
+}
+
+/** Broker, pipelines and agent in one process, as `tailrace up` has them. */
+export async function startAppliance(surroundings: Surroundings): Promise<Program> {
+  const broker = await openBroker(surroundings);
+  const client = clientOf(surroundings, new InProcessTransport(broker, 'appliance'));
+  const edges = await runEdges(surroundings, client, 'one', true);
+  const agent = await runAgent(surroundings, client);
+  return {
+    ...edges,
+    failed: Promise.race([broker.failed, agent.failed]),
+    stop: async () => {
+      await agent.stop();
+      await edges.stop();
+      await client.close();
+      await broker.close();
+    },
+  };
+}
+
+/** The next number of the foreign program, over all its lives; and where it notes what it did. */
+export interface WriterState {
+  next: number;
+  transactions: number;
+  history: History;
+}
+
+/** Writes transactions over two partitions with the one transactional id, each aborted or committed; crash-only, as Jepsen asks. */
+export function startWriter(state: WriterState): (surroundings: Surroundings) => Promise<Program> {
+  return (surroundings) => {
+    const stopping = new AbortController();
+    const client = networkClient(surroundings);
+    const { clock } = surroundings.process;
+    const pause = (delayMs: number) => new Promise<void>((resolve) => clock.schedule(delayMs, resolve));
+    const run = async () => {
+      while (!stopping.signal.aborted) {
+        const producer = client.producer({ transactionalId: 'direct', transactionTimeoutMs: 10_000 });
+        try {
+          await producer.init();
+          while (!stopping.signal.aborted) {
+            await writeTransaction(producer, state, surroundings.random);
+            await pause(surroundings.random.next() * 300);
+          }
+        } catch {
+          await pause(200);
+        }
+        await producer.close().catch(() => undefined);
+      }
+    };
+    const running = run();
+    const stop = async () => {
+      stopping.abort();
+      await running;
+      await client.close();
+    };
+    return Promise.resolve({ stop });
+  };
+}
+
+async function writeTransaction(
+  producer: ReturnType<KafkaClient['producer']>,
+  state: WriterState,
+  random: Random,
+): Promise<void> {
+  const { history } = state;
+  const transaction = producer.begin();
+  const name = `transaction ${state.transactions++}`;
+  const values: Value[] = Array.from({ length: 1 + Math.floor(random.next() * 4) }, () => ({
+    source: 'direct',
+    number: state.next++,
+  }));
+  const note = (outcome: 'committed' | 'aborted' | 'unknown') => {
+    for (const value of values) history.wrote(value, outcome, name);
+  };
+  // Nobody has asked for its commit: it must not be seen, whatever becomes of us.
+  note('aborted');
+  for (const { number } of values)
+    transaction.send([{ topic: 'direct', partition: number % 2, value: Buffer.from(`direct ${number}`) }]);
+  if (random.next() < 0.25) {
+    await transaction.abort();
+    return;
+  }
+  note('unknown');
+  await transaction.commit();
+  note('committed');
+}
