@@ -33,7 +33,9 @@ it.each(seeds)('keeps every promise, seed %i', async (seed) => {
     console.log(describeOptions(options), JSON.stringify(report));
     expect(fingerprint).not.toBe('');
   } catch (error) {
-    throw new Error(`${describeOptions(options)}\nRun it again with SEED=${seed}`, { cause: error });
+    throw new Error(`${describeOptions(options)}\n${simulation.tail()}\nRun it again with SEED=${seed}`, {
+      cause: error,
+    });
   }
 });
 

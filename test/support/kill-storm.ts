@@ -15,8 +15,8 @@ import { LiveReader, readTopic } from './topic-readers.ts';
 export interface StormOptions {
   seed: number;
   kills: number;
-  /** Where to kill, in turns; at random moments when there are none. */
-  points?: readonly CrashPoint[];
+  /** Where to kill, in turns; at random moments where it is undefined, and when there are none. */
+  points?: readonly (CrashPoint | undefined)[];
   /** SIGKILL unless told; another one only at random moments. */
   signal?: NodeJS.Signals;
   forms?: readonly RotationForm[];

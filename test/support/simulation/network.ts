@@ -190,15 +190,14 @@ class SimulatedConnection implements Connection {
     const arrival = this.arrived.then(() => network.time.sleep(network.delay()));
     this.arrived = arrival.catch(() => undefined);
     await arrival;
-    const isCut = () => network.cut.has(this.process) || network.cut.has(this.served.process);
-    if (isLost || isCut() || this.isTorn || !this.open) {
+    if (isLost || this.isCutOff()) {
       this.isTorn = true;
       counts.lostRequests++;
       if (network.happens(faults.late)) this.deliverLater(api, version, frame);
       return this.breakSoon();
     }
     const answer = await this.work(api, version, frame);
-    if (network.happens(faults.loseAnswer) || isCut() || this.isTorn) {
+    if (network.happens(faults.loseAnswer) || this.isCutOff()) {
       this.isTorn = true;
       counts.lostAnswers++;
       return this.breakSoon();
@@ -210,15 +209,20 @@ class SimulatedConnection implements Connection {
     return decodeResponse(api, version, answer).body;
   }
 
+  private isCutOff(): boolean {
+    const { cut } = this.network;
+    return !this.open || this.isTorn || cut.has(this.process) || cut.has(this.served.process);
+  }
+
   /** Requests of a connection act one after the other; behind Produce the next one starts at once. */
-  private async work<K extends ApiName>(api: K, version: number, frame: Buffer): Promise<Buffer> {
+  private async work(api: ApiName, version: number, frame: Buffer): Promise<Buffer> {
     const before = this.worked;
     const done = before.then(() => this.handle(api, version, frame));
     this.worked = api === 'Produce' ? before : done.catch(() => undefined);
     return done;
   }
 
-  private async handle<K extends ApiName>(api: K, version: number, frame: Buffer): Promise<Buffer> {
+  private async handle(api: ApiName, version: number, frame: Buffer): Promise<Buffer> {
     const { process, handler } = this.served;
     await process.gate();
     const { reader, header } = decodeRequestHeader(Buffer.from(frame));
@@ -237,7 +241,7 @@ class SimulatedConnection implements Connection {
   }
 
   /** To whoever serves then; nobody waits for the answer. */
-  private deliverLater<K extends ApiName>(api: K, version: number, frame: Buffer): void {
+  private deliverLater(api: ApiName, version: number, frame: Buffer): void {
     const { network } = this;
     network.counts.late++;
     const copy = Buffer.from(frame);

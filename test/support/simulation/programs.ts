@@ -154,6 +154,8 @@ export async function startAppliance(surroundings: Surroundings): Promise<Progra
 export interface WriterState {
   next: number;
   transactions: number;
+  /** Nothing more is to be written. */
+  isOver: boolean;
   history: History;
 }
 
@@ -164,12 +166,13 @@ export function startWriter(state: WriterState): (surroundings: Surroundings) =>
     const client = networkClient(surroundings);
     const { clock } = surroundings.process;
     const pause = (delayMs: number) => new Promise<void>((resolve) => clock.schedule(delayMs, resolve));
+    const isOver = () => stopping.signal.aborted || state.isOver;
     const run = async () => {
-      while (!stopping.signal.aborted) {
+      while (!isOver()) {
         const producer = client.producer({ transactionalId: 'direct', transactionTimeoutMs: 10_000 });
         try {
           await producer.init();
-          while (!stopping.signal.aborted) {
+          while (!isOver()) {
             await writeTransaction(producer, state, surroundings.random);
             await pause(surroundings.random.next() * 300);
           }

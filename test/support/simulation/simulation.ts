@@ -95,7 +95,7 @@ export class Simulation {
   private readonly network: SimulatedNetwork;
   private readonly store: SimulatedStore;
   private readonly lives = new Map<string, Life>();
-  private readonly writer = { next: 0, transactions: 0, history: this.history };
+  private readonly writer = { next: 0, transactions: 0, isOver: false, history: this.history };
   private readonly programs: LogProgram[] = [];
   private disks!: { data: SimulatedDisk; out: SimulatedDisk; logs: SimulatedDisk };
   private faults = 0;
@@ -110,6 +110,12 @@ export class Simulation {
     this.store = new SimulatedStore(this.fork());
   }
 
+  /** The last of what the processes had to say, for people. */
+  tail(count = 40): string {
+    const lines = this.log.filter(({ level }) => level === 'warn' || level === 'error').slice(-count);
+    return lines.map(({ message, fields }) => `  ${message} ${JSON.stringify(fields)}`).join('\n');
+  }
+
   /** Throws when a promise was broken, or when not everything was delivered in time. */
   async run(): Promise<SimulationReport> {
     await this.setUp();
@@ -118,16 +124,12 @@ export class Simulation {
     await this.time.run(faultsMs);
     this.calmDown();
     const calmMs = this.time.ms;
-    let isDelivered = false;
-    const look = async () => {
-      isDelivered = await this.isDelivered();
-      this.time.schedule(500, () => void look());
-    };
-    void look();
-    await this.time.run(recoveryLimitMs, () => isDelivered);
+    const delivered = this.delivery();
+    const isDelivered = await this.time.run(recoveryLimitMs, () => delivered.aborted);
     const recoveryMs = this.time.ms - calmMs;
     if (!isDelivered)
       throw new Error(`not everything was delivered within ${recoveryLimitMs} ms: ${await this.counts()}`);
+    this.writer.isOver = true;
     await this.time.run(settleMs);
     await this.check();
     const { counts } = this.network;
@@ -277,6 +279,17 @@ export class Simulation {
     this.store.failing = false;
     for (const disk of Object.values(this.disks)) disk.trouble = undefined;
     for (const { process } of this.lives.values()) if (process.isPaused) process.resume();
+  }
+
+  /** Aborted when everything is delivered. */
+  private delivery(): AbortSignal {
+    const delivered = new AbortController();
+    const look = async () => {
+      if (await this.isDelivered()) delivered.abort();
+      else this.time.schedule(500, () => void look());
+    };
+    void look();
+    return delivered.signal;
   }
 
   private lineCount(): number {
