@@ -16,7 +16,7 @@ vi.mock('../../agents/tail/watch.ts', () => ({
 }));
 
 const kept: readonly number[] = [];
-const count = Number(process.env['SEEDS'] ?? 12);
+const count = Number(process.env['SEEDS'] ?? 10);
 const first = Number(process.env['SEED'] ?? 1);
 const seeds =
   process.env['SEED'] === undefined ? [...kept, ...drawn(1, count)] : drawn(first, Number(process.env['SEEDS'] ?? 1));
@@ -42,4 +42,10 @@ it.each(seeds)('keeps every promise, seed %i', async (seed) => {
 it('is the same run with the same seed', async () => {
   const run = () => new Simulation({ ...optionsOf(2), faultsMs: 8000 }).run();
   expect(await run()).toEqual(await run());
+});
+
+it.each(['appliance', 'distributed'] as const)('notices disks that lie (%s)', async (shape) => {
+  const options = { seed: 1, shape, kinds: ['power'], faultsMs: 10_000, everyMs: 1500 } as const;
+  await expect(new Simulation({ ...options, disksLie: true, recoveryLimitMs: 20_000 }).run()).rejects.toThrow();
+  await new Simulation(options).run();
 });

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { CrashPoint } from '../../base/crash-point.ts';
 import { type Random, seededRandom } from '../../base/random.ts';
-import { freePort, run, start } from './command.ts';
+import { freePort, run, start, until } from './command.ts';
 import { History, type Value } from './history.ts';
 import { parseLine, rotationForms, RotatedProgram, type RotationForm } from './rotated-programs.ts';
 import { LiveReader, readTopic } from './topic-readers.ts';
@@ -49,6 +49,7 @@ export interface StormReport {
 const partitions = 2;
 /** A point that was not reached by then: the process is killed where it is. */
 const reachMs = 5000;
+const startMs = 30_000;
 
 export class KillStorm {
   private readonly options: StormOptions;
@@ -116,7 +117,12 @@ sinks: { out: ${this.options.sink(folder)} }
     const command = start(['up', 'storm.yaml', '--data', 'data'], { cwd: this.folder, env });
     const troubled = trouble?.(kill, this.random);
     if (point === undefined) {
-      await wait(250 + this.random.next() * 1200);
+      // While it starts and recovers, or at work: on a busy machine that takes its time.
+      if (this.random.next() < 0.3) await wait(50 + this.random.next() * 900);
+      else {
+        await until('it is up', () => command.stdout.includes('Ctrl-C') || command.process.exitCode !== null, startMs);
+        await wait(this.random.next() * 800);
+      }
       this.assertRuns(command.process.exitCode, command.stderr);
       command.signal(signal);
     } else {

@@ -15,8 +15,8 @@ export class SimulatedDisk {
   readonly folder: string;
   files: CrashFiles;
   trouble: DiskTrouble | undefined;
-  /** Errors it has given so far. */
-  errors = 0;
+  /** A control: its syncs do nothing, which only a power failure shows. */
+  isLying = false;
   private readonly random: Random;
   private readonly time: VirtualTime;
 
@@ -57,7 +57,6 @@ export class SimulatedDisk {
     const { trouble } = this;
     if (trouble === undefined || this.random.next() >= trouble.chance) return undefined;
     if (trouble.code === 'ENOSPC' && kind !== 'write' && kind !== 'open') return undefined;
-    this.errors++;
     return CrashFiles.error(trouble.code);
   }
 }
@@ -140,6 +139,7 @@ export class MountedFiles implements Files {
   }
 
   private async slowly(disk: SimulatedDisk, work: () => Promise<void>): Promise<void> {
+    if (disk.isLying) return;
     const delayMs = disk.syncMs();
     if (delayMs > 0) await this.process.time.sleep(delayMs);
     await work();

@@ -44,6 +44,10 @@ export interface SimulationOptions {
   /** How long faults come, and how far apart they are on average. */
   faultsMs: number;
   everyMs: number;
+  /** A control: the disks do not keep what they say is synced. */
+  disksLie?: boolean;
+  /** How long everything may take to be delivered when the faults are over. */
+  recoveryLimitMs?: number;
 }
 
 export interface SimulationReport {
@@ -69,7 +73,7 @@ interface Life {
 }
 
 /** Everything must be delivered so long after the last fault: transactions and sessions of the dead time out within a minute or so. */
-const recoveryLimitMs = 400_000;
+const defaultRecoveryLimitMs = 400_000;
 /** Then what is late may still arrive. */
 const settleMs = 25_000;
 
@@ -119,7 +123,7 @@ export class Simulation {
   /** Throws when a promise was broken, or when not everything was delivered in time. */
   async run(): Promise<SimulationReport> {
     await this.setUp();
-    const { faultsMs } = this.options;
+    const { faultsMs, recoveryLimitMs = defaultRecoveryLimitMs } = this.options;
     this.time.schedule(1000, () => this.nextFault());
     await this.time.run(faultsMs);
     this.calmDown();
@@ -148,6 +152,7 @@ export class Simulation {
     const data = await SimulatedDisk.create('/data', time, this.fork());
     const out = await SimulatedDisk.create('/out', time, this.fork());
     this.disks = { logs, data, out };
+    for (const disk of [data, out]) disk.isLying = this.options.disksLie === true;
     for (const name of ['a', 'b', 'c']) {
       const program = new LogProgram(name, { files: logs.files, time, random: this.fork(), history });
       this.programs.push(program);
