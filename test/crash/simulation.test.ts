@@ -16,7 +16,7 @@ vi.mock('../../agents/tail/watch.ts', () => ({
 }));
 
 const kept: readonly number[] = [];
-const count = Number(process.env['SEEDS'] ?? 10);
+const count = Number(process.env['SEEDS'] ?? 8);
 const first = Number(process.env['SEED'] ?? 1);
 const seeds =
   process.env['SEED'] === undefined ? [...kept, ...drawn(1, count)] : drawn(first, Number(process.env['SEEDS'] ?? 1));
