@@ -57,7 +57,11 @@ export class IngestServer {
       keepAliveTimeout: 75_000,
       connectionsCheckingInterval: Math.min(1_000, Math.ceil(settings.timeout / 4)),
     };
-    const common = { logger: false, requestTimeout: settings.timeout, forceCloseConnections: 'idle' as const };
+    const common = {
+      ...{ logger: false, requestTimeout: settings.timeout, forceCloseConnections: 'idle' as const },
+      // While it closes, what still comes over open connections is taken: a reload or a restart refuses nobody who is connected.
+      return503OnClosing: false,
+    };
     // The two forms give types that differ in the server alone, which nothing here looks at.
     const app = (
       tls === undefined

@@ -174,6 +174,34 @@ describe('clients that are slow or go away', () => {
   });
 });
 
+describe('stopping', () => {
+  it('answers what comes over connections that are open, and stores it', async () => {
+    const agent = await bench.start();
+    const gate = Promise.withResolvers<boolean>();
+    const reached = Promise.withResolvers<boolean>();
+    bench.onCommit = async (transaction) => {
+      reached.resolve(true);
+      await gate.promise;
+      await transaction.commit();
+    };
+    const socket = connect(bench.port, '127.0.0.1');
+    const answers = conversation(socket);
+    const request = (body: string) =>
+      socket.write(`POST /ingest HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\ncontent-length: 1\r\n\r\n${body}`);
+    request('1');
+    await reached.promise;
+    const stopped = agent.stop(5_000);
+    await expect.poll(() => fetch(`http://127.0.0.1:${bench.port}/`).catch(() => 'refused')).toBe('refused');
+    request('2');
+    gate.resolve(true);
+    await stopped;
+    expect((await answers).match(/HTTP\/1\.1 \d+|connection: [a-z-]+/gi)).toEqual([
+      ...['HTTP/1.1 200', 'Connection: keep-alive', 'HTTP/1.1 200', 'Connection: close'],
+    ]);
+    expect(await values()).toEqual(['1', '2']);
+  });
+});
+
 describe('Idempotency-Key', () => {
   it('stores a repeat once, also after a restart, and refuses another body', async () => {
     await bench.start();
