@@ -12,6 +12,8 @@ export interface WriterOptions {
   step?: number;
   /** Ends by itself after so many lines. */
   count?: number;
+  /** Lines are shorter than this by chance; 90 unless told. */
+  textBytes?: number;
   /** Between bursts of 200 lines. */
   pauseMs?: number;
 }
@@ -35,12 +37,12 @@ export class RotatingWriter {
   }
 
   private async write(): Promise<void> {
-    const { first = 0, step = 1, count = Infinity, pauseMs = 2 } = this.options;
+    const { first = 0, step = 1, count = Infinity, textBytes = 90, pauseMs = 2 } = this.options;
     while (!this.isStopping && this.written < count) {
       let text = '';
       for (let line = 0; line < 200 && this.written < count; line++) {
         const number = first + step * this.written++;
-        text += `line ${String(number).padStart(9, '0')} ${'x'.repeat(this.written % 90)}\n`;
+        text += `line ${String(number).padStart(9, '0')} ${'x'.repeat(this.written % textBytes)}\n`;
       }
       const cut = Math.floor(text.length / 3);
       writeSync(this.file, text.slice(0, cut));
