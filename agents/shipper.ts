@@ -121,7 +121,11 @@ export class Shipper {
    */
   launch(positions: readonly OutgoingRecord[]): Promise<Flight> {
     const batches = [...this.full];
-    for (const [partition, builder] of this.open) batches.push({ partition, builder });
+    // One that was begun for a line that it did not take is empty: no broker takes it.
+    for (const [partition, builder] of this.open) {
+      if (builder.count > 0) batches.push({ partition, builder });
+      else this.spare.push(builder);
+    }
     const flight = { records: this.lines, bytes: this.lineBytes };
     this.full = [];
     this.open = new Map();
