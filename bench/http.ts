@@ -114,19 +114,19 @@ export async function http(folder: string): Promise<void> {
   const lines = body.toString().trimEnd().split('\n');
   console.log(`HTTP NDJSON, ${bodies} bodies of 1 MB (${lines.length} lines each), ${parallel} connections`);
   const { found } = await withIntake(folder, undefined, async (port, command) => {
-    const startedSeconds = command.coreSeconds;
+    const { mainSeconds } = command.usage;
     let best = 0;
     for (let round = 0; round < rounds; round++) best = Math.max(best, await postAll(port, body));
-    return { best, perCore: (rounds * bodies * body.length) / 1e6 / (command.coreSeconds - startedSeconds) };
+    return { best, own: (rounds * bodies * body.length) / 1e6 / (command.usage.mainSeconds - mainSeconds) };
   });
-  const { best, perCore } = found;
+  const { best, own } = found;
   const { command } = await withIntake(folder, folder, (port) => postAll(port, body));
   const discarded = await discarding(body);
   const parsed = inMemory(() => lines.forEach((line) => void JSON.parse(line)), body.length);
   const scanned = inMemory(() => cutRecords('ndjson', body, 1_000_000), body.length);
   const verdict = best >= goalMegabytes ? 'reached' : 'MISSED';
   console.log(`  into a topic, durable   ${shown(best)}   goal ${goalMegabytes}: ${verdict}`);
-  console.log(`  by second of core time  ${shown(perCore)}   what others leave of the machine left aside`);
+  console.log(`  by its main thread's time${shown(own).slice(1)}   if nobody else used the machine`);
   console.log(`    profile: ${hottest(command.profile())}`);
   console.log(`  thrown away             ${shown(discarded)}   ratio ${(discarded / best).toFixed(1)}`);
   console.log(`  JSON.parse alone        ${shown(parsed)}`);

@@ -32,15 +32,15 @@ export function hottest(profile: Profile): string {
   return first.map(([name, count]) => `${name} ${((count / total) * 100).toFixed(0)} %`).join(', ');
 }
 
-/** What a process used in all: seconds of core time of all threads together, and of memory at most. */
+/** Seconds of core time that a process used: all threads together, and the main thread alone, which is the one that limits how fast it can be. */
 export interface Usage {
   coreSeconds: number;
-  mostBytes: number;
+  mainSeconds: number;
 }
 
-/** Seconds of core time that a process has used, all threads together. */
-export function coreSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
+/** From the file `stat` of a process or a thread. */
+function secondsIn(stat: string): number {
+  const fields = readFileSync(stat, 'utf8').split(') ')[1]!.split(' ');
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
@@ -69,9 +69,10 @@ export class MeasuredCommand {
     this.closed = once(this.process, 'close');
   }
 
-  /** Seconds of core time until now, all threads together. */
-  get coreSeconds(): number {
-    return coreSeconds(this.process.pid!);
+  /** Until now. */
+  get usage(): Usage {
+    const { pid } = this.process;
+    return { coreSeconds: secondsIn(`/proc/${pid}/stat`), mainSeconds: secondsIn(`/proc/${pid}/task/${pid}/stat`) };
   }
 
   /** Waits until it has ended by itself; rejects when it failed. */

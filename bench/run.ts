@@ -4,15 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setup } from '../test/support/build.ts';
 import { bulk } from './bulk.ts';
+import { elasticsearch } from './elasticsearch.ts';
 import { http } from './http.ts';
 import { mainJob } from './main-job.ts';
 import { steps } from './steps.ts';
 
 type Bench = (folder: string) => Promise<void>;
 
-const parts: Record<string, Bench> = { 'main-job': mainJob, steps, bulk, http };
+const parts: Record<string, Bench> = { 'main-job': mainJob, steps, bulk, http, elasticsearch };
 /** Names for several of them. */
-const groups: Record<string, readonly string[]> = { pipelines: ['steps', 'bulk', 'http'] };
+const groups: Record<string, readonly string[]> = { pipelines: ['steps', 'bulk', 'http', 'elasticsearch'] };
 
 const asked = process.argv.slice(2);
 for (const name of (asked.length > 0 ? asked : ['main-job', 'pipelines']).flatMap((each) => groups[each] ?? [each])) {

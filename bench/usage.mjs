@@ -2,6 +2,10 @@
 import { writeSync } from 'node:fs';
 
 process.on('exit', () => {
-  const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage();
-  writeSync(3, JSON.stringify({ coreSeconds: (userCPUTime + systemCPUTime) / 1e6, mostBytes: maxRSS * 1024 }));
+  const { userCPUTime, systemCPUTime } = process.resourceUsage();
+  const { user, system } = process.threadCpuUsage();
+  writeSync(
+    3,
+    JSON.stringify({ coreSeconds: (userCPUTime + systemCPUTime) / 1e6, mainSeconds: (user + system) / 1e6 }),
+  );
 });

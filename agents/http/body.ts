@@ -6,10 +6,15 @@ import { createGunzip, createInflate, createInflateRaw, createZstdDecompress } f
 import { formatBytes } from '../../base/units.ts';
 import { HttpProblem } from './problem.ts';
 
+/** Bodies of at most this size are received into memory that is used again: new memory for each costs page faults and collections. */
+const pooledBytes = 2 * 1024 * 1024;
+const spareLimit = 8;
+
 /** The memory that all bodies share. */
 export class Room {
   private readonly limitBytes: number;
   private usedBytes = 0;
+  private readonly spare: Buffer[] = [];
 
   constructor(limitBytes: number) {
     this.limitBytes = limitBytes;
@@ -17,7 +22,14 @@ export class Room {
 
   hold(): Hold {
     let heldBytes = 0;
+    let memory: Buffer | undefined;
     return {
+      memoryFor: (bytes) => {
+        if (bytes > pooledBytes || memory !== undefined) return Buffer.allocUnsafeSlow(bytes);
+        const spare = this.spare.pop();
+        memory = spare !== undefined && spare.length >= bytes ? spare : Buffer.allocUnsafeSlow(bytes);
+        return memory.subarray(0, bytes);
+      },
       take: (bytes) => {
         if (this.usedBytes + bytes > this.limitBytes)
           throw new HttpProblem(429, 'too many bytes are under way; nothing of this request was stored', {
@@ -29,6 +41,8 @@ export class Room {
       release: () => {
         this.usedBytes -= heldBytes;
         heldBytes = 0;
+        if (memory !== undefined && this.spare.length < spareLimit) this.spare.push(memory);
+        memory = undefined;
       },
     };
   }
@@ -38,6 +52,8 @@ export class Room {
 export interface Hold {
   /** Throws HttpProblem 429 when there is no room. */
   take(bytes: number): void;
+  /** Where a body of that size can be put; it is somebody else's after release(). */
+  memoryFor(bytes: number): Buffer;
   release(): void;
 }
 
@@ -71,11 +87,15 @@ function tooLarge(limitBytes: number, what: string): HttpProblem {
 }
 
 /** The body as the client meant it. Throws HttpProblem 400, 413, 415 or 429; 400 also when the client went away. */
-export async function readBody(request: IncomingMessage, limits: BodyLimits, hold: Hold): Promise<Buffer> {
+export async function readBody(
+  request: Readable & Pick<IncomingMessage, 'headers'>,
+  limits: BodyLimits,
+  hold: Hold,
+): Promise<Buffer> {
   const decoder = decoderFor(request.headers['content-encoding'] ?? '');
   const announcedBytes = Number(request.headers['content-length'] ?? 0);
   if (announcedBytes > limits.sentBytes) throw tooLarge(limits.sentBytes, 'has');
-  const sent = await collect(request, limits.sentBytes, 'has', hold);
+  const sent = await collect(request, limits.sentBytes, 'has', hold, announcedBytes);
   if (decoder === undefined) return sent;
   if (sent.length === 0) return sent;
   const decompressor = decoder(sent[0]!, sent[1] ?? 0);
@@ -87,21 +107,28 @@ export async function readBody(request: IncomingMessage, limits: BodyLimits, hol
   }
 }
 
-function collect(source: Readable, limitBytes: number, what: string, hold: Hold): Promise<Buffer> {
+/** `announcedBytes`: how many it will be; 0 when that is not known. */
+function collect(source: Readable, limitBytes: number, what: string, hold: Hold, announcedBytes = 0): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
+    let whole: Buffer | undefined;
     let bytes = 0;
     const end = (problem: Error | undefined) => {
       source.off('data', onData);
-      if (problem === undefined) resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, bytes));
-      else reject(problem);
+      if (problem !== undefined) reject(problem);
+      else if (whole !== undefined) resolve(whole.subarray(0, bytes));
+      else resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, bytes));
     };
     const onData = (chunk: Buffer) => {
       bytes += chunk.length;
       try {
         if (bytes > limitBytes) throw tooLarge(limitBytes, what);
         hold.take(chunk.length);
-        chunks.push(chunk);
+        if (bytes < announcedBytes || whole !== undefined) {
+          // Not before something has come: who only announces gets nothing.
+          whole ??= hold.memoryFor(announcedBytes);
+          chunk.copy(whole, bytes - chunk.length);
+        } else chunks.push(chunk);
       } catch (error) {
         chunks.length = 0;
         source.pause();
