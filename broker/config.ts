@@ -50,7 +50,11 @@ export const brokerSettings: Readonly<Record<string, SettingDefinition>> = {
   'connections.max.idle.ms': long(600000, 'A connection that is silent for so long is closed.', 1),
   'max.connections': int(2147483647, 'Most connections; more are closed at once.', 1),
   'max.connections.per.ip': int(2147483647, 'Most connections from one address.'),
-  'queued.max.request.bytes': long(268435456, 'Bytes of requests under way above which no socket is read.', 1),
+  'queued.max.request.bytes': long(
+    268435456,
+    'Bytes of requests under way above which no socket is read; as much again for parts of requests that came, and for answers that were not read.',
+    1,
+  ),
   'fetch.max.bytes': int(57671680, 'Most bytes of one Fetch response.', 1024),
   'group.min.session.timeout.ms': int(6000, 'Shortest session timeout a member may ask for.'),
   'group.max.session.timeout.ms': int(1800000, 'Longest session timeout a member may ask for.'),

@@ -74,6 +74,7 @@ export class Connection {
     this.frames = new FrameReader(this.frameLimitBytes());
     this.lastActiveMs = broker.clock.monotonicMs();
     socket.setNoDelay(true);
+    socket.setKeepAlive(true);
     this.closed = new Promise((resolve) => {
       socket.once('close', () => {
         this.release();
@@ -105,6 +106,12 @@ export class Connection {
     this.pump();
   }
 
+  /** Of all connections this one holds the most received bytes, and together they are too many. */
+  giveUp(): void {
+    const reason = `${this.frames.bufferedBytes} bytes of requests that are not complete, when queued.max.request.bytes was used up`;
+    this.refuse(new TailraceError('TLR_PROTOCOL', reason));
+  }
+
   /** Starts as many requests as may be under way, and reads on or not accordingly. */
   private pump(): void {
     try {
@@ -118,6 +125,7 @@ export class Connection {
       return;
     }
     if (this.isClosed) return;
+    this.house.budget.hold(this, this.frames.bufferedBytes, this.frames.pieces);
     if (!this.mayStart() && this.frames.bufferedBytes > readAheadBytes) this.socket.pause();
     else if (this.socket.isPaused()) this.socket.resume();
   }
@@ -166,6 +174,7 @@ export class Connection {
       return this.admit(this.authenticator, api, request);
     }
     const body = decodeRequestBody(api, version, request.reader);
+    if ('maxBytes' in body) body.maxBytes = Math.min(body.maxBytes, this.house.budget.fetchBytes);
     const sender = { version, clientId, clientHost: this.clientHost, inProcess: false };
     const response = await dispatch(handlers, api, body, { ...sender, broker, endpoint, asker: this });
     return response === undefined ? undefined : encodeResponse(api, version, correlationId, response);
@@ -249,8 +258,13 @@ export class Connection {
   }
 
   private send(chunks: readonly Buffer[]): void {
+    const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    const { budget } = this.house;
+    budget.noteUnsent(bytes);
     this.socket.cork();
-    for (const chunk of chunks) this.socket.write(chunk);
+    for (const chunk of chunks.slice(0, -1)) this.socket.write(chunk);
+    // Called when all has gone to the system, or the socket is closed.
+    this.socket.write(chunks.at(-1)!, () => budget.noteUnsent(-bytes));
     this.socket.uncork();
   }
 
@@ -271,6 +285,7 @@ export class Connection {
     this.isClosed = true;
     this.idleTimer?.cancel();
     this.house.budget.forget(this.onRoom);
+    this.house.budget.hold(this, 0, 0);
     this.house.broker.waiting.release(this);
   }
 

@@ -16,6 +16,11 @@ export class FrameReader {
     this.limitBytes = limitBytes;
   }
 
+  /** Into how many pieces those bytes came. */
+  get pieces(): number {
+    return this.chunks.length;
+  }
+
   /** Takes what came; the chunk belongs to the reader. */
   push(chunk: Buffer): void {
     if (chunk.length === 0) return;

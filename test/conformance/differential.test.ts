@@ -247,6 +247,34 @@ const cases: Case[] = [
   ask('the controllers', 'DescribeCluster', 1, { endpointType: 2 }),
   ask('page by page', 'DescribeTopicPartitions', 0, { topics: [{ name: 'same' }], responsePartitionLimit: 1 }),
   ask('an unknown topic', 'DescribeTopicPartitions', 0, { topics: [{ name: 'nowhere' }], responsePartitionLimit: 10 }),
+  ask('where nobody is asked', 'SaslHandshake', 1, { mechanism: 'PLAIN' }),
+  ask('where nobody is asked', 'SaslAuthenticate', 2, { authBytes: Buffer.from('x') }),
+  ask('all', 'DescribeAcls', 3, { resourceTypeFilter: 1, patternTypeFilter: 1, operation: 1, permissionType: 1 }),
+  ask('one', 'CreateAcls', 3, {
+    creations: [
+      { resourceType: 2, resourceName: 'same', principal: 'User:a', host: '*', operation: 3, permissionType: 3 },
+    ],
+  }),
+  ask('one', 'DeleteAcls', 3, {
+    filters: [{ resourceTypeFilter: 2, patternTypeFilter: 3, operation: 1, permissionType: 1 }],
+  }),
+  ask('an unknown setting', 'AlterConfigs', 2, {
+    resources: [{ resourceType: 2, resourceName: 'same', configs: [{ name: 'no.such', value: '1' }] }],
+  }),
+  ask('of an unknown topic', 'AlterConfigs', 2, {
+    resources: [{ resourceType: 2, resourceName: 'nowhere', configs: [{ name: 'retention.ms', value: '1' }] }],
+  }),
+  ask('back to the defaults', 'AlterConfigs', 1, { resources: [{ resourceType: 2, resourceName: 'same' }] }),
+  ask('that is not needed', 'ElectLeaders', 2, { topicPartitions: [{ topic: 'same', partitions: [0] }] }),
+  ask('of an unknown topic', 'ElectLeaders', 2, { topicPartitions: [{ topic: 'nowhere', partitions: [0] }] }),
+  ask('all that are under way', 'ListPartitionReassignments', 0, { topics: null }),
+  ask('of no partition', 'DescribeProducers', 0, { topics: [{ name: 'same', partitionIndexes: [9] }] }),
+  ask('of none', 'DescribeProducers', 0, { topics: [{ name: 'same', partitionIndexes: [1] }] }),
+  ask('of an unknown topic', 'DescribeProducers', 0, { topics: [{ name: 'nowhere', partitionIndexes: [0] }] }),
+  ask('of an unknown id', 'DescribeTransactions', 0, { transactionalIds: ['unknown'] }),
+  ask('in states that are none', 'ListTransactions', 0, { stateFilters: ['Ongoing', 'Lost'] }),
+  ask('by a pattern that is none', 'ListTransactions', 2, { transactionalIdPattern: '(' }),
+  ask('of nothing', 'DescribeLogDirs', 4, { topics: [] }),
 ];
 
 describe.skipIf(!canRunRealKafka())('the same requests to a real Kafka and to ours', () => {
