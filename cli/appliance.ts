@@ -1,27 +1,20 @@
 // The appliance: what one configuration starts in one process, in the order broker, pipelines, agents, and stops in the order of the data:
 // agents, pipelines, broker. The composition of `up` and `pipe`.
-import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type Clock, sleep, systemClock } from '../base/clock.ts';
 import { messageOf, TailraceError } from '../base/errors.ts';
 import type { Files } from '../base/files.ts';
-import { acquireLock, type Lock } from '../base/lock.ts';
 import type { Logger } from '../base/logger.ts';
 import { nodeFiles } from '../base/node-files.ts';
 import { systemRandom } from '../base/random.ts';
-import { Broker } from '../broker/broker.ts';
-import { createClient } from '../broker/client/client.ts';
 import type { KafkaClient } from '../broker/client/contract.ts';
-import { InProcessTransport } from '../broker/client/in-process-transport.ts';
 import { retry } from '../broker/client/retry.ts';
-import { SocketTransport } from '../broker/client/socket-transport.ts';
 import { buildLedger, type Ledger } from '../pipelines/ledger.ts';
 import type { Plan } from '../pipelines/plan.ts';
 import { comparePlans, describeDifference } from '../pipelines/plan-difference.ts';
 import { PipelineRunner } from '../pipelines/runner.ts';
-import { accessOf, listenersOf } from './broker-security.ts';
 import { clusterError, judgeCluster, lookAtCluster } from './cluster-check.ts';
-import { instanceOf } from './identity.ts';
+import { closeHouse, type House, openHouse, readersOf } from './house.ts';
 import type { Observed } from './observation.ts';
 import { RunningAgents } from './running-agents.ts';
 import { reachSinks } from './sink-reach.ts';
@@ -35,15 +28,6 @@ export interface ApplianceOptions {
   logger: Logger;
 }
 
-interface House {
-  broker: Broker | undefined;
-  lock: Lock | undefined;
-  client: KafkaClient;
-  instance: string;
-  /** What the broker asks before it deletes for room. */
-  readers: Map<string, string[]>;
-}
-
 /** Of `--once`: how long the brokers may be away at the start. */
 const clusterPatienceMs = 30_000;
 /** When somebody who looks on is told that brokers are waited for. */
@@ -51,49 +35,6 @@ const noticeMs = 3000;
 
 const files: Files = nodeFiles;
 const clock: Clock = systemClock;
-
-/** Opens the embedded broker, or takes the data directory's lock for an external one; and a client to it. */
-async function openHouse({ plan, dataDirectory, logger }: ApplianceOptions): Promise<House> {
-  await files.makeDirectory(dataDirectory);
-  const clientId = `tailrace-${hostname()}`;
-  const dependencies = { clientId, clock, random: systemRandom, logger };
-  const readers = readersOf([plan]);
-  if (plan.broker.kind === 'external') {
-    const lock = await acquireLock(dataDirectory);
-    const transport = new SocketTransport({ ...(await accessOf(plan.broker, files)), clientId, clock });
-    const instance = await instanceOf(dataDirectory, plan.instance, files, systemRandom);
-    return { broker: undefined, lock, client: createClient({ ...dependencies, transport }), instance, readers };
-  }
-  const broker = await Broker.open({
-    dataDirectory,
-    listen: await listenersOf(plan.broker, files),
-    users: plan.broker.users,
-    settings: plan.broker.settings,
-    ...(plan.maxDiskBytes === undefined ? {} : { maxDiskBytes: plan.maxDiskBytes }),
-    readers,
-    files,
-    clock,
-    random: systemRandom,
-    logger: logger.child({ part: 'broker' }),
-  });
-  for (const cut of broker.recoveryCuts) {
-    logger.warn('recovery cut a torn tail', {
-      topic: cut.topic,
-      partition: cut.partition,
-      fromOffset: cut.fromOffset,
-      bytes: cut.cutBytes,
-      reason: cut.reason,
-    });
-  }
-  const instance = await instanceOf(dataDirectory, plan.instance, files, systemRandom);
-  return {
-    broker,
-    lock: undefined,
-    client: createClient({ ...dependencies, transport: new InProcessTransport(broker, clientId) }),
-    instance,
-    readers,
-  };
-}
 
 /** Waits for the cluster, for as long as it takes unless the run is to end by itself; says what of it is not as it should be. Throws TLR_CONFIG. */
 async function settleCluster(client: KafkaClient, { plan, once, logger }: ApplianceOptions): Promise<void> {
@@ -114,17 +55,6 @@ async function ownOutputs(): Promise<Set<string>> {
     ['/dev/stdout', '/dev/stderr'].map((path) => files.stat(path).catch(() => undefined)),
   );
   return new Set(stats.flatMap((stat) => (stat?.kind === 'file' ? [stat.identity] : [])));
-}
-
-/** By topic, the groups of the edges that read it and are no jobs: what they have not delivered is not deleted for room. */
-function readersOf(plans: readonly Plan[]): Map<string, string[]> {
-  const readers = new Map<string, Set<string>>();
-  for (const { from, edges, until } of plans.flatMap(({ pipelines }) => pipelines)) {
-    if (until !== undefined) continue;
-    for (const topic of from)
-      readers.set(topic, new Set([...(readers.get(topic) ?? []), ...edges.map(({ group }) => group)]));
-  }
-  return new Map([...readers].map(([topic, groups]) => [topic, [...groups]]));
 }
 
 function replaceEntries<Key, Value>(map: Map<Key, Value>, entries: ReadonlyMap<Key, Value>): void {
@@ -298,10 +228,4 @@ export class Appliance {
     });
     await closeHouse(this.house);
   }
-}
-
-async function closeHouse(house: House): Promise<void> {
-  await house.client.close();
-  await house.broker?.close();
-  await house.lock?.release();
 }

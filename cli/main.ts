@@ -19,6 +19,7 @@ const verbs: Record<string, () => Promise<AddVerb>> = {
   groups: async () => (await import('./commands/groups.ts')).addGroups,
   replay: async () => (await import('./commands/replay.ts')).addReplay,
   dlq: async () => (await import('./commands/dlq.ts')).addDlq,
+  audit: async () => (await import('./commands/audit.ts')).addAudit,
 };
 
 /** Where the embedded broker listens unless told otherwise. An IPv4 literal: some clients resolve localhost to ::1 first. */

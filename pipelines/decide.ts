@@ -1,5 +1,5 @@
 // The decision of an edge: the group's offsets (with the accounts in their metadata), the manifests of two-phase sinks, dead letters, and records for topics,
-// in ONE transaction of the producer `tailrace-<instance>-<edge>`. What it says has happened; everything else is prepared before or redone after. The
+// and what the ledger says of it, in ONE transaction of the producer `tailrace-<instance>-<edge>`. What it says has happened; everything else is prepared before or redone after. The
 // offsets carry member and generation, so a member that was replaced cannot decide. Offsets alone (nothing to publish, no dead letters) are an
 // ordinary commit, which is as atomic and costs less.
 import { crashPoint } from '../base/crash-point.ts';
@@ -18,6 +18,7 @@ export interface Decision {
   offsets: readonly TopicPartitionOffset[];
   manifests: readonly { scope: string; manifest: Manifest }[];
   deadLetters: readonly OutgoingRecord[];
+  ledger: readonly OutgoingRecord[];
 }
 
 /**
@@ -55,9 +56,10 @@ export class Decider {
 
   /** Decides. When it throws the outcome may be unknown: only a new session, which reads what was decided, can tell. */
   async decide(decision: Decision, consumer: Consumer): Promise<void> {
-    const { offsets, manifests, deadLetters } = decision;
+    const { offsets, manifests, deadLetters, ledger } = decision;
     const records = [
       ...deadLetters,
+      ...ledger,
       ...manifests.map(({ scope, manifest }) => manifestRecord(this.manifestGroup, scope, manifest)),
     ];
     if (this.transaction === undefined && records.length === 0) {

@@ -15,6 +15,7 @@ import { type Account, addAccount, emptyAccount } from './account.ts';
 import { deadLetterRecord } from './dead-letter.ts';
 import type { Decider } from './decide.ts';
 import type { EdgeOptions } from './edge.ts';
+import { LedgerKeeper } from './ledger-record.ts';
 import { onlyPiece, sortLetters } from './letter-source.ts';
 import { type JobRecord, scopeKey } from './manifests.ts';
 import type { ReplayStart } from './plan.ts';
@@ -63,6 +64,7 @@ export class EdgeSession {
   private readonly consumer: Consumer;
   private readonly transformer: Transformer | undefined;
   private readonly partitions = new Map<string, PartitionProgress>();
+  private readonly ledger: LedgerKeeper;
   private lastDecisionMs: number;
   private takenBytes = 0;
   private closing = false;
@@ -91,6 +93,7 @@ export class EdgeSession {
     this.hooks = parts.hooks;
     this.topics = parts.topics;
     this.startedMs = this.lastDecisionMs = options.clock.monotonicMs();
+    this.ledger = new LedgerKeeper(options.group, options.stepsFingerprint ?? '', options.clock);
     const { steps, fileNames: names } = options;
     const askedPaths = this.target.fieldPaths;
     const asks = askedPaths.some((path) => path.startsWith('meta.'));
@@ -300,7 +303,7 @@ export class EdgeSession {
       const progress = this.partitions.get(nameOf(partition));
       if (progress !== undefined) scopes.add(scopeOf(this.target, progress.coordinates));
     }
-    await this.decide([...scopes]);
+    await this.decide([...scopes], true);
     for (const scope of scopes) await this.target.release(scope);
     for (const partition of revoked) this.partitions.delete(nameOf(partition));
   }
@@ -328,19 +331,22 @@ export class EdgeSession {
     for (const scope of this.scopes()) {
       const members = this.members(scope);
       const letterBytes = members.reduce((sum, { deadLetterBytes }) => sum + deadLetterBytes, 0);
-      const isIdle =
-        members.every(({ undecidedCount }) => undecidedCount === 0) && members.some(({ hasUnsaved }) => hasUnsaved);
+      const hasNothing = members.every(({ undecidedCount }) => undecidedCount === 0);
+      const isIdle = hasNothing && members.some(({ hasUnsaved }) => hasUnsaved);
+      const isUnrecorded = hasNothing && members.some(({ hasUnrecorded }) => hasUnrecorded);
       if (this.target.isDue(scope, nowMs) || letterBytes >= deadLetterLimitBytes) due.push(scope);
       else if (isIdle && nowMs - this.lastDecisionMs >= idleCommitMs) due.push(scope);
+      else if (isUnrecorded && this.ledger.isDue) due.push(scope);
     }
     if (due.length > 0) await this.decide(due);
   }
 
   private decideAll(): Promise<void> {
-    return this.decide([...this.scopes()]);
+    return this.decide([...this.scopes()], true);
   }
 
-  private async decide(scopes: readonly string[]): Promise<void> {
+  /** `last`: of these scopes, or for now: the ledger is to have all of it. */
+  private async decide(scopes: readonly string[], last = false): Promise<void> {
     const manifests: { scope: string; manifest: Manifest }[] = [];
     await Promise.all(
       scopes.map(async (scope) => {
@@ -348,7 +354,10 @@ export class EdgeSession {
         if (manifest !== undefined) manifests.push({ scope, manifest });
       }),
     );
-    const changed = scopes.flatMap((scope) => this.members(scope)).filter(({ hasUnsaved }) => hasUnsaved);
+    const gathers = !last && !this.ledger.isDue;
+    const changed = scopes
+      .flatMap((scope) => this.members(scope))
+      .filter(({ hasUnsaved, hasUnrecorded }) => hasUnsaved || (hasUnrecorded && !gathers));
     assert(
       changed.length > 0 || manifests.length === 0,
       `${this.options.group}: something to publish, but no offset moved`,
@@ -365,15 +374,29 @@ export class EdgeSession {
       ...changed.flatMap(({ keptLetters }) => keptLetters),
       ...letters.map((letter) => deadLetterRecord(deadLetterTopic, edge, letter, nowMs)),
     ];
+    const recorded = scopes.filter((scope) => !gathers || manifests.some((each) => each.scope === scope));
+    const ledger = this.ledgerRecords(recorded, manifests);
     crashPoint('edge.prepared');
-    await this.decider.decide({ offsets, manifests, deadLetters }, this.consumer);
+    await this.decider.decide({ offsets, manifests, deadLetters, ledger }, this.consumer);
     crashPoint('edge.decided');
+    for (const scope of recorded) for (const progress of this.members(scope)) progress.isRecorded();
+    if (!gathers) this.ledger.written();
     for (const { scope, manifest } of manifests) await this.target.publish(scope, manifest);
     crashPoint('edge.published');
     const waiting = this.waiting();
     for (const [index, progress] of changed.entries()) progress.saved(offsets[index]!.offset);
     this.lastDecisionMs = clock.monotonicMs();
     this.hooks.healthy(waiting);
+  }
+
+  /** Letters that are settled are no ranges of what was read. */
+  private ledgerRecords(scopes: readonly string[], manifests: readonly { scope: string; manifest: Manifest }[]) {
+    if (this.options.letters !== undefined) return [];
+    return scopes.flatMap((scope) => {
+      const members = this.members(scope).filter(({ hasUnrecorded }) => hasUnrecorded);
+      const manifest = manifests.find((each) => each.scope === scope)?.manifest;
+      return members.length === 0 ? [] : [this.ledger.record(members, manifest)];
+    });
   }
 }
 

@@ -36,6 +36,8 @@ export interface EdgeOptions {
   /** A job that reads this partition alone. */
   partition?: number | undefined;
   steps: readonly CompiledStep[];
+  /** Of the steps, for the ledger. */
+  stepsFingerprint?: string | undefined;
   deadLetterTopic: string;
   target: { kind: 'sink'; name: string; open(context: SinkContext): Promise<Sink> } | { kind: 'topic'; topic: string };
   /** The records are dead letters, to be tried again or dropped; `ends` are taken by the caller then. */

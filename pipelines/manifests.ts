@@ -8,6 +8,7 @@ import { compactedTopicConfigs } from '../broker/client/compacted-topic.ts';
 import { TailraceError } from '../base/errors.ts';
 import type { Consumer, KafkaClient, OutgoingRecord } from '../broker/client/contract.ts';
 import type { Manifest, WriterScope } from '../sinks/sink.ts';
+import { createLedgerTopic } from './ledger-record.ts';
 import { PassThroughBatch } from './source-batch.ts';
 
 export const manifestsTopic = '__tailrace_sinks';
@@ -50,7 +51,7 @@ export class ManifestStore {
     this.client = client;
   }
 
-  /** Makes the topic when it is missing. */
+  /** Makes the topic, and that of the ledger, when they are missing. */
   async create(): Promise<void> {
     const topic = {
       name: manifestsTopic,
@@ -58,6 +59,7 @@ export class ManifestStore {
       configs: compactedTopicConfigs,
     };
     await this.client.admin().createTopic(topic, { ifMissing: true });
+    await createLedgerTopic(this.client.admin());
   }
 
   /** Reads everything committed up to now. */

@@ -3,6 +3,7 @@ import type { OutgoingRecord, TopicPartitionOffset } from '../broker/client/cont
 import type { Coordinates, Outcome } from '../sinks/sink.ts';
 import { type Account, decodeAccount, emptyAccount, encodeAccount } from './account.ts';
 import { type DeadLetter, sizeOf } from './dead-letter.ts';
+import { accountSince, type LedgerPart } from './ledger-record.ts';
 import { keptBytes, type SettledLetters } from './letter-source.ts';
 import type { SourceBatch } from './source-batch.ts';
 import type { Transformed } from './transform.ts';
@@ -24,6 +25,8 @@ export class PartitionProgress {
   /** True until the offset is committed for the first time, where a restart would begin elsewhere otherwise. */
   private mustPin: boolean;
   private savedOffset: number;
+  /** Up to where the ledger has it, and the account there. */
+  private recorded: { offset: number; account: Account };
 
   constructor(coordinates: Coordinates, committed: { offset: number; metadata: string }, pin: boolean) {
     this.coordinates = coordinates;
@@ -31,11 +34,36 @@ export class PartitionProgress {
     this.savedOffset = committed.offset;
     const account = decodeAccount(committed.metadata);
     this.account = account ?? emptyAccount();
+    this.recorded = { offset: committed.offset, account: { ...this.account } };
     this.mustPin = pin && account === undefined;
   }
 
   get hasUnsaved(): boolean {
     return this.mustPin || this.nextOffset !== this.savedOffset;
+  }
+
+  /** Whether something is not in the ledger yet. */
+  get hasUnrecorded(): boolean {
+    return this.nextOffset !== this.recorded.offset;
+  }
+
+  /** What is not in the ledger yet. */
+  unrecorded(): LedgerPart {
+    const { topic, topicId, partition } = this.coordinates;
+    const account = accountSince(this.account, this.recorded.account);
+    return {
+      topic,
+      topicId: topicId.toString('hex'),
+      partition,
+      from: this.recorded.offset,
+      to: this.nextOffset,
+      account,
+    };
+  }
+
+  /** A decision has brought it into the ledger up to here. */
+  isRecorded(): void {
+    this.recorded = { offset: this.nextOffset, account: { ...this.account } };
   }
 
   /** Offsets that are not decided, up to the end that was last seen. */

@@ -129,6 +129,7 @@ class Replay {
       ...{ ...rest, client, clock, group, fileNames, manifests: this.manifests },
       ...{ topics: [request.topic], start: request.from, until: request.until, partition: request.partition },
       steps: request.pipeline?.steps ?? [],
+      stepsFingerprint: request.pipeline?.stepsFingerprint,
       pipeline: request.pipeline?.name ?? '',
       deadLetterTopic: request.pipeline?.deadLetterTopic ?? `replay.${request.topic}.dlq`,
       target: {

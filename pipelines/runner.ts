@@ -179,7 +179,8 @@ export class PipelineRunner {
         start: pipeline.start,
         until: pipeline.until,
       },
-      ...{ steps: pipeline.steps, deadLetterTopic: pipeline.deadLetterTopic },
+      ...{ steps: pipeline.steps, stepsFingerprint: pipeline.stepsFingerprint },
+      deadLetterTopic: pipeline.deadLetterTopic,
       target:
         target.kind === 'topic'
           ? target

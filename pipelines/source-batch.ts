@@ -123,6 +123,7 @@ function blockOf(batch: Buffer, header: BatchHeader): DeliveryBlock | undefined 
   const { baseTimestampMs, maxTimestampMs, isLogAppendTime } = header;
   return {
     lines: unframed.lines,
+    count: header.recordCount,
     firstOffset: first.offset,
     earliestMs: isLogAppendTime ? maxTimestampMs : baseTimestampMs + unframed.earliestDelta,
     latestMs: isLogAppendTime ? maxTimestampMs : baseTimestampMs + unframed.latestDelta,

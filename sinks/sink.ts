@@ -42,6 +42,8 @@ export interface Delivery {
 export interface DeliveryBlock {
   /** Holds during the call only. */
   readonly lines: Buffer;
+  /** Records: lines may hold newlines themselves. */
+  readonly count: number;
   readonly firstOffset: number;
   /** Bounds of the timestamps. */
   readonly earliestMs: number;
@@ -148,6 +150,36 @@ export interface SendingSink {
 
 export type Sink = TwoPhaseSink | SendingSink;
 
+/** Something that a sink published, as it is found later. */
+export interface FoundPart {
+  /** Its final name. */
+  name: string;
+  /** As they were written; undefined when that was not noted. */
+  lines: number | undefined;
+  bytes: number;
+  /** What is not as it was published: "is missing". */
+  problem: string | undefined;
+}
+
+/** A record that a store should have. */
+export interface MissingRecord {
+  offset: number;
+  ordinal: number;
+  /** Where it should be, for people: index and id. */
+  name: string;
+}
+
+/** Looks, for `tailrace audit`, whether what was delivered is still there. Changes nothing. */
+export interface SinkAuditor {
+  /** The field paths it asks deliveries for. */
+  readonly fieldPaths: readonly string[];
+  /** Of two-phase sinks: each file that a decided manifest names. Throws TailraceError TLR_SINK when the store cannot be asked. */
+  published?(manifest: Manifest): Promise<FoundPart[]>;
+  /** Of stores that can be asked for records: those of the batch that are not there. Throws as published(). */
+  missing?(batch: DeliveryBatch, signal: AbortSignal): Promise<MissingRecord[]>;
+  close(): Promise<void>;
+}
+
 /** A kind of sink: its settings (a zod object, which also gives JSON Schema and docs) and how to open it. */
 export interface SinkDefinition<Settings> {
   readonly type: string;
@@ -162,4 +194,6 @@ export interface SinkDefinition<Settings> {
   /** The settings that a URL such as `file:///dir/x.ndjson` stands for; undefined when the URL is not of this kind. */
   fromUrl(url: string): Record<string, unknown> | undefined;
   open(settings: Settings, context: SinkContext): Promise<Sink>;
+  /** Undefined where nobody can be asked what has arrived. */
+  audit?(settings: Settings, context: SinkContext): Promise<SinkAuditor>;
 }

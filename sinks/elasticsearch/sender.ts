@@ -254,10 +254,9 @@ export class Sender {
         return this.settleItems(bulk, verdict.items);
       case 'retry':
         return { bulk, inDoubt: true, waits: true, reason: verdict.reason };
-      case 'split': {
+      case 'split':
         this.split(bulk, verdict.reason);
-        return;
-      }
+        return undefined;
       case 'blocked':
       case 'misfit':
         throw this.trouble(verdict, '');
@@ -283,17 +282,16 @@ export class Sender {
   }
 
   /** In halves; a single record that is too large is refused. */
-  private split(bulk: Bulk, reason: string): undefined {
+  private split(bulk: Bulk, reason: string): void {
     const count = bulk.places.length;
     if (count === 1) {
       this.keep(bulk.places[0]!, { kind: 'refused', reason: `the record is too large for the store: ${reason}` });
       this.progress();
-      return undefined;
+      return;
     }
     const half = { bytes: Infinity, count: Math.ceil(count / 2) };
     // Too large to be read is too large to be done: nothing of it is in doubt.
     this.waiting.push(...splitBulk(bulk, half).map((piece) => ({ bulk: piece, inDoubt: false })));
-    return undefined;
   }
 
   private keep(place: number, outcome: Outcome): void {

@@ -5,6 +5,7 @@ import { messageOf } from '../../base/errors.ts';
 import { readPem } from '../../base/pem.ts';
 import { defineSink, durationSetting, sizeSetting } from '../definition.ts';
 import type { DeliveryBatch, Outcome, SendingSink, SinkContext } from '../sink.ts';
+import { ElasticsearchAuditor } from './audit.ts';
 import { BulkWriter, ecsFieldPaths } from './bulk.ts';
 import { Cluster } from './cluster.ts';
 import { Doubt } from './in-doubt.ts';
@@ -95,21 +96,11 @@ export class ElasticsearchSink implements SendingSink {
 
   constructor(options: ElasticsearchSettings, context: SinkContext, ca: string | undefined) {
     const index = new IndexTemplate(options.index);
-    const ecs = options.metadata === 'ecs';
     this.options = options;
     this.context = context;
-    this.fieldPaths = [...index.fieldPaths, ...(ecs ? ecsFieldPaths : [])];
-    this.cluster = new Cluster({
-      ...{ urls: options.urls.map((url) => url.replace(/\/+$/, '')), authorization: authorizationOf(options.auth), ca },
-      ...{ timeoutMs: options.timeout ?? defaults.timeoutMs, clock: context.clock },
-    });
-    this.writer = new BulkWriter({
-      index,
-      operation: this.operation,
-      pipeline: context.pipeline,
-      ids: options.id,
-      ecs,
-    });
+    this.fieldPaths = [...index.fieldPaths, ...(options.metadata === 'ecs' ? ecsFieldPaths : [])];
+    this.cluster = clusterOf(options, context, ca);
+    this.writer = writerOf(options, context, index);
     this.targets = new IndexTargets(this.cluster, index, context.logger, {
       replaces: options.on_conflict === 'replace',
       idsAreKeys: options.id === 'key',
@@ -138,7 +129,7 @@ export class ElasticsearchSink implements SendingSink {
         random,
         patienceMs,
       },
-      ...{ operation: this.operation, bulkCount: this.options.batch.count ?? defaults.count },
+      ...{ operation: operationOf(this.options), bulkCount: this.options.batch.count ?? defaults.count },
     });
     return sender.run();
   }
@@ -150,10 +141,21 @@ export class ElasticsearchSink implements SendingSink {
   close(): Promise<void> {
     return this.cluster.close();
   }
+}
 
-  private get operation(): 'create' | 'index' {
-    return this.options.on_conflict === 'keep' ? 'create' : 'index';
-  }
+function operationOf(options: ElasticsearchSettings): 'create' | 'index' {
+  return options.on_conflict === 'keep' ? 'create' : 'index';
+}
+
+function clusterOf(options: ElasticsearchSettings, { clock }: SinkContext, ca: string | undefined): Cluster {
+  const urls = options.urls.map((url) => url.replace(/\/+$/, ''));
+  const timeoutMs = options.timeout ?? defaults.timeoutMs;
+  return new Cluster({ urls, authorization: authorizationOf(options.auth), ca, timeoutMs, clock });
+}
+
+function writerOf(options: ElasticsearchSettings, { pipeline }: SinkContext, index: IndexTemplate): BulkWriter {
+  const ecs = options.metadata === 'ecs';
+  return new BulkWriter({ index, operation: operationOf(options), pipeline, ids: options.id, ecs });
 }
 
 function authorizationOf(auth: ElasticsearchSettings['auth']): string | undefined {
@@ -186,5 +188,16 @@ export const elasticsearchSink = defineSink({
       await sink.close();
       throw error;
     }
+  },
+  audit: async (options, context) => {
+    const cluster = clusterOf(options, context, await readPem(context.files, options.tls?.ca, 'tls.ca'));
+    try {
+      await cluster.connect();
+    } catch (error) {
+      await cluster.close();
+      throw error;
+    }
+    const index = new IndexTemplate(options.index);
+    return new ElasticsearchAuditor(cluster, writerOf(options, context, index), index.fieldPaths);
   },
 });

@@ -4,16 +4,14 @@
 import { createHash } from 'node:crypto';
 import { TailraceError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
-import type { BulkStore } from './sender.ts';
 import type { IndexTemplate } from './index-name.ts';
+import { findIds, lookupProblem, refresh } from './lookup.ts';
+import type { BulkStore } from './sender.ts';
 
 const maxKnownNames = 10_000;
 /** How the stores number the indices behind an alias that rolls over. */
 const rolledOver = /-\d{6}$/;
 const keyword = { type: 'keyword', ignore_above: 1024 };
-
-/** Ids that are looked up in one request; the stores give back 10,000 documents at most. */
-const idsAtOnce = 5000;
 
 /** 'index': it has an id once. 'rolling': a data stream or an alias. 'unknown': we have no right to look. */
 type Kind = 'index' | 'rolling' | 'unknown';
@@ -59,34 +57,16 @@ export class IndexTargets {
     const found = new Set<string>();
     const kind = await this.kindOf(name, signal);
     if (kind === undefined || kind === 'index') return found;
-    const path = `/${encodeURIComponent(name)}`;
-    // Searches see what was refreshed.
-    const refreshed = await this.store.request({ method: 'POST', path: `${path}/_refresh` }, signal);
-    if (refreshed.status === 404) return found;
-    if (!this.mayLook(kind, name, refreshed.status)) return found;
-    for (let from = 0; from < ids.length; from += idsAtOnce) {
-      for (const id of await this.search(path, ids.slice(from, from + idsAtOnce), signal)) found.add(id);
-    }
-    return found;
-  }
-
-  private async search(path: string, ids: readonly string[], signal: AbortSignal): Promise<string[]> {
-    const query = { query: { ids: { values: ids } }, _source: false, size: ids.length, track_total_hits: false };
-    const options = 'allow_partial_search_results=false&filter_path=hits.hits._id';
-    const body = Buffer.from(JSON.stringify(query));
-    const answer = await this.store.request(
-      { method: 'POST', path: `${path}/_search?${options}`, body, kind: 'json' },
-      signal,
-    );
-    if (answer.status !== 200) throw this.lookupProblem(path.slice(1), answer.status, answer.body);
-    // `filter_path` leaves an empty object where nothing was found.
-    return (answer.body as { hits?: { hits?: { _id: string }[] } }).hits?.hits?.map(({ _id }) => _id) ?? [];
+    const status = await refresh(this.store, name, signal);
+    if (status === 404 || !this.mayLook(kind, name, status)) return found;
+    return findIds(this.store, name, ids, signal);
   }
 
   /** Without rights nothing can be looked up. That is let pass where the name may well be that of an index, as it is told. */
   private mayLook(kind: Kind, name: string, status: number): boolean {
     if (status === 200) return true;
-    if (kind === 'rolling' || (status !== 401 && status !== 403)) throw this.lookupProblem(name, status, undefined);
+    if (kind === 'rolling' || (status !== 401 && status !== 403))
+      throw lookupProblem(this.store, name, status, undefined);
     if (!this.toldOfRights) {
       this.toldOfRights = true;
       const problem =
@@ -94,12 +74,6 @@ export class IndexTargets {
       this.logger.warn('the store does not let us look', { index: name, problem });
     }
     return false;
-  }
-
-  private lookupProblem(name: string, status: number, body: unknown): TailraceError {
-    const reason = body === undefined ? '' : ` ${JSON.stringify(body).slice(0, 300)}`;
-    const message = `${this.store.name}: what may be in ${name} already cannot be looked up (status ${status}${reason}); the rights read and maintenance are needed for that`;
-    return new TailraceError('TLR_SINK', message, { retriable: true });
   }
 
   /** Undefined while there is nothing of that name. */

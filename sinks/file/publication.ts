@@ -1,6 +1,6 @@
 // Manifests of the file sink, and making what they name visible. A manifest is
-//   { "v": 1, "sink": "file", "files": [ { "temporary", "final", "length", "checksum", "at"? } ] }
-// with absolute paths, length in bytes and CRC-32C of the temporary file. Without `at` the file gets its final name by a hard link, which never
+//   { "v": 1, "sink": "file", "files": [ { "temporary", "final", "length", "checksum", "lines"?, "at"? } ] }
+// with absolute paths, length in bytes, CRC-32C and lines of the temporary file. Without `at` the file gets its final name by a hard link, which never
 // replaces; with `at` (appended files) its bytes are written into the final file at this position, which was its length when the
 // decision was prepared. What if it stops here?
 //   - before the temporary file is removed: everything is done again; a link that is there is the same file, bytes at `at` are the same bytes.
@@ -22,6 +22,7 @@ const entrySchema = z.object({
   final: z.string(),
   length: z.int().nonnegative(),
   checksum: z.int().nonnegative(),
+  lines: z.int().nonnegative().optional(),
   at: z.int().nonnegative().optional(),
 });
 const schema = manifestSchema('file', entrySchema);
@@ -89,7 +90,7 @@ export class Publisher {
     if (final === undefined) return this.files.rename(entry.temporary, entry.final);
     const temporary = await this.files.stat(entry.temporary);
     if (temporary?.identity === final.identity) return;
-    if (final.sizeBytes === entry.length && (await this.checksumOf(entry.final)) === entry.checksum) return;
+    if (final.sizeBytes === entry.length && (await checksumOf(this.files, entry.final)) === entry.checksum) return;
     throw new TailraceError(
       'TLR_SINK',
       `${entry.final} exists with other content and is not overwritten; move it away, or give the sink another path`,
@@ -114,19 +115,21 @@ export class Publisher {
     await copy(source, target, position);
     await target.sync();
   }
+}
 
-  private async checksumOf(path: string): Promise<number> {
-    await using resources = new AsyncDisposableStack();
-    const file = resources.adopt(await this.files.open(path, 'read'), (open) => open.close());
-    const chunk = Buffer.allocUnsafe(copyBytes);
-    let checksum = 0;
-    for (let position = 0; ;) {
-      const length = await file.read(chunk, position);
-      if (length === 0) return checksum;
-      checksum = crc32c(chunk.subarray(0, length), checksum);
-      position += length;
-    }
+/** CRC-32C of the bytes of a file from `from` on, before `end`. */
+export async function checksumOf(files: Files, path: string, from = 0, end = Infinity): Promise<number> {
+  await using resources = new AsyncDisposableStack();
+  const file = resources.adopt(await files.open(path, 'read'), (open) => open.close());
+  const chunk = Buffer.allocUnsafe(copyBytes);
+  let checksum = 0;
+  for (let position = from; position < end;) {
+    const length = await file.read(chunk.subarray(0, Math.min(chunk.length, end - position)), position);
+    if (length === 0) break;
+    checksum = crc32c(chunk.subarray(0, length), checksum);
+    position += length;
   }
+  return checksum;
 }
 
 async function copy(source: OpenFile, target: OpenFile, at: number): Promise<void> {

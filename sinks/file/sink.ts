@@ -9,6 +9,7 @@ import { PathTemplate, TopicCheck } from '../rolled/path-template.ts';
 import { compressionSetting, pathSetting, type RollLimits, rollLimits, rollSetting } from '../rolled/settings.ts';
 import { isLeftOver, readTemporaryName, scopeTag } from '../rolled/temporary-names.ts';
 import type { Manifest, SinkContext, TwoPhaseSink, TwoPhaseWriter, WriterScope } from '../sink.ts';
+import { FileAuditor } from './audit.ts';
 import { Publisher, readManifest } from './publication.ts';
 import { FileWriter } from './writer.ts';
 
@@ -126,4 +127,5 @@ export const fileSink = defineSink({
     return path === undefined ? undefined : { path };
   },
   open: (options, context) => Promise.resolve(new FileSink(options, context)),
+  audit: (_options, context) => Promise.resolve(new FileAuditor(context.files)),
 });

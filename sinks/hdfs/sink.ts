@@ -12,6 +12,7 @@ import { PathTemplate, TopicCheck } from '../rolled/path-template.ts';
 import { compressionSetting, pathSetting, type RollLimits, rollLimits, rollSetting } from '../rolled/settings.ts';
 import { isLeftOver, readTemporaryName, scopeTag } from '../rolled/temporary-names.ts';
 import type { Manifest, SinkContext, TwoPhaseSink, TwoPhaseWriter, WriterScope } from '../sink.ts';
+import { HdfsAuditor } from './audit.ts';
 import { readAddress, settingsOfUrl } from './address.ts';
 import { HttpCaller } from './http.ts';
 import { NameNodes } from './name-nodes.ts';
@@ -198,5 +199,22 @@ export const hdfsSink = defineSink({
       throw error;
     }
     return sink;
+  },
+  audit: async (options, context) => {
+    const http = await createHttp(options, context);
+    const closing = new AbortController();
+    const hdfs = createWebHdfs(options, context, http, closing.signal);
+    const close = () => {
+      const reason = new TailraceError('TLR_CLOSED', `${context.edge}: the audit is over`);
+      closing.abort(reason);
+      http.close(reason);
+    };
+    try {
+      await hdfs.reach();
+    } catch (error) {
+      close();
+      throw error;
+    }
+    return new HdfsAuditor(hdfs, close);
   },
 });

@@ -50,7 +50,8 @@ export class Uploader {
     try {
       const temporary = await this.untilThere(local, nextName, isGivenUp);
       const checksum = await this.options.hdfs.checksum(temporary);
-      return { temporary, final: local.final, length: local.length, ...(checksum === undefined ? {} : { checksum }) };
+      const { final, length, lines } = local;
+      return { temporary, final, length, lines, ...(checksum === undefined ? {} : { checksum }) };
     } finally {
       const next = this.waiting.shift();
       if (next === undefined) this.active--;

@@ -36,6 +36,7 @@ export interface SealedFile {
   final: string;
   length: number;
   checksum: number;
+  lines: number;
 }
 
 export class AttemptFile {
@@ -43,6 +44,8 @@ export class AttemptFile {
   readonly final: string;
   /** Bytes of lines taken so far, before compression; rolls by size look at writtenBytes when there is compression. */
   takenBytes = 0;
+  /** Records taken so far: each is a line, unless it holds newlines itself. */
+  lines = 0;
   /** Bytes in the file so far. */
   writtenBytes = 0;
   private readonly pool: WritePool;
@@ -80,10 +83,12 @@ export class AttemptFile {
     chunk[used - 1] = newline;
     this.used = used;
     this.takenBytes += length;
+    this.lines++;
   }
 
-  /** Copies lines that end with a newline each. As append otherwise. */
-  appendLines(lines: Buffer): void {
+  /** Copies `count` records, a newline behind each. As append otherwise. */
+  appendLines(lines: Buffer, count: number): void {
+    this.lines += count;
     for (let from = 0; from < lines.length;) {
       if (this.chunk === undefined || this.used === this.chunk.length) this.nextChunk(1);
       const copied = lines.copy(this.chunk!, this.used, from);
@@ -137,7 +142,8 @@ export class AttemptFile {
     } finally {
       this.pool.leave();
     }
-    return { temporary: this.temporary, final: this.final, length: this.writtenBytes, checksum: this.checksum };
+    const { temporary, final, writtenBytes: length, checksum, lines } = this;
+    return { temporary, final, length, checksum, lines };
   }
 
   /** Closes the handle without a word about what was written. */

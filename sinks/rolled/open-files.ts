@@ -82,11 +82,11 @@ export class OpenFiles {
       const file = this.fileFor(batch.coordinates, periodOf(delivery.timestampMs), delivery);
       file.append(delivery.buffer, delivery.start, delivery.end);
     };
-    const take = ({ lines, firstOffset, earliestMs, latestMs }: DeliveryBlock) => {
+    const take = ({ lines, count, firstOffset, earliestMs, latestMs }: DeliveryBlock) => {
       const period = periodOf(earliestMs);
       if (period !== periodOf(latestMs)) return false;
       const first = { timestampMs: earliestMs, offset: firstOffset, field: () => undefined };
-      this.fileFor(batch.coordinates, period, first).appendLines(lines);
+      this.fileFor(batch.coordinates, period, first).appendLines(lines, count);
       return true;
     };
     if (batch.forEachBlock === undefined || Number.isNaN(periodMs)) batch.forEach(visit);

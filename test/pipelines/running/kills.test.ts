@@ -5,6 +5,7 @@ import { nodeFiles } from '../../../base/node-files.ts';
 import { seededRandom } from '../../../base/random.ts';
 import type { PipelineRunner } from '../../../pipelines/runner.ts';
 import { StepError } from '../../../pipelines/steps/step.ts';
+import { auditOf } from '../../support/auditing.ts';
 import { numbered, pipeline, PipelineWorld, step } from '../../support/pipeline-world.ts';
 import { StoppingFiles } from '../../support/stopping-files.ts';
 
@@ -55,6 +56,7 @@ async function checkAll(world: PipelineWorld, runner: PipelineRunner, total: num
       .filter((_, index) => index % 7 === 0)
       .sort(),
   );
+  expect((await auditOf(world, pipelines(world))).problems).toEqual([]);
   const accounts = new Map(runner.accounts().map(({ edge, account }) => [edge, account]));
   expect(accounts.get('a.rolled')).toMatchObject({ in: total, out: total });
   expect(accounts.get('b.appended')).toMatchObject({ in: total, out: total });

@@ -63,7 +63,7 @@ it('holds each record once when a killed owner had sent some, and the stream rol
   expect(numbers()).toEqual(all(100));
 });
 
-it('looks nothing up once it knows that nobody was there before, until partitions are given anew', async () => {
+it('looks nothing up once it knows that nobody was there before, until partitions are given anew', () => {
   const doubt = new Doubt(false);
   const batchBytes = 16 * 1024 * 1024;
   for (let round = 0; round < 4; round++) {

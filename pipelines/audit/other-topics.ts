@@ -1,0 +1,116 @@
+// What stands in the topics that edges write to: dead letters, and records of pipelines into topics, each with the place where its record was read.
+import type { KafkaClient } from '../../broker/client/contract.ts';
+import { readLetter } from '../dead-letter.ts';
+import { decodeOrigin, type Origin, originHeader } from '../origin.ts';
+import { PassThroughBatch, type SourceDelivery } from '../source-batch.ts';
+
+/** One record among all topics. */
+export function placeName({ topicId, partition, offset, ordinal }: Origin): string {
+  return `${topicId.toString('hex')}/${partition}/${offset}/${ordinal}`;
+}
+
+/** Visits the committed records of a topic, from its beginning to the end that it has now. False when there is no such topic. */
+export async function forEachInTopic(
+  client: KafkaClient,
+  topic: string,
+  visit: (delivery: SourceDelivery, partition: number) => void,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const admin = client.admin();
+  if ((await admin.topics([topic])).length === 0) return false;
+  const ends = await admin.offsets(topic, 'latest');
+  const starts = await admin.offsets(topic, 'earliest');
+  const consumer = client.consumer({ isolation: 'read_committed', maxWaitMs: 200 });
+  try {
+    const places = [...ends.keys()].map((partition) => ({ topic, partition, offset: starts.get(partition) ?? 0 }));
+    await consumer.assign(places);
+    while ([...ends].some(([partition, end]) => consumer.position({ topic, partition }) < end)) {
+      for (const fetched of await consumer.poll(signal))
+        new PassThroughBatch(fetched, ends.get(fetched.partition)).forEach((delivery) =>
+          visit(delivery, fetched.partition),
+        );
+      signal.throwIfAborted();
+    }
+    return true;
+  } finally {
+    await consumer.close();
+  }
+}
+
+/** The dead letters of a pipeline, by edge: places of the records that they were. */
+export class LetterIndex {
+  private readonly places = new Map<string, Set<string>>();
+  /** Where letters were deleted for their age. */
+  private isCut = false;
+
+  static async read(client: KafkaClient, topic: string, signal: AbortSignal): Promise<LetterIndex> {
+    const index = new LetterIndex();
+    const isThere = await forEachInTopic(
+      client,
+      topic,
+      (delivery) => {
+        const { edge, at } = readLetter(delivery.headers(), delivery.timestampMs);
+        if (edge === undefined || at === undefined) return;
+        const places = index.places.get(edge);
+        if (places === undefined) index.places.set(edge, new Set([placeName(at)]));
+        else places.add(placeName(at));
+      },
+      signal,
+    );
+    const starts = isThere ? await client.admin().offsets(topic, 'earliest') : new Map<number, number>();
+    index.isCut = [...starts.values()].some((start) => start > 0);
+    return index;
+  }
+
+  get isComplete(): boolean {
+    return !this.isCut;
+  }
+
+  has(edge: string, place: Origin): boolean {
+    return this.places.get(edge)?.has(placeName(place)) === true;
+  }
+
+  /** Letters of an edge whose records were in this range. */
+  count(edge: string, topicId: string, partition: number, from: number, to: number): number {
+    const start = `${topicId}/${partition}/`;
+    let count = 0;
+    for (const place of this.places.get(edge) ?? []) {
+      if (!place.startsWith(start)) continue;
+      const offset = Number(place.slice(start.length, place.lastIndexOf('/')));
+      if (offset >= from && offset < to) count++;
+    }
+    return count;
+  }
+}
+
+/** The records of a topic by their origin. */
+export class OriginIndex {
+  readonly topic: string;
+  private readonly places = new Set<string>();
+  isComplete = true;
+
+  private constructor(topic: string) {
+    this.topic = topic;
+  }
+
+  static async read(client: KafkaClient, topic: string, signal: AbortSignal): Promise<OriginIndex> {
+    const index = new OriginIndex(topic);
+    const isThere = await forEachInTopic(
+      client,
+      topic,
+      (delivery) => {
+        const header = delivery.headers().find(({ key }) => key === originHeader)?.value;
+        const origin = header === undefined || header === null ? undefined : decodeOrigin(header);
+        if (origin !== undefined) index.places.add(placeName(origin));
+      },
+      signal,
+    );
+    const starts = isThere ? await client.admin().offsets(topic, 'earliest') : new Map<number, number>();
+    index.isComplete = [...starts.values()].every((start) => start === 0);
+    return index;
+  }
+
+  has(origin: Origin): boolean {
+    return this.places.has(placeName(origin));
+  }
+}

@@ -1,0 +1,48 @@
+// Looks whether published files still are in HDFS as manifests say: by length, and by HDFS's own checksum where the cluster makes one.
+import type { FoundPart, Manifest, SinkAuditor } from '../sink.ts';
+import { type HdfsEntry, readManifest } from './publication.ts';
+import type { WebHdfs } from './webhdfs.ts';
+
+/** Files looked at at the same time. */
+const parallel = 8;
+
+export class HdfsAuditor implements SinkAuditor {
+  readonly fieldPaths = [];
+  private readonly hdfs: WebHdfs;
+  private readonly onClose: () => void;
+
+  constructor(hdfs: WebHdfs, onClose: () => void) {
+    this.hdfs = hdfs;
+    this.onClose = onClose;
+  }
+
+  async published(manifest: Manifest): Promise<FoundPart[]> {
+    const entries = readManifest(manifest).files;
+    const parts: FoundPart[] = [];
+    for (let from = 0; from < entries.length; from += parallel) {
+      const some = entries.slice(from, from + parallel);
+      const problems = await Promise.all(some.map((entry) => this.problem(entry)));
+      for (const [index, { final, lines, length }] of some.entries())
+        parts.push({ name: final, lines, bytes: length, problem: problems[index] });
+    }
+    return parts;
+  }
+
+  close(): Promise<void> {
+    this.onClose();
+    return Promise.resolve();
+  }
+
+  private async problem({ temporary, final, length, checksum }: HdfsEntry): Promise<string | undefined> {
+    const found = await this.hdfs.status(final);
+    if (found === undefined) {
+      const waits = (await this.hdfs.status(temporary)) !== undefined;
+      return waits ? 'is decided and not published yet, which the next start of its pipeline does' : 'is missing';
+    }
+    if (found.kind !== 'file') return `is a ${found.kind}`;
+    if (found.length !== length) return `has ${found.length} bytes where ${length} were written`;
+    if (checksum === undefined) return undefined;
+    const now = await this.hdfs.checksum(final);
+    return now === undefined || now === checksum ? undefined : 'has other content than was written';
+  }
+}
