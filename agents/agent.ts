@@ -55,6 +55,8 @@ export interface AgentDefinition<Settings> {
   readonly summary: string;
   /** Where lines come from, in a few words (the paths, the address): for the overview that `tailrace up` prints. */
   describe(settings: Settings): string;
+  /** What becomes of each line with these settings, in words, for `tailrace check`. */
+  describeGuarantee(settings: Settings): string;
   readonly settings: { parse(input: unknown): Settings };
   /** The settings that a URL such as `tail:///var/log/x*.log` stands for; undefined when the URL is not of this kind. */
   fromUrl(url: string): Record<string, unknown> | undefined;

@@ -76,7 +76,8 @@ export const stdoutSink = defineSink({
   summary: 'lines on standard output',
   settings,
   describe: () => 'standard output',
-  describeGuarantee: () => 'at least once: after a crash the last lines may be printed again',
+  describeGuarantee: () =>
+    'at least once: after a crash the last lines may be printed again, for a terminal or a pipe cannot be asked what it has seen',
   fromUrl: (url) => (url === 'stdout' || url === 'stdout:' || url === 'stdout://' || url === '-' ? {} : undefined),
   open: () => Promise.resolve(new StreamSink(process.stdout)),
 });

@@ -4,6 +4,7 @@ import { Backoff } from '../../base/backoff.ts';
 import { messageOf, TailraceError } from '../../base/errors.ts';
 import { sleep } from '../../base/clock.ts';
 import { readPem } from '../../base/pem.ts';
+import { formatDuration } from '../../base/units.ts';
 import type { Agent, AgentContext, AgentDefinition, AgentLedger } from '../agent.ts';
 import { Account } from './account.ts';
 import { Intake } from './intake.ts';
@@ -137,6 +138,8 @@ export const httpAgent: AgentDefinition<HttpSettings> = {
   settings: httpSettings,
   fromUrl: httpSettingsFromUrl,
   topics: ({ topics }) => topics,
+  describeGuarantee: ({ keep_keys: keepKeysMs }) =>
+    `exactly once for requests with an Idempotency-Key, which is remembered for ${formatDuration(keepKeysMs)} in the transaction of their records; without one, each answer 2xx is stored once, and a client that repeats what was not answered may store it twice`,
   describe: ({ listen, tls }) => `${tls === undefined ? 'http' : 'https'}://${listen}`,
   create: (settings, topic, context) => new HttpAgent(settings, topic, context),
 };

@@ -3,6 +3,7 @@
 import { resolve } from 'node:path';
 import { Backoff } from '../../base/backoff.ts';
 import { messageOf, TailraceError } from '../../base/errors.ts';
+import { formatBytes } from '../../base/units.ts';
 import type { Agent, AgentContext, AgentDefinition, AgentLedger } from '../agent.ts';
 import { Account } from './account.ts';
 import { Session } from './session.ts';
@@ -107,5 +108,11 @@ export const tailAgent: AgentDefinition<TailSettings> = {
   settings: tailSettings,
   fromUrl: tailSettingsFromUrl,
   describe: ({ paths }) => paths.join(', '),
+  describeGuarantee: ({ from, long_line: longLine, max_line: maxLineBytes }) => {
+    const start = from === 'end' ? ', from the ends that the files have at the first start' : '';
+    const cut = { keep: '', split: '', truncate: 'cut there', drop: 'left out, and counted' }[longLine];
+    const long = cut === '' ? '' : `; lines longer than ${formatBytes(maxLineBytes)} are ${cut}`;
+    return `exactly once${start}: lines and the positions that they reach are one transaction; only bytes that are destroyed before they were read are missing${long}`;
+  },
   create: (settings, topic, context, options) => new TailAgent(settings, topic, context, options),
 };

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { messageOf } from '../../base/errors.ts';
 import { nodeFiles } from '../../base/node-files.ts';
-import { describeSources } from '../../pipelines/topic-pattern.ts';
+import { type Guarantees, guaranteesOf } from '../../pipelines/guarantees.ts';
 import type { Plan } from '../../pipelines/plan.ts';
 import { type Finding, judgeCluster, lookAtCluster } from '../cluster-check.ts';
 import { accessOf } from '../broker-security.ts';
@@ -17,18 +17,13 @@ interface Options {
   json?: boolean;
 }
 
-function edgesOf(plan: Plan) {
-  return plan.pipelines.flatMap((pipeline) =>
-    pipeline.edges.map((edge) => ({
-      edge: edge.group,
-      from: describeSources(pipeline),
-      to: edge.target.kind === 'sink' ? edge.target.sink.name : `topic:${edge.target.topic}`,
-      guarantee:
-        edge.target.kind === 'sink'
-          ? edge.target.sink.definition.describeGuarantee(edge.target.sink.settings)
-          : 'exactly once: records and offsets are one transaction',
-    })),
-  );
+/** A dead-letter topic is told of once, behind the edges of its pipeline. */
+function printGuarantees({ agents, edges, deadLetters }: Guarantees): void {
+  for (const { agent, topic, guarantee } of agents) print(`${agent} → ${topic}\n  ${guarantee}`);
+  for (const { edge, from, to, guarantee } of edges) print(`${edge}: ${from.join(', ')} → ${to}\n  ${guarantee}`);
+  const [first] = deadLetters;
+  if (first !== undefined)
+    print(`dead letters: ${deadLetters.map(({ topic }) => topic).join(', ')}\n  ${first.guarantee}`);
 }
 
 /** Of a cluster that others run: whether it is there, and what of it is not as it should be. */
@@ -62,11 +57,11 @@ async function check(files: string[], options: Options): Promise<void> {
       if (reason !== undefined) unreachable.push({ sink: sink.name, reason });
     }
   }
-  const edges = edgesOf(plan);
+  const guarantees = guaranteesOf(plan);
   const isWell = unreachable.length === 0 && findings.every(({ severity }) => severity === 'warning');
-  if (options.json) printJson({ ok: isWell, files, edges, unreachable, cluster: findings });
+  if (options.json) printJson({ ok: isWell, files, ...guarantees, unreachable, cluster: findings });
   else {
-    for (const edge of edges) print(`${edge.edge}: ${edge.from.join(', ')} → ${edge.to}\n  ${edge.guarantee}`);
+    printGuarantees(guarantees);
     for (const { sink, reason } of unreachable) print(`${paint('red', 'unreachable')} ${sink}: ${reason}`);
     for (const { severity, message } of findings)
       print(`${paint(severity === 'error' ? 'red' : 'yellow', severity)} ${message}`);

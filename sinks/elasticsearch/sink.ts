@@ -175,7 +175,12 @@ export const elasticsearchSink = defineSink({
   describeGuarantee: ({ id, on_conflict: onConflict }) => {
     const made = id === 'key' ? 'an id that is the key of its record' : 'an id made of its record';
     const then = onConflict === 'keep' ? 'is created once' : 'is replaced when it is sent again';
-    return `exactly once: each document has ${made}, and ${then}`;
+    const strict = onConflict === 'replace' || id === 'key';
+    const streams = strict
+      ? 'data streams and aliases that roll over are refused, for an id can be there several times'
+      : 'in data streams and behind aliases what is in doubt is looked up before it is sent again';
+    const keys = id === 'key' ? ' (records of one key are one document)' : '';
+    return `exactly once: each document has ${made}${keys}, and ${then}; ${streams}`;
   },
   fromUrl: settingsOfUrl,
   open: async (options, context) => {

@@ -118,10 +118,13 @@ export const fileSink = defineSink({
   summary: 'files: rolled ones that appear whole, or appended ones; plain, gzip or zstd',
   settings,
   describe: (options) => options.path,
-  describeGuarantee: ({ path }) =>
-    new PathTemplate(path).hasOffset
-      ? 'exactly once: files get their names only after the transaction that holds the offsets has decided on them'
-      : 'exactly once: the file grows only by bytes that the transaction that holds the offsets has decided on',
+  describeGuarantee: ({ path }) => {
+    const { hasOffset, hasPartition } = new PathTemplate(path);
+    if (hasOffset)
+      return 'exactly once: files get their names only after the transaction that holds the offsets has decided on them, whole and synced';
+    const shared = hasPartition ? '' : '; partitions share it, so one process writes all of them';
+    return `exactly once: the file grows only by bytes that the transaction that holds the offsets has decided on${shared}`;
+  },
   fromUrl: (url) => {
     const path = pathOfUrl(url);
     return path === undefined ? undefined : { path };

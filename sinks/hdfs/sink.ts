@@ -188,7 +188,7 @@ export const hdfsSink = defineSink({
   settings,
   describe: ({ url, path }) => `${url}${path}`,
   describeGuarantee: () =>
-    'exactly once: files are renamed to their names only after the transaction that holds the offsets has decided on them',
+    'exactly once: files are renamed to their names only after the transaction that holds the offsets has decided on them; how long they outlast a power failure of all DataNodes is dfs.datanode.synconclose',
   fromUrl: settingsOfUrl,
   open: async (options, context) => {
     const sink = new HdfsSink(options, context, await createHttp(options, context));
