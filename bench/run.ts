@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setup } from '../test/support/build.ts';
+import { broker } from './broker.ts';
 import { bulk } from './bulk.ts';
 import { elasticsearch } from './elasticsearch.ts';
 import { http } from './http.ts';
@@ -11,7 +12,7 @@ import { steps } from './steps.ts';
 
 type Bench = (folder: string) => Promise<void>;
 
-const parts: Record<string, Bench> = { 'main-job': mainJob, steps, bulk, http, elasticsearch };
+const parts: Record<string, Bench> = { 'main-job': mainJob, steps, bulk, http, elasticsearch, broker };
 /** Names for several of them. */
 const groups: Record<string, readonly string[]> = { pipelines: ['steps', 'bulk', 'http', 'elasticsearch'] };
 

@@ -14,6 +14,9 @@ const startTimeoutMs = 120_000;
 
 export interface RealKafka {
   readonly port: number;
+  readonly pid: number;
+  /** How long the start took, without formatting the storage. */
+  readonly startMs: number;
   /** Jars of Kafka and its tools, for `java -cp`. */
   readonly classPath: string;
   /** Folders of partitions are in here. */
@@ -25,6 +28,10 @@ export interface RealKafka {
 export interface RealKafkaNode {
   readonly id: number;
   readonly port: number;
+  /** Of the process that runs, or ran last. */
+  readonly pid: number;
+  /** How long its last start took. */
+  readonly startMs: number;
   readonly logDirectory: string;
   /** kill -9. */
   kill(): Promise<void>;
@@ -55,13 +62,17 @@ export interface RealKafkaOptions {
   features?: readonly string[];
   /** A second listener, SASL_SSL with PLAIN and SCRAM-SHA-512, for one user. */
   secured?: { port: number; user: string; password: string; cert: string; key: string };
+  /** Options of the Java machine other than those for a small one. */
+  java?: readonly string[];
 }
+
+const smallJava = ['-Xmx384m', '-XX:+UseSerialGC', '-Xshare:auto'];
 
 /** Starts one; stop() removes everything but the jars. */
 export async function startRealKafka(options: RealKafkaOptions = {}): Promise<RealKafka> {
   const cluster = await startRealCluster(1, options);
-  const [{ port, logDirectory }] = cluster.nodes as [RealKafkaNode];
-  return { port, logDirectory, classPath: cluster.classPath, stop: () => cluster.stop() };
+  const [{ port, pid, startMs, logDirectory }] = cluster.nodes as [RealKafkaNode];
+  return { port, pid, startMs, logDirectory, classPath: cluster.classPath, stop: () => cluster.stop() };
 }
 
 /** Starts a cluster whose nodes are brokers and controllers at once; with three of them, one can be killed at a time. */
@@ -73,7 +84,7 @@ export async function startRealCluster(count: number, options: RealKafkaOptions 
   const places = [];
   for (let id = 1; id <= count; id++) places.push({ id, port: await freePort(), controllerPort: await freePort() });
   const voters = places.map(({ id, controllerPort }) => `${id}@127.0.0.1:${controllerPort}`).join(',');
-  const java = ['-Xmx384m', '-XX:+UseSerialGC', '-Xshare:auto', `-Dlog4j2.configurationFile=${logging}`];
+  const java = [...(options.java ?? smallJava), `-Dlog4j2.configurationFile=${logging}`];
   const clusterId = randomBytes(16).toString('base64url').slice(0, 22);
   const nodes = await Promise.all(
     places.map(async (place) => {
@@ -110,6 +121,8 @@ class Node implements RealKafkaNode {
   readonly id: number;
   readonly port: number;
   readonly logDirectory: string;
+  pid = 0;
+  startMs = 0;
   private readonly command: readonly string[];
   private server: ChildProcess | undefined;
 
@@ -121,8 +134,11 @@ class Node implements RealKafkaNode {
   }
 
   async start(): Promise<void> {
+    const startedMs = performance.now();
     this.server = spawn('java', this.command, { stdio: ['ignore', 'pipe', 'inherit'] });
+    this.pid = this.server.pid ?? 0;
     await untilStarted(this.server);
+    this.startMs = performance.now() - startedMs;
   }
 
   kill(): Promise<void> {

@@ -1,0 +1,198 @@
+// The broker beside a real Kafka in the same run: produce (acks=all) and consume with Kafka's own performance tools, 1 and 4 partitions, records of 200
+// bytes and 1 KB, uncompressed and lz4; end-to-end latency at a tenth of the load; memory and start-up. Kafka runs twice: as it comes, when it leaves
+// syncing to the system, and with flush.messages=1, which is as durable as we are. Needs a JDK and Maven.
+import { execFile } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { formatBytes, formatCount } from '../base/units.ts';
+import { RecordCursor } from '../broker/wire/record-batch.ts';
+import { withClient } from '../cli/connection.ts';
+import { freePort, start, until } from '../test/support/command.ts';
+import { canRunRealKafka, startRealKafka } from '../test/support/real-kafka.ts';
+
+const megabytes = Number(process.env['BENCH_MEGABYTES'] ?? 100);
+const latencySeconds = 8;
+/** Kafka's own defaults of kafka-server-start.sh. */
+const kafkaJava = ['-Xms1G', '-Xmx1G', '-XX:+UseG1GC', '-Xshare:auto'];
+const execute = promisify(execFile);
+
+interface Target {
+  name: string;
+  address: string;
+  startMs: number;
+  pid: number;
+  idleBytes: number;
+  stop: () => Promise<void>;
+}
+
+interface Case {
+  partitions: number;
+  recordBytes: number;
+  codec: 'none' | 'lz4';
+}
+
+const cases: Case[] = [1, 4].flatMap((partitions) =>
+  [200, 1024].flatMap((recordBytes) => (['none', 'lz4'] as const).map((codec) => ({ partitions, recordBytes, codec }))),
+);
+
+/** Memory in use, and the most that ever was. */
+function memoryOf(pid: number): { nowBytes: number; peakBytes: number } {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const of = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)![1]) * 1024;
+  return { nowBytes: of('VmRSS'), peakBytes: of('VmHWM') };
+}
+
+async function startOurs(folder: string): Promise<Target> {
+  const port = await freePort();
+  mkdirSync(join(folder, 'ours'));
+  writeFileSync(join(folder, 'ours', 'broker.yaml'), `broker: { listen: "127.0.0.1:${port}" }\n`);
+  const startedMs = performance.now();
+  const command = start(['up', 'broker.yaml', '--data', 'data', '--log-level', 'warn'], { cwd: join(folder, 'ours') });
+  await until('ready', () => command.stdout.includes('stop '), 20_000);
+  const startMs = performance.now() - startedMs;
+  const pid = command.process.pid!;
+  const stop = async () => {
+    command.signal('SIGTERM');
+    await command.end();
+  };
+  await wait(3000);
+  return { name: 'Tailrace', address: `127.0.0.1:${port}`, startMs, pid, idleBytes: memoryOf(pid).nowBytes, stop };
+}
+
+async function startKafka(name: string, settings: Record<string, string>): Promise<Target & { classPath: string }> {
+  const kafka = await startRealKafka({ settings, java: kafkaJava });
+  await wait(3000);
+  const { port, pid, startMs, classPath } = kafka;
+  const idleBytes = memoryOf(pid).nowBytes;
+  return { name, address: `127.0.0.1:${port}`, startMs, pid, idleBytes, stop: () => kafka.stop(), classPath };
+}
+
+async function tool(classPath: string, name: string, args: readonly string[]): Promise<string> {
+  const java = ['-Xmx512m', '-Dlog4j2.level=ERROR', '-cp', classPath, `org.apache.kafka.tools.${name}`, ...args];
+  const { stdout } = await execute('java', java, { maxBuffer: 1 << 26 });
+  return stdout;
+}
+
+/** Records per second. */
+async function produce(classPath: string, { address }: Target, topic: string, { recordBytes, codec }: Case) {
+  const count = Math.round((megabytes * 1e6) / recordBytes);
+  const properties = [`bootstrap.servers=${address}`, 'acks=all', `compression.type=${codec}`];
+  const printed = await tool(classPath, 'ProducerPerformance', [
+    ...['--topic', topic, '--num-records', String(count), '--record-size', String(recordBytes), '--throughput', '-1'],
+    ...['--producer-props', ...properties],
+  ]);
+  const summary = printed.trim().split('\n').at(-1)!;
+  return Number(/([\d.]+) records\/sec/.exec(summary)![1]);
+}
+
+async function consume(classPath: string, { address }: Target, topic: string, { recordBytes }: Case) {
+  const count = Math.round((megabytes * 1e6) / recordBytes);
+  const printed = await tool(classPath, 'ConsumerPerformance', [
+    ...['--bootstrap-server', address, '--topic', topic, '--messages', String(count), '--hide-header'],
+  ]);
+  // The last column: records per second while fetching, without the time it takes to join the group.
+  const columns = printed.trim().split('\n').at(-1)!.split(',');
+  return Number(columns.at(-1));
+}
+
+async function createTopic({ address }: Target, name: string, partitions: number): Promise<void> {
+  await withClient(address, (client) => client.admin().createTopic({ name, partitions }, { ifMissing: true }));
+}
+
+/** Milliseconds from send to poll, at `rate` records of 200 bytes a second: the median and the 99th percentile. */
+async function latency(target: Target, rate: number): Promise<{ median: number; p99: number }> {
+  const topic = 'latency';
+  await createTopic(target, topic, 1);
+  const tickMs = 10;
+  return withClient(target.address, async (client) => {
+    const consumer = client.consumer({ start: 'earliest', maxWaitMs: 100 });
+    await consumer.assign([{ topic, partition: 0 }]);
+    const producer = client.producer();
+    await producer.init();
+    const total = Math.round(rate * latencySeconds);
+    const latencies: number[] = [];
+    const reading = (async () => {
+      while (latencies.length < total) {
+        for (const { batches } of await consumer.poll()) {
+          const nowMs = performance.now();
+          for (const batch of batches) {
+            const cursor = new RecordCursor(batch);
+            while (cursor.next()) latencies.push(nowMs - cursor.buffer.readDoubleBE(cursor.valueStart));
+          }
+        }
+      }
+    })();
+    const startedMs = performance.now();
+    const sent: Promise<void>[] = [];
+    for (let count = 0; count < total;) {
+      const due = Math.min(total, Math.floor(((performance.now() - startedMs) / 1000) * rate));
+      const records = Array.from({ length: due - count }, () => {
+        const value = Buffer.alloc(200, 'x');
+        value.writeDoubleBE(performance.now());
+        return { topic, partition: 0, value };
+      });
+      count = due;
+      if (records.length > 0) sent.push(producer.send(records));
+      await wait(tickMs);
+    }
+    await Promise.all(sent);
+    await reading;
+    await Promise.all([consumer.close(), producer.close()]);
+    // The first second warms both sides up.
+    const measured = latencies.slice(Math.round(rate)).toSorted((left, right) => left - right);
+    return { median: measured[Math.floor(measured.length / 2)]!, p99: measured[Math.floor(measured.length * 0.99)]! };
+  });
+}
+
+export async function broker(folder: string): Promise<void> {
+  if (!canRunRealKafka()) {
+    console.log('broker: skipped, a JDK and Maven are needed for the real Kafka beside it');
+    return;
+  }
+  const ours = await startOurs(folder);
+  const theirs = await startKafka('Kafka, default flush', {});
+  const synced = await startKafka('Kafka, flush.messages=1', { 'log.flush.interval.messages': '1' });
+  const targets = [ours, theirs, synced];
+  const { classPath } = theirs;
+  try {
+    console.log(`${megabytes} MB each, acks=all, records per second; × is ours to theirs`);
+    let lowestPeak = Infinity;
+    for (const one of cases) {
+      const { partitions, recordBytes, codec } = one;
+      const topic = `bench-${partitions}-${recordBytes}-${codec}`;
+      const produced: number[] = [];
+      const consumed: number[] = [];
+      for (const target of targets) {
+        await createTopic(target, topic, partitions);
+        produced.push(await produce(classPath, target, topic, one));
+      }
+      for (const target of targets) consumed.push(await consume(classPath, target, topic, one));
+      const name = `${partitions} partition${partitions > 1 ? 's' : ''}, ${recordBytes} B, ${codec}`;
+      console.log(`${name}: produce ${compare(produced)}; consume ${compare(consumed)}`);
+      if (partitions === 1 && recordBytes === 200 && codec === 'none')
+        lowestPeak = Math.min(produced[0]!, produced[2]!);
+    }
+    console.log('reach: produce 1 × the default, 3 × flush.messages=1; consume 1 ×');
+    for (const target of [ours, synced]) {
+      const { median, p99 } = await latency(target, lowestPeak / 10);
+      const rate = formatCount(Math.round(lowestPeak / 10));
+      console.log(`latency at ${rate}/s, ${target.name}: median ${median.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms`);
+    }
+    for (const { name, startMs, pid, idleBytes } of targets) {
+      const { peakBytes } = memoryOf(pid);
+      const memory = `idle ${formatBytes(idleBytes)}, peak ${formatBytes(peakBytes)}`;
+      console.log(`${name}: start to ready ${Math.round(startMs)} ms, memory ${memory}`);
+    }
+  } finally {
+    await Promise.allSettled(targets.map((target) => target.stop()));
+  }
+}
+
+/** "1,000,000 (Kafka 900,000: 1.1 ×, with flush.messages=1 200,000: 5.0 ×)". */
+function compare([ours, theirs, synced]: readonly number[]): string {
+  const count = (value: number) => formatCount(Math.round(value));
+  const ratio = (value: number) => `${count(value)}: ${(ours! / value).toFixed(1)} ×`;
+  return `${count(ours!)} (Kafka ${ratio(theirs!)}, with flush.messages=1 ${ratio(synced!)})`;
+}
