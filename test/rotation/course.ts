@@ -1,0 +1,250 @@
+// One run: logs of several forms are written and rotated while the subjects read them, are away, or are killed; in the end what arrived is compared
+// with what was written. The forms of one run share one process, each has its own folder, topics and agents (one for each pattern).
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { until } from '../support/command.ts';
+import type { Form } from './forms.ts';
+import type { Arrived, Sums } from './lines.ts';
+import { headerLines, LogFile } from './log-file.ts';
+import { Ours } from './ours.ts';
+import { Rsyslog } from './rsyslog.ts';
+import { type Footprint, footprint, type Subject, type Watch } from './subject.ts';
+
+export type State = 'up' | 'down' | 'killed';
+
+export interface CourseOptions {
+  forms: readonly Form[];
+  state: State;
+  logs: number;
+  withRsyslog: boolean;
+  random: () => number;
+}
+
+/** What became of one form under one pattern. */
+export interface Outcome {
+  form: string;
+  state: State;
+  logs: number;
+  subject: string;
+  pattern: 'app.log' | 'app.log*';
+  sums: Sums;
+  /** Bytes that the agent itself reports as destroyed. */
+  reportedBytes: number;
+}
+
+export interface CourseResult {
+  outcomes: Outcome[];
+  kills: number;
+  seconds: number;
+  /** Of our process: the most at any look, and what was there at the end. */
+  peak: Footprint;
+  atEnd: Footprint;
+  log: string;
+}
+
+interface Cell {
+  form: Form;
+  number: number;
+  logs: LogFile[];
+  watches: Record<'app.log' | 'app.log*', Watch>;
+}
+
+const patterns = ['app.log', 'app.log*'] as const;
+const roundsWhile: Record<State, number> = { up: 4, down: 2, killed: 6 };
+const killsWanted = 6;
+/** Nothing new for so long: what is missing will not come by itself. */
+const patienceMs = 12_000;
+
+export class Course {
+  private readonly options: CourseOptions;
+  private readonly folder = mkdtempSync(join(tmpdir(), 'tailrace-rotation-'));
+  private readonly cells: Cell[];
+  private readonly subjects: Subject[];
+  private readonly ours: Ours;
+  private readonly linesAtOnce: number;
+  private found: ReadonlyMap<string, Arrived> = new Map();
+  private kills = 0;
+  private peak: Footprint = { residentBytes: 0, cpuSeconds: 0, openLogs: 0, deletedLogs: 0, watches: 0 };
+
+  constructor(options: CourseOptions) {
+    this.options = options;
+    this.linesAtOnce = options.logs === 1 ? 300 : options.logs <= 100 ? 20 : 4;
+    this.cells = options.forms.map((form, number) => this.prepare(form, number));
+    const watches = this.cells.flatMap((cell) => Object.values(cell.watches));
+    this.ours = new Ours(this.folder, watches);
+    this.subjects = options.withRsyslog ? [this.ours, new Rsyslog(this.folder, watches)] : [this.ours];
+  }
+
+  private get logsFolder(): string {
+    return join(this.folder, 'logs');
+  }
+
+  /** One log: a plain path. A hundred: in one folder. Thousands: each in a folder of its own. */
+  private prepare(form: Form, number: number): Cell {
+    const base = join(this.logsFolder, `f${number}`);
+    const { logs } = this.options;
+    const isFlat = logs > 1 && logs <= 100;
+    const watch = (kind: string, pattern: string) => ({ name: `${kind}${number}`, cell: number, pattern });
+    const path = isFlat ? `${base}/flat/app-*.log` : `${base}/${logs === 1 ? '0' : '*'}/app.log`;
+    return {
+      ...{ form, number },
+      watches: { 'app.log': watch('exact', path), 'app.log*': watch('star', `${path}*`) },
+      logs: Array.from({ length: logs }, (_none, index) => {
+        const folder = join(base, isFlat ? 'flat' : `${index}`);
+        mkdirSync(folder, { recursive: true });
+        const name = isFlat ? `app-${index}.log` : 'app.log';
+        const { hasHeader = false, isTiny = false, isCri = false } = form;
+        return new LogFile({ cell: number, index, folder, name, hasHeader, isTiny, isCri });
+      }),
+    };
+  }
+
+  async run(): Promise<CourseResult> {
+    const startMs = performance.now();
+    const sampler = setInterval(() => this.sample(), 500);
+    try {
+      for (const { form, logs } of this.cells) {
+        for (const log of logs) if (form.begin === undefined) log.reopen();
+          else form.begin(log);
+      }
+      this.write();
+      await this.each((subject) => subject.start());
+      await this.caughtUp();
+      if (this.options.state === 'killed') await Promise.all([this.rotateAll(), this.killAll()]);
+      else if (this.options.state === 'up') await this.rotateAll();
+      else await this.rotateWhileAway();
+      this.write();
+      for (const { logs } of this.cells) for (const log of logs) log.close();
+      await this.caughtUp();
+      const atEnd = await this.handlesGivenBack();
+      const outcomes: Outcome[] = [];
+      for (const subject of this.subjects) outcomes.push(...this.compare(subject, await subject.finish()));
+      const seconds = (performance.now() - startMs) / 1000;
+      return { outcomes, kills: this.kills, seconds, peak: this.peak, atEnd, log: this.ours.log };
+    } finally {
+      clearInterval(sampler);
+      await Promise.allSettled(this.subjects.map((subject) => subject.kill()));
+      for (const { logs } of this.cells) for (const log of logs) log.close();
+      if (process.env['ROTATION_KEEP'] === undefined) rmSync(this.folder, { recursive: true, force: true });
+      else writeFileSync(join(this.folder, 'tailrace.log'), this.ours.log);
+    }
+  }
+
+  private async each(act: (subject: Subject) => Promise<void>): Promise<void> {
+    await Promise.all(this.subjects.map(act));
+  }
+
+  private sample(): Footprint | undefined {
+    const now = footprint(this.ours.pid, this.logsFolder);
+    if (now === undefined) return undefined;
+    for (const key of Object.keys(now) as (keyof Footprint)[]) this.peak[key] = Math.max(this.peak[key], now[key]);
+    return now;
+  }
+
+  private write(): void {
+    for (const { form, logs } of this.cells) {
+      for (const log of logs) log.lines(form.isTiny ? 1 : this.linesAtOnce);
+    }
+  }
+
+  private isComplete(cell: Cell): boolean {
+    const written = cell.logs.map((log) => log.written);
+    return patterns.every((pattern) => {
+      const sums = this.found.get(cell.watches[pattern].name)?.compare(written, headerLines);
+      return sums?.lost === 0;
+    });
+  }
+
+  /** Waits until everything has arrived, or nothing more does. */
+  private async caughtUp(): Promise<void> {
+    let count = -1;
+    let sinceMs = performance.now();
+    for (;;) {
+      this.found = await this.ours.arrived();
+      if (this.cells.every((cell) => this.isComplete(cell))) break;
+      const total = [...this.found.values()].reduce((sum, { total: each }) => sum + each, 0);
+      if (total !== count) sinceMs = performance.now();
+      else if (performance.now() - sinceMs > patienceMs) return;
+      count = total;
+      await wait(200);
+    }
+    for (const { logs } of this.cells) for (const log of logs) log.confirmed = log.written.count;
+  }
+
+  private async rotateWhileAway(): Promise<void> {
+    this.write();
+    await this.each((subject) => subject.stop());
+    await this.rotateAll();
+    await this.each((subject) => subject.start());
+  }
+
+  private async rotateAll(): Promise<void> {
+    await Promise.all(this.cells.map((cell) => this.rotate(cell)));
+  }
+
+  private async rotate({ form, logs, watches }: Cell): Promise<void> {
+    const { state, random } = this.options;
+    const rounds = state === 'down' && form.isSecretive ? 1 : roundsWhile[state];
+    for (let round = 1; round <= rounds; round++) {
+      for (const log of logs) log.lines(form.isTiny ? 1 : this.linesAtOnce);
+      if (form.isSecretive && state === 'killed') {
+        await until(
+          'something of each log has arrived',
+          () =>
+            patterns.every((pattern) => {
+              const arrived = this.found.get(watches[pattern].name);
+              return logs.every((log) => arrived?.has(log.index, log.generationStart));
+            }),
+          60_000,
+        );
+      }
+      const pause = (milliseconds: number) => wait(milliseconds);
+      await form.rotate({ logs, round, isWatched: state === 'up', pause });
+      for (const log of logs) log.lines(form.isTiny ? 1 : this.linesAtOnce);
+      await wait(state === 'down' ? 20 : 100 + random() * 900);
+    }
+  }
+
+  private async killAll(): Promise<void> {
+    for (let kill = 0; kill < killsWanted; kill++) {
+      await wait(150 + this.options.random() * 1_000);
+      // The harness reads while it can: some forms go on only when something has arrived.
+      this.found = await this.ours.arrived();
+      await wait(this.options.random() * 300);
+      await this.each((subject) => subject.kill());
+      this.kills++;
+      await this.each((subject) => subject.start());
+    }
+    const looks = setInterval(() => void this.ours.arrived().catch(() => undefined), 500);
+    try {
+      await this.caughtUp();
+    } finally {
+      clearInterval(looks);
+    }
+  }
+
+  /** What is still held when everything was read and the rotated files have been quiet for a while. */
+  private async handlesGivenBack(): Promise<Footprint> {
+    const last = () => this.sample() ?? this.peak;
+    await until('handles of deleted files are closed', () => last().deletedLogs === 0, 15_000).catch(() => undefined);
+    return last();
+  }
+
+  private compare(subject: Subject, found: ReadonlyMap<string, Arrived>): Outcome[] {
+    const agents = new Map(this.ours.ledger?.agents.map((agent) => [agent.agent, agent]));
+    return this.cells.flatMap(({ form, logs, watches }) =>
+      patterns.map((pattern) => {
+        const { name } = watches[pattern];
+        const sums = found.get(name)!.compare(
+          logs.map(({ written }) => written),
+          headerLines,
+        );
+        const reportedBytes = subject === this.ours ? (agents.get(name)?.destroyedBytes ?? 0) : 0;
+        const { state } = this.options;
+        return { form: form.name, state, logs: logs.length, subject: subject.name, pattern, sums, reportedBytes };
+      }),
+    );
+  }
+}

@@ -1,0 +1,36 @@
+// Rotation in every form: see forms.ts for the forms, course.ts for what happens to the reader meanwhile. ROTATION=all runs the whole matrix, with
+// rsyslog beside it, and writes docs/rotation.md; ROTATION_FORM and ROTATION_STATE choose some of it, ROTATION_LOGS the number of logs.
+import { afterEach, describe, expect, it } from 'vitest';
+import { seededRandom } from '../../base/random.ts';
+import { endAll } from '../support/command.ts';
+import { Course, type State } from './course.ts';
+import { forms } from './forms.ts';
+import { hasRsyslog } from './rsyslog.ts';
+
+const isLong = process.env['ROTATION'] === 'all';
+const seed = Number(process.env['ROTATION_SEED'] ?? Date.now() % 1_000_000);
+const chosen = forms.filter(({ name }) => name.includes(process.env['ROTATION_FORM'] ?? ''));
+const states = (['up', 'down', 'killed'] as const).filter((state) => state.includes(process.env['ROTATION_STATE'] ?? ''));
+const logs = Number(process.env['ROTATION_LOGS'] ?? 1);
+const withRsyslog = (isLong || process.env['ROTATION_CONTROL'] !== undefined) && hasRsyslog();
+
+afterEach(endAll);
+
+async function check(state: State, count: number): Promise<void> {
+  const random = seededRandom(seed);
+  const course = new Course({ forms: chosen, state, logs: count, withRsyslog, random: () => random.next() });
+  const result = await course.run();
+  for (const { form, subject, pattern, sums, reportedBytes } of result.outcomes) {
+    const { written, lost, doubled, destroyed, strange } = sums;
+    console.log(`${state} ${count} ${subject} ${form} ${pattern}: ${JSON.stringify({ written, lost, doubled, destroyed, strange, reportedBytes })} ${sums.lost + sums.doubled + sums.strange > 0 ? sums.samples.slice(0, 4).join('; ') : ''}`);
+  }
+  console.log(JSON.stringify({ kills: result.kills, seconds: result.seconds, peak: result.peak, atEnd: result.atEnd }));
+  const wrong = result.outcomes.filter(
+    ({ subject, sums }) => subject === 'tailrace' && sums.lost + sums.doubled + sums.strange > 0,
+  );
+  expect(wrong, `seed ${seed}`).toEqual([]);
+}
+
+describe(`rotation (seed ${seed})`, () => {
+  it.each(states)('reader %s: nothing is lost, nothing doubled', (state) => check(state, logs));
+});
