@@ -30,6 +30,8 @@ export interface AgentLedger {
   committedBytes: number;
   /** Lines committed by all runs, by topic, from the positions. */
   totalLines: Readonly<Record<string, number>>;
+  /** Bytes that were seen in files and destroyed (deleted, truncated) before they could be read. */
+  destroyedBytes: number;
   /** Things people must know: unreadable files, flagged long lines, bytes the rotator destroyed. */
   warnings: readonly string[];
 }

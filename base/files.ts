@@ -17,6 +17,11 @@ export interface FileStat {
   /** Identity on this machine, "device:inode" in decimal. Reused after deletion by most file systems. */
   readonly identity: string;
   readonly modifiedMs: number;
+  /**
+   * When it was made, for comparison only; undefined where the file system does not tell, and for a file that has just been made. Two that are
+   * known and differ are of two files, even with one identity.
+   */
+  readonly born?: string;
 }
 
 /** An open file. Positions are bytes from the start. Calls after close() reject. */
@@ -45,6 +50,8 @@ export interface Files {
   readFile(path: string): Promise<Buffer>;
   /** Undefined when there is nothing at `path`. Follows symbolic links. */
   stat(path: string): Promise<FileStat | undefined>;
+  /** The path without symbolic links. Rejects when there is nothing. */
+  realPath(path: string): Promise<string>;
   /** Names in a folder, sorted. */
   list(directory: string): Promise<string[]>;
   /** Makes the folder and its parents, with `permissions` less the umask, 0700 unless given; no error when it is there. */

@@ -32,6 +32,8 @@ function fileStat(stats: fs.BigIntStats): FileStat {
     sizeBytes: Number(stats.size),
     identity: `${stats.dev.toString()}:${stats.ino.toString()}`,
     modifiedMs: Number(stats.mtimeMs),
+    // Where the birth is not to be had, libuv says 0 or the time of the last change: then nothing is said.
+    ...(stats.birthtimeNs > 0n && stats.birthtimeNs < stats.ctimeNs ? { born: stats.birthtimeNs.toString() } : {}),
   };
 }
 
@@ -147,6 +149,7 @@ export const nodeFiles: Files = {
       throw error;
     }
   },
+  realPath: (path) => settle<string>((done) => fs.realpath(path, done)),
   list: async (directory) => (await settle<string[]>((done) => fs.readdir(directory, done))).sort(),
   async makeDirectory(path, permissions = 0o700) {
     await settle<string | undefined>((done) => fs.mkdir(path, { recursive: true, mode: permissions }, done));

@@ -37,6 +37,12 @@ export class Account {
 
   ledger(): AgentLedger {
     const { committedLines, committedBytes, totals } = this;
-    return { committedLines: { ...committedLines }, committedBytes, totalLines: { ...totals }, warnings: [] };
+    return {
+      committedLines: { ...committedLines },
+      committedBytes,
+      totalLines: { ...totals },
+      destroyedBytes: 0,
+      warnings: [],
+    };
   }
 }

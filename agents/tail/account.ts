@@ -12,6 +12,7 @@ export class Account {
   private readonly logger: Logger;
   private readonly committedLines: Record<string, number> = {};
   private committedBytes = 0;
+  private destroyedBytes = 0;
   private totalLines: Record<string, number> = {};
   private readonly warnings: string[] = [];
   private readonly said = new Set<string>();
@@ -41,6 +42,14 @@ export class Account {
     if (this.warnings.length < warningsLimit) this.warnings.push(message);
   }
 
+  /** The bytes [from, to) of the file at `path` were seen and are lost for good: somebody has `what` it. */
+  destroyed(path: string, from: number, to: number, what: 'deleted' | 'truncated'): void {
+    this.destroyedBytes += to - from;
+    const message = `${path} was ${what} before its bytes ${from} to ${to} could be read`;
+    this.logger.warn(message, { path, fromByte: from, toByte: to });
+    if (this.warnings.length < warningsLimit) this.warnings.push(message);
+  }
+
   longLines(count: number, path: string, policy: LongLinePolicy): void {
     const before = this.long.get(policy) ?? 0;
     this.long.set(policy, before + count);
@@ -54,6 +63,7 @@ export class Account {
     return {
       committedLines: { ...this.committedLines },
       committedBytes: this.committedBytes,
+      destroyedBytes: this.destroyedBytes,
       totalLines: { ...this.totalLines },
       warnings: [...this.warnings, ...longLines],
     };

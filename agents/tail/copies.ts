@@ -1,20 +1,25 @@
-// Tells copies from new files. Rotators that copy and truncate (or copy and delete) leave the lines that were already read under a new name,
-// and perhaps lines that were not read yet. So a file that turns up is compared with those that are followed:
+// Tells copies from new files. Rotators that copy and truncate (or copy and delete, or compress) leave the lines that were already read under a new
+// name, and perhaps lines that were not read yet. So a file that turns up is compared with those that are followed, or were:
 //
 //   its bytes agree with a file that was truncated or has vanished in this very sweep   → it goes on where that one was
 //   its bytes so far are those of a file that is still whole                             → wait: a copy may be under way
+//   packed, and unpacked the same as a file that is still there                         → held: nothing to do while that one is there
+//   it is one that ended before and has come back, packed or under the same inode        → it goes on where that one was
 //   anything else                                                                        → a new file
 //
 // Waiting ends when the copy has been complete for a while and the original is still there: then it is a file of its own.
-import type { Files, OpenFile } from '../../base/files.ts';
+import { TailraceError } from '../../base/errors.ts';
+import type { OpenFile } from '../../base/files.ts';
 import type { FoundFile } from './discovery.ts';
 import { beginAlike, headLimitBytes, type Imprint, imprintAt, readRange, verify } from './identity.ts';
-import { isCompressed } from './reader.ts';
-import { siblingsOf } from './siblings.ts';
-import type { TailedFile } from './tailed-file.ts';
+import type { Originals } from './originals.ts';
+import { UnpackedFile } from './packing.ts';
+import { TailedFile } from './tailed-file.ts';
 
 /** How long a complete copy waits for its original to be truncated. */
 const copyWaitMs = 3_000;
+/** A packed file that was changed within this time is likely being written. */
+const packingMs = 2_000;
 /** A file that comes back under its own name after a restart must agree in this many bytes to be taken for the same. */
 const sameNameBytes = 256;
 
@@ -28,30 +33,24 @@ interface Candidate {
 }
 
 export type Verdict =
-  { kind: 'new' | 'wait' | 'compressed' } | { kind: 'copy'; original: TailedFile; position: number; imprint: Imprint };
+  | { kind: 'new' }
+  | { kind: 'wait' }
+  /** `original`: what it is a packed copy of; undefined when it cannot be unpacked. */
+  | { kind: 'held'; original: TailedFile | undefined }
+  | { kind: 'copy'; original: TailedFile; position: number; imprint: Imprint };
 
 /** A copy that was found, open. */
 export type Copy = Extract<Verdict, { kind: 'copy' }> & { found: FoundFile; handle: OpenFile };
 
-/** The files a newcomer is compared with. */
-export interface Originals {
-  /** Followed ones, among them those below. */
-  live: readonly TailedFile[];
-  /** Known to hold other content now, before the newcomers were listed. */
-  replaced: ReadonlySet<TailedFile>;
-  /** No path leads to them any more. */
-  vanished: ReadonlySet<TailedFile>;
-  /** True in the first sweep: what happened while nobody looked is not known. */
-  recovering: boolean;
-}
-
 export class CopyJudge {
   private candidates = new Map<string, Candidate>();
   private readonly open: (file: TailedFile) => Promise<OpenFile>;
+  private readonly cannotRead: (path: string, error: unknown) => void;
 
-  /** `open` gives the handle of a followed file. */
-  constructor(open: (file: TailedFile) => Promise<OpenFile>) {
+  /** `open` gives the handle of a followed file; `cannotRead` tells people. */
+  constructor(open: (file: TailedFile) => Promise<OpenFile>, cannotRead: (path: string, error: unknown) => void) {
     this.open = open;
+    this.cannotRead = cannotRead;
   }
 
   get isWaiting(): boolean {
@@ -63,26 +62,81 @@ export class CopyJudge {
     for (const identity of this.candidates.keys()) if (!identities.has(identity)) this.candidates.delete(identity);
   }
 
-  async judge(found: FoundFile, handle: OpenFile, originals: Originals, nowMs: number): Promise<Verdict> {
-    const head = await readRange(handle, 0, headLimitBytes);
-    if (isCompressed(head)) return { kind: 'compressed' };
+  /** `isTaken` tells which originals have been given their continuation already. */
+  async judge(
+    found: FoundFile,
+    handle: OpenFile,
+    originals: Originals,
+    isTaken: (original: TailedFile) => boolean,
+    nowMs: number,
+  ): Promise<Verdict> {
     const candidate = this.candidate(found, nowMs);
+    if (handle instanceof UnpackedFile) {
+      if (Math.abs(nowMs - found.stat.modifiedMs) < packingMs) return { kind: 'wait' };
+      try {
+        return await this.judgePacked(found, handle, originals, isTaken);
+      } catch (error) {
+        if (!(error instanceof TailraceError)) throw error;
+        this.cannotRead(found.path, error);
+        return { kind: 'held', original: undefined };
+      }
+    }
+    const head = await readRange(handle, 0, headLimitBytes);
     let waits = false;
-    for (const original of originals.live) {
-      if (originals.replaced.has(original) || originals.vanished.has(original)) {
-        const copy = await this.claim(found, handle, original, candidate, originals);
+    for (const original of originals.candidates(found.path, head)) {
+      if (original.identity === found.stat.identity || isTaken(original)) continue;
+      if (originals.hasEnded(original)) {
+        const copy = await this.claim(found, handle, original, originals);
         if (copy !== undefined) return copy;
+      } else if (original.packing !== undefined) {
+        if (await this.isUnpackedFrom(handle, original)) return { kind: 'held', original };
       } else if (waits || original.isMissing) {
         // What is missing for longer was not copied before it went.
       } else if (original.unverified !== undefined) {
         // It could not be looked at yet, for some passing reason.
         waits = (await verify(handle, original.position, original.unverified)) !== undefined;
-      } else if (original.position === 0 ? original.sizeBytes > 0 : this.startsLike(original, head)) {
+      } else if (original.position === 0 ? original.sizeBytes > 0 : startsLike(original, head)) {
         waits = await this.isUnderWay(handle, original, candidate, nowMs);
       }
     }
     if (waits) return { kind: 'wait' };
-    return { kind: 'new' };
+    const { identity } = found.stat;
+    const isWanted = ({ born, identity: other }: { born?: string; identity: string }) =>
+      other === identity && (born === undefined || found.stat.born === undefined || born === found.stat.born);
+    return (await this.comeBack(found, handle, originals, isWanted)) ?? { kind: 'new' };
+  }
+
+  private async judgePacked(
+    found: FoundFile,
+    handle: UnpackedFile,
+    originals: Originals,
+    isTaken: (original: TailedFile) => boolean,
+  ): Promise<Verdict> {
+    const head = await readRange(handle, 0, headLimitBytes);
+    const alike = [...originals.candidates(found.path, head)].filter((original) => !isTaken(original));
+    // In the order of their positions, for unpacking goes forward.
+    alike.sort((left, right) => left.position - right.position);
+    let held: TailedFile | undefined;
+    for (const original of alike) {
+      if (originals.hasEnded(original) && (original.replaced || original.handle === undefined)) {
+        const copy = await this.claim(found, handle, original, originals);
+        if (copy !== undefined) return copy;
+      } else if (await this.isPackedCopy(handle, head, original)) held = original;
+    }
+    if (held !== undefined) return { kind: 'held', original: held };
+    return (await this.comeBack(found, handle, originals, () => true)) ?? { kind: 'new' };
+  }
+
+  private async comeBack(
+    found: FoundFile,
+    handle: OpenFile,
+    { scene }: Originals,
+    isWanted: Parameters<typeof scene.ended.find>[2],
+  ): Promise<Verdict | undefined> {
+    const ended = await scene.ended.find(handle, found.path, isWanted);
+    if (ended === undefined) return undefined;
+    const original = TailedFile.recovered(ended.known, 0);
+    return { kind: 'copy', original, position: original.position, imprint: ended.imprint };
   }
 
   private candidate(found: FoundFile, nowMs: number): Candidate {
@@ -96,12 +150,6 @@ export class CopyJudge {
       candidate.lastGrowthMs = nowMs;
     }
     return candidate;
-  }
-
-  private startsLike(original: TailedFile, head: Buffer): boolean {
-    const known = original.imprint.head;
-    const count = Math.min(known.length, head.length);
-    return count > 0 && known.compare(head, 0, count, 0, count) === 0;
   }
 
   /** Whether the file holds nothing but the first bytes of `original`, and was not yet complete long enough to be called its own. */
@@ -132,30 +180,51 @@ export class CopyJudge {
     }
   }
 
+  /** Whether the unpacked bytes are those of a file that is still there. Throws when they cannot be unpacked. */
+  private async isPackedCopy(handle: UnpackedFile, head: Buffer, original: TailedFile): Promise<boolean> {
+    if (original.packing !== undefined || original.replaced) return false;
+    if (original.position > 0) {
+      if (original.unverified === undefined && !startsLike(original, head)) return false;
+      if ((await verify(handle, original.position, original.fingerprint)) !== undefined) return true;
+    }
+    const whole = await this.open(original).catch(() => undefined);
+    if (whole === undefined) return false;
+    const beginning = await readRange(whole, 0, headLimitBytes);
+    const count = Math.min(beginning.length, head.length);
+    if (count === 0 || beginning.compare(head, 0, count, 0, count) !== 0) return false;
+    const length = await handle.unpackAll();
+    return length <= (await whole.size()) && beginAlike(handle, whole, length);
+  }
+
+  /** Whether the file is what a packed one holds: somebody unpacked it. */
+  private async isUnpackedFrom(handle: OpenFile, original: TailedFile): Promise<boolean> {
+    return original.position > 0 && (await verify(handle, original.position, original.fingerprint)) !== undefined;
+  }
+
   /** The verdict that the file goes on where `original`, which is no more, had got to; undefined when its bytes are others. */
-  private async claim(
+  async claim(
     found: FoundFile,
     handle: OpenFile,
     original: TailedFile,
-    candidate: Candidate,
-    { vanished, recovering }: Originals,
-  ): Promise<Verdict | undefined> {
+    { scene }: Originals,
+  ): Promise<Extract<Verdict, { kind: 'copy' }> | undefined> {
     if (original.position === 0) return undefined;
-    const size = await handle.size();
+    const size = handle instanceof UnpackedFile ? Infinity : await handle.size();
     if (size >= original.position) {
-      if (vanished.has(original) && found.path === original.path) {
+      if (scene.vanished.has(original) && found.path === original.path) {
         // Deleted and written again: taken for the same only when it cannot well be chance.
-        if (!recovering || original.position < sameNameBytes) return undefined;
+        if (!scene.recovering || original.position < sameNameBytes) return undefined;
       }
       const imprint = await verify(handle, original.position, original.fingerprint);
       return imprint && { kind: 'copy', original, position: original.position, imprint };
     }
     // Shorter than what was read: bytes were added to the original between copy and truncation, and read in time.
-    if (!original.replaced || original.unverified !== undefined) return undefined;
-    const leastBytes = candidate.originals.get(original)?.beforeBytes ?? original.previousSizeBytes;
+    if (!original.replaced || original.unverified !== undefined || original.packing !== undefined) return undefined;
+    const candidate = this.candidates.get(found.stat.identity);
+    const leastBytes = candidate?.originals.get(original)?.beforeBytes ?? original.previousSizeBytes;
     if (size === 0 || size < leastBytes) return undefined;
     const head = await readRange(handle, 0, headLimitBytes);
-    if (!this.startsLike(original, head)) return undefined;
+    if (!startsLike(original, head)) return undefined;
     const milestone = original.milestones.findLast(({ position }) => position > 0 && position <= size);
     if (milestone !== undefined) {
       const agrees = await verify(handle, milestone.position, milestone.imprint.fingerprint());
@@ -166,32 +235,8 @@ export class CopyJudge {
   }
 }
 
-/**
- * Adds to `copies` those that no pattern matches, beside truncated files, when they hold bytes which were never read. `isFree` tells whether nobody
- * follows an identity; `open` opens a file, or has said why not.
- */
-export async function searchCopies(
-  files: Files,
-  replaced: readonly TailedFile[],
-  copies: Map<TailedFile, Copy>,
-  isFree: (identity: string) => boolean,
-  open: (found: FoundFile) => Promise<OpenFile | undefined>,
-): Promise<void> {
-  const taken = new Set([...copies.values()].map(({ found }) => found.stat.identity));
-  for (const original of replaced) {
-    if (copies.has(original) || original.position === 0) continue;
-    for await (const found of siblingsOf(files, original.path)) {
-      const { identity, sizeBytes } = found.stat;
-      if (!isFree(identity) || taken.has(identity) || sizeBytes <= original.position) continue;
-      const handle = await open(found);
-      if (handle === undefined) continue;
-      const imprint = await verify(handle, original.position, original.fingerprint);
-      if (imprint !== undefined) {
-        copies.set(original, { kind: 'copy', original, position: original.position, imprint, found, handle });
-        taken.add(identity);
-        break;
-      }
-      await handle.close();
-    }
-  }
+function startsLike(original: TailedFile, head: Buffer): boolean {
+  const known = original.imprint.head;
+  const count = Math.min(known.length, head.length);
+  return count > 0 && known.compare(head, 0, count, 0, count) === 0;
 }

@@ -24,7 +24,7 @@ const statsAtOnce = 32;
 export class Discovery {
   private readonly files: Files;
   private readonly globs: readonly Glob[];
-  private readonly isExcluded: (path: string) => boolean;
+  readonly isExcluded: (path: string) => boolean;
   private readonly now: () => number;
   private readonly warn: (key: string, message: string) => void;
   private readonly cache = new Map<string, Folder>();

@@ -90,6 +90,7 @@ export class Positions {
       const key = positionsKey(instance, agent, record.file);
       outgoing.push({ topic: positionsTopic, key, value: encodePositionsValue(record), timestampMs: nowMs });
       if (record.state !== 'live') this.addEnded(record);
+      else this.ended.delete(record.file);
     }
     for (const [file, { atMs, topic, lines }] of this.ended) {
       if (nowMs - atMs < rememberMs) break;

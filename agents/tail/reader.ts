@@ -7,18 +7,14 @@ import { type Chunk, ChunkReader } from './chunks.ts';
 import { LineHeaders } from './line-headers.ts';
 import { type FramingLimits, LineFramer, type TakeLine, type TakeRun } from './lines.ts';
 import { EventFramer, type Extent, type MultilineRule } from './multiline.ts';
+import { openLog, packingOf } from './packing.ts';
 import type { TailedFile } from './tailed-file.ts';
-
-/** Files that begin so are gzip streams: no lines to be read. */
-export function isCompressed(bytes: Buffer): boolean {
-  return bytes.length >= 3 && bytes[0] === 0x1f && bytes[1] === 0x8b && bytes[2] === 0x08;
-}
 
 /**
  * What became of a read: 'more' there may be more at once; 'end' all that is there was read; 'replaced' the content is another one;
- * 'compressed' it is no text; 'failed' it cannot be read now.
+ * 'packed' it is compressed, and was not known to be; 'failed' it cannot be read now.
  */
-export type ReadOutcome = 'more' | 'end' | 'replaced' | 'compressed' | 'failed';
+export type ReadOutcome = 'more' | 'end' | 'replaced' | 'packed' | 'failed';
 
 export class Reader {
   private readonly files: Files;
@@ -58,9 +54,9 @@ export class Reader {
   /** The file's handle, opened when it is not. Throws what the system says. */
   async open(file: TailedFile): Promise<OpenFile> {
     if (file.handle !== undefined) return file.handle;
-    const handle = await this.files.open(file.path, 'read');
+    const handle = await openLog(this.files, file.path, file.packing);
     const stat = await handle.stat();
-    if (stat.identity !== file.identity) {
+    if (stat.identity !== file.identity || file.isOther(stat)) {
       await handle.close();
       throw new TailraceError('TLR_UNREADABLE', `${file.path} is another file now`, { retriable: true });
     }
@@ -79,19 +75,22 @@ export class Reader {
     }
     if (chunk === undefined) return 'replaced';
     const { buffer, start, end, atEnd } = chunk;
-    if (file.position === 0 && isCompressed(buffer.subarray(start, end))) return 'compressed';
-    const isLast = atEnd && (file.finishing || file.endPosition !== undefined);
+    const mayBePacked = file.position === 0 && file.packing === undefined;
+    if (mayBePacked && packingOf(buffer.subarray(start, end)) !== undefined) return 'packed';
+    const isLast = atEnd && (file.finishing || file.endPosition !== undefined || file.packing !== undefined);
     this.frame(file, chunk, isLast ? 'all' : atEnd && file.settling ? 'whole-lines' : 'ended');
     file.outgrewSlice = !atEnd && this.consumedBytes === 0;
     if (!atEnd) return 'more';
     file.hungry = false;
     file.settling = false;
     file.finishing = false;
+    file.isWhole = file.packing !== undefined;
     return 'end';
   }
 
   private frame(file: TailedFile, { buffer, start, end }: Chunk, extent: Extent): void {
     this.timestampMs = this.clock.now();
+    file.soundMs = this.timestampMs;
     this.partition = file.origin.partition;
     this.fileId = file.origin.id;
     this.headers.use(this.fileId);

@@ -2,17 +2,23 @@
 // truncated and begins anew; a copy that goes on for one that ended; a new file. What a sweep decides about files that belong together (a
 // truncated one, its copy, its successor) changes at once, so one flight commits all of it.
 import type { Clock } from '../../base/clock.ts';
-import { messageOf } from '../../base/errors.ts';
-import type { Files, FileStat, OpenFile } from '../../base/files.ts';
+import { messageOf, TailraceError } from '../../base/errors.ts';
+import type { Files, FileStat } from '../../base/files.ts';
 import type { Random } from '../../base/random.ts';
 import { fileIdBytes, type PositionRecord } from '../../broker/client/positions-record.ts';
-import { type Copy, CopyJudge, searchCopies } from './copies.ts';
+import type { Account } from './account.ts';
+import type { Copy } from './copies.ts';
 import type { Discovery, FoundFile } from './discovery.ts';
-import { type Imprint, imprintAt, verify } from './identity.ts';
+import { EndedFiles } from './ended-files.ts';
+import { imprintAt } from './identity.ts';
+import { type Departure, Holders } from './holders.ts';
+import { type Fresh, Newcomers } from './newcomers.ts';
+import { UnpackedFile } from './packing.ts';
 import type { Reader } from './reader.ts';
-import { siblingsOf } from './siblings.ts';
+import { Siblings } from './siblings.ts';
 import { startOfUnfinishedLine } from './start-position.ts';
 import { TailedFile } from './tailed-file.ts';
+import { verifyChanged, verifyRecovered } from './verification.ts';
 
 /** A file that nobody can reach any more is given up when it was quiet for this long; a renamed one's last line is taken then. */
 const goneIdleMs = 2_000;
@@ -36,13 +42,7 @@ export interface RosterOptions {
   settleMs: number | undefined;
   /** `--once`: where to stop, by identity; filled by the first sweep, and kept by the owner when the agent begins anew. */
   targets: Map<string, number> | undefined;
-  warn: (key: string, message: string) => void;
-}
-
-interface Fresh {
-  found: FoundFile;
-  handle: OpenFile | undefined;
-  start?: { position: number; imprint: Imprint };
+  account: Account;
 }
 
 export class Roster {
@@ -51,7 +51,8 @@ export class Roster {
   /** Whose record is to be written with the next flight. */
   readonly dirty = new Set<TailedFile>();
   private readonly options: RosterOptions;
-  private readonly judge: CopyJudge;
+  private readonly newcomers: Newcomers;
+  private readonly ended = new EndedFiles();
   private readonly latestByPath = new Map<string, TailedFile>();
   /** Identities that hold no lines (compressed files). */
   private skipped = new Set<string>();
@@ -60,25 +61,42 @@ export class Roster {
   private sweeps = 0;
   /** Files that no path leads to since this sweep. */
   private vanished = new Set<TailedFile>();
+  private readonly holders = new Holders();
+  private departures: Departure[] = [];
+  /** Good for one walk. */
+  private siblings: Siblings;
+  /** A file turned out to be packed: it takes a sweep to decide about it. */
+  private mustLook = false;
 
   constructor(options: RosterOptions) {
     this.options = options;
-    this.judge = new CopyJudge((file) => options.reader.open(file));
+    this.siblings = new Siblings(options.files);
+    this.newcomers = new Newcomers({
+      files: options.files,
+      openFollowed: (file) => options.reader.open(file),
+      cannotRead: (path, error) => this.cannotRead(path, error),
+      skip: ({ path, stat }) => this.skip(path, stat.identity),
+      isExcluded: ({ path, stat }) => options.excluded.has(stat.identity) || options.discovery.isExcluded(path),
+    });
   }
 
   /** Takes up what an earlier run has committed. */
   recover(records: Iterable<PositionRecord>): void {
     for (const record of records) {
-      if (record.state !== 'live') continue;
-      const file = TailedFile.recovered(record);
+      if (record.state !== 'live') {
+        this.ended.add(record);
+        continue;
+      }
+      const file = TailedFile.recovered(record, record.atMs);
       this.live.set(file.identity, file);
       this.latestByPath.set(file.origin.firstPath, file);
+      this.holders.recover(file.path, file.identity, record.atMs);
     }
   }
 
   /** `--once`: everything that was there at the start has been read, as far as it can be. */
   get isDone(): boolean {
-    if (this.sweeps === 0 || this.judge.isWaiting) return false;
+    if (this.sweeps === 0 || this.newcomers.isWaiting || this.mustLook) return false;
     return [...this.live.values()].every((file) => file.isDone);
   }
 
@@ -95,6 +113,7 @@ export class Roster {
   /** Looks at everything once. */
   async sweep(): Promise<void> {
     const nowMs = this.options.clock.now();
+    this.mustLook = false;
     const seen = await this.look(nowMs);
     if (seen === undefined) return;
     if (this.sweeps++ === 0) this.setTargets(seen.byIdentity);
@@ -110,12 +129,16 @@ export class Roster {
    */
   private async look(nowMs: number) {
     this.vanished = new Set();
+    this.departures = [];
     for (let attempt = 0; attempt < 8; attempt++) {
       const before = this.endedCount;
-      const seen = this.match(await this.options.discovery.sweep(), nowMs);
-      await this.verifyRecovered();
+      this.siblings = new Siblings(this.options.files);
+      const found = await this.options.discovery.sweep();
+      this.departures.push(...this.holders.look(found.values(), nowMs));
+      const seen = this.match(found, nowMs);
+      await verifyRecovered(this.live.values(), this.options.reader, (path, error) => this.cannotRead(path, error));
       await this.searchMissing(seen.files, nowMs);
-      if (this.endedCount > 0) await this.verifyChanged();
+      if (this.endedCount > 0) await verifyChanged(this.live.values(), this.options.reader);
       if (this.endedCount === before) return seen;
     }
     return undefined;
@@ -151,10 +174,10 @@ export class Roster {
         continue;
       }
       files.add(file);
+      if (file.isOther(entry.stat)) file.replaced = true;
       this.observe(file, entry.path, entry.stat, nowMs);
-      if (file.unverified === undefined && !file.replaced && file.sizeBytes < file.position) {
+      if (file.unverified === undefined && file.packing === undefined && file.sizeBytes < file.position)
         file.replaced = true;
-      }
     }
     return { byIdentity, files, newcomers };
   }
@@ -162,6 +185,7 @@ export class Roster {
   private observe(file: TailedFile, path: string, stat: FileStat, nowMs: number): void {
     if (file.path !== path) {
       file.path = path;
+      file.realPath = undefined;
       this.dirty.add(file);
     }
     file.missingSinceMs = undefined;
@@ -176,19 +200,28 @@ export class Roster {
         continue;
       }
       const stat = await this.options.files.stat(file.path).catch(() => undefined);
-      if (stat?.identity === file.identity) {
+      if (stat?.identity === file.identity && !file.isOther(stat)) {
         this.observe(file, file.path, stat, nowMs);
         continue;
       }
       if (file.missingSinceMs !== undefined) continue;
-      file.missingSinceMs = nowMs;
-      for await (const sibling of siblingsOf(this.options.files, file.path)) {
-        if (sibling.stat.identity !== file.identity) continue;
-        this.observe(file, sibling.path, sibling.stat, nowMs);
-        break;
+      const found = await this.whereabouts(file);
+      if (found !== undefined && !file.isOther(found.stat)) this.observe(file, found.path, found.stat, nowMs);
+      else {
+        file.missingSinceMs = nowMs;
+        this.vanished.add(file);
       }
-      if (file.isMissing) this.vanished.add(file);
     }
+  }
+
+  private async whereabouts({ path, realPath, identity }: TailedFile): Promise<FoundFile | undefined> {
+    if (realPath !== undefined) {
+      const stat = await this.options.files.stat(realPath).catch(() => undefined);
+      if (stat?.identity === identity) return { path: realPath, stat };
+      const found = await this.siblings.find(realPath, identity);
+      if (found !== undefined) return found;
+    }
+    return this.siblings.find(path, identity);
   }
 
   private setTargets(byIdentity: ReadonlyMap<string, FoundFile>): void {
@@ -198,42 +231,7 @@ export class Roster {
     for (const file of this.live.values()) {
       if (!targets.has(file.identity))
         targets.set(file.identity, file.missingSinceMs === undefined ? file.sizeBytes : 0);
-      file.endPosition = targets.get(file.identity);
-    }
-  }
-
-  /** Compares recovered files with what was known of them. */
-  private async verifyRecovered(): Promise<void> {
-    for (const file of this.live.values()) {
-      if (file.unverified === undefined || file.missingSinceMs !== undefined || file.replaced) continue;
-      try {
-        const imprint = await verify(await this.options.reader.open(file), file.position, file.unverified);
-        if (imprint === undefined) file.replaced = true;
-        else {
-          file.imprint = imprint;
-          file.unverified = undefined;
-        }
-      } catch (error) {
-        file.trouble = error;
-        this.cannotRead(file.path, error);
-      }
-    }
-  }
-
-  /**
-   * Before copies are told from new files: which of the others hold something else now? A copy may have been written over an older file, or
-   * into the inode of one that was deleted.
-   */
-  private async verifyChanged(): Promise<void> {
-    for (const file of this.live.values()) {
-      if (!file.hungry || file.position === 0 || file.unverified !== undefined || file.missingSinceMs !== undefined)
-        continue;
-      try {
-        const imprint = await verify(await this.options.reader.open(file), file.position, file.fingerprint);
-        if (imprint === undefined) file.replaced = true;
-      } catch (error) {
-        file.trouble = error;
-      }
+      if (file.packing === undefined) file.endPosition = targets.get(file.identity);
     }
   }
 
@@ -243,43 +241,39 @@ export class Roster {
     byIdentity: ReadonlyMap<string, FoundFile>,
     nowMs: number,
   ): Promise<void> {
-    const copies = new Map<TailedFile, Copy>();
-    const fresh: Fresh[] = [];
-    const waiting = new Set<string>();
-    const replaced = [...this.live.values()].filter((file) => file.replaced);
+    const replaced = new Set([...this.live.values()].filter((file) => file.replaced));
+    const departures = [...this.departures];
     // What stands in the place of a replaced file is a newcomer like others: rotators write copies over older copies.
     const successors: FoundFile[] = [];
     for (const original of replaced) {
+      departures.push({ path: original.path, sinceMs: original.soundMs });
       const found = byIdentity.get(original.identity);
       if (found === undefined) continue;
       successors.push(found);
       const { generation, firstPath } = original.origin;
       if (found.path === original.path) this.lineage.set(original.identity, { generation: generation + 1, firstPath });
     }
-    const needsJudge = this.sweeps > 1 || [...this.live.values()].some((file) => file.position > 0);
-    for (const found of [...newcomers, ...successors]) {
-      if (found.stat.sizeBytes === 0 || !this.isWanted(found, replaced.length > 0)) continue;
-      if (!needsJudge) {
-        fresh.push({ found, handle: undefined });
-        continue;
-      }
-      const handle = await this.openNewcomer(found);
-      if (handle === undefined) continue;
-      const live = [...this.live.values()].filter((file) => !copies.has(file) && file.identity !== found.stat.identity);
-      const originals = { live, replaced: new Set(replaced), vanished: this.vanished, recovering: this.sweeps === 1 };
-      const verdict = await this.judge.judge(found, handle, originals, nowMs);
-      if (verdict.kind === 'copy') copies.set(verdict.original, { ...verdict, found, handle });
-      else if (verdict.kind === 'new') fresh.push({ found, handle });
-      else await handle.close();
-      if (verdict.kind === 'wait') waiting.add(found.stat.identity);
-      if (verdict.kind === 'compressed') this.skip(found.path, found.stat.identity);
+    const wanted = [...newcomers, ...successors].filter((found) => this.isWanted(found, replaced.size > 0));
+    const isFirst = this.sweeps === 1;
+    if (isFirst && this.live.size === 0) {
+      const fresh = wanted.filter(({ stat }) => stat.sizeBytes > 0).map((found) => ({ found, handle: undefined }));
+      await this.followAll(fresh, isFirst);
+      return;
     }
-    this.judge.keepOnly(waiting);
-    const isFree = (identity: string) => !this.live.has(identity);
-    await searchCopies(this.options.files, replaced, copies, isFree, (found) => this.openNewcomer(found));
-    if (this.options.startAtEnd && this.sweeps === 1) await this.startAtEnd(fresh);
+    const { live, vanished, siblings, ended } = this;
+    const sight = { live, replaced, vanished, recovering: isFirst, ended, siblings, departures, byIdentity, nowMs };
+    const { copies, fresh } = await this.newcomers.decide(wanted, sight);
     this.apply(copies, replaced);
-    for (const { found, handle, start } of fresh) this.follow(found, handle, start);
+    await this.followAll(fresh, isFirst);
+  }
+
+  private async followAll(fresh: Fresh[], isFirst: boolean): Promise<void> {
+    if (this.options.startAtEnd && isFirst) await this.startAtEnd(fresh);
+    // Generations of one log in their order: each waits until the one before was read.
+    fresh.sort((left, right) => left.found.stat.modifiedMs - right.found.stat.modifiedMs);
+    const { files } = this.options;
+    const paths = await Promise.all(fresh.map(({ found }) => files.realPath(found.path).catch(() => undefined)));
+    for (const [index, each] of fresh.entries()) this.follow(each, paths[index]);
   }
 
   /** In `--once` only files of the first sweep are read, and copies of files that were truncated meanwhile. */
@@ -287,69 +281,63 @@ export class Roster {
     return anyReplaced || (this.options.targets?.has(found.stat.identity) ?? true);
   }
 
-  private async openNewcomer(found: FoundFile): Promise<OpenFile | undefined> {
-    try {
-      const handle = await this.options.files.open(found.path, 'read');
-      // The name may lead to another file by now; then the next sweep knows.
-      if ((await handle.stat()).identity === found.stat.identity) return handle;
-      await handle.close();
-    } catch (error) {
-      this.cannotRead(found.path, error);
-    }
-    return undefined;
-  }
-
   /** Says once that a file cannot be read; one that has just gone or been replaced needs no word. */
   cannotRead(path: string, error: unknown): void {
     if (!(error instanceof Error && 'code' in error) || error.code === 'ENOENT') return;
-    this.options.warn(`open:${path}`, `Cannot read ${path}: ${messageOf(error)}`);
+    const message = error instanceof TailraceError ? error.message : `Cannot read ${path}: ${messageOf(error)}`;
+    this.options.account.warn(`open:${path}`, message);
   }
 
   private skip(path: string, identity: string): void {
     this.skipped.add(identity);
-    this.options.warn('compressed', `${path} is compressed: it is taken for a rotated copy and not read`);
+    this.options.account.warn(
+      'compressed',
+      `${path} is compressed, neither as gzip nor as zstd: it is taken for a rotated copy and not read`,
+    );
   }
 
   /** Carries out what was decided; without waiting for anything, so that a flight sees all of it or nothing. */
-  private apply(copies: ReadonlyMap<TailedFile, Copy>, replaced: readonly TailedFile[]): void {
+  private apply(copies: ReadonlyMap<TailedFile, Copy>, replaced: ReadonlySet<TailedFile>): void {
     for (const original of replaced) if (!copies.has(original)) this.end(original, 'replaced');
     for (const [original, { found, handle, position, imprint }] of copies) {
+      const packing = handle instanceof UnpackedFile ? handle.packing : undefined;
+      if (original.replaced && packing === undefined)
+        this.destroyed(original, Math.max(found.stat.sizeBytes, position));
       this.release(original);
-      if (position !== original.position) original.part = 0;
-      original.moveTo(found.path, found.stat.identity, position, imprint);
+      this.ended.delete(original.known);
+      original.moveTo(found.path, found.stat, packing, position, imprint);
       original.handle = handle;
       original.observe(found.stat, this.options.clock.now());
-      original.endPosition = this.options.targets === undefined ? undefined : found.stat.sizeBytes;
+      original.endPosition =
+        this.options.targets === undefined || packing !== undefined ? undefined : found.stat.sizeBytes;
       this.live.set(original.identity, original);
       this.dirty.add(original);
     }
   }
 
   /** Follows a new file, or a file that begins anew. */
-  private follow(
-    found: FoundFile,
-    handle: OpenFile | undefined,
-    start: { position: number; imprint: Imprint } | undefined,
-  ): void {
-    const { generation, firstPath } = this.lineage.get(found.stat.identity) ?? { generation: 0, firstPath: found.path };
-    this.lineage.delete(found.stat.identity);
-    const file = new TailedFile(
-      {
-        ...{ id: this.options.random.bytes(fileIdBytes), firstPath, generation },
-        partition: this.options.partitionOf(firstPath),
-      },
-      found.path,
-      found.stat.identity,
-    );
+  private follow({ found, handle, start, ...fresh }: Fresh, realPath: string | undefined): void {
+    const { identity, sizeBytes } = found.stat;
+    const { generation, firstPath } = this.lineage.get(identity) ?? {
+      generation: 0,
+      firstPath: fresh.firstPath ?? found.path,
+    };
+    this.lineage.delete(identity);
+    const { random, partitionOf, targets, clock } = this.options;
+    const origin = { id: random.bytes(fileIdBytes), firstPath, generation, partition: partitionOf(firstPath) };
+    const file = new TailedFile(origin, found.path, identity);
     file.handle = handle;
+    if (realPath !== found.path) file.realPath = realPath;
+    if (handle instanceof UnpackedFile) file.packing = handle.packing;
+    else if (targets !== undefined) file.endPosition = targets.get(identity) ?? sizeBytes;
     file.predecessor = this.latestByPath.get(firstPath);
-    file.endPosition = this.options.targets?.get(file.identity);
     if (start !== undefined) {
       file.position = start.position;
       file.imprint = start.imprint;
       this.dirty.add(file);
     }
-    file.observe(found.stat, this.options.clock.now());
+    file.soundMs = clock.now();
+    file.observe(found.stat, file.soundMs);
     this.live.set(file.identity, file);
     this.latestByPath.set(firstPath, file);
   }
@@ -357,8 +345,8 @@ export class Roster {
   /** The files of the very first sweep begin with the line that is being written. */
   private async startAtEnd(fresh: readonly Fresh[]): Promise<void> {
     for (const entry of fresh) {
-      entry.handle ??= await this.openNewcomer(entry.found);
-      if (entry.handle === undefined) continue;
+      entry.handle ??= await this.newcomers.open(entry.found);
+      if (entry.handle === undefined || entry.handle instanceof UnpackedFile) continue;
       const position = await startOfUnfinishedLine(entry.handle, await entry.handle.size(), this.options.maxLineBytes);
       const imprint = await imprintAt(entry.handle, position);
       if (imprint !== undefined) entry.start = { position, imprint };
@@ -393,23 +381,28 @@ export class Roster {
     file.hungry = true;
   }
 
-  /** The reader found that `file` holds no lines. */
+  /** The reader found that `file` is packed: the next sweep opens it as what it is. */
   pass(file: TailedFile): void {
     this.release(file);
     this.dirty.delete(file);
-    this.skip(file.path, file.identity);
+    this.mustLook = true;
   }
 
   /** Ends following `file`; its record says how. */
   private end(file: TailedFile, state: 'replaced' | 'gone'): void {
-    const lost = file.previousSizeBytes - file.position;
-    if (state === 'replaced' && lost > 0 && file.unverified === undefined) {
-      const { path } = file;
-      this.options.warn(`lost:${path}`, `${path} was truncated before its last ${lost} bytes could be read`);
-    }
+    if (file.unverified === undefined) this.destroyed(file, file.position);
     file.state = state;
     this.release(file);
+    this.ended.add(file.known);
     this.dirty.add(file);
+  }
+
+  /** Tells of the bytes that were seen in `file` and can be read no more, from `position` on. */
+  private destroyed(file: TailedFile, position: number): void {
+    const seenBytes = file.replaced ? file.previousSizeBytes : file.sizeBytes;
+    const what = file.replaced ? 'truncated' : 'deleted';
+    if (file.packing === undefined && seenBytes > position)
+      this.options.account.destroyed(file.path, position, seenBytes, what);
   }
 
   private release(file: TailedFile): void {

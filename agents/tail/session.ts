@@ -7,6 +7,7 @@ import { recordOverheadBytes, Shipper } from '../shipper.ts';
 import type { Account } from './account.ts';
 import { Discovery } from './discovery.ts';
 import type { MultilineRule } from './multiline.ts';
+import type { PositionRecord } from '../../broker/client/positions-record.ts';
 import { Positions } from './positions.ts';
 import { Reader } from './reader.ts';
 import { Roster } from './roster.ts';
@@ -117,12 +118,14 @@ export class Session {
     const discovery = new Discovery({ files, patterns: settings.paths, exclude: settings.exclude, now }, warn);
     const startAtEnd = settings.from === 'end' && positions.isFirstStart;
     const roster = new Roster({
-      ...{ files, clock, random, discovery, reader, partitionOf, startAtEnd, targets, warn },
+      ...{ files, clock, random, discovery, reader, partitionOf, startAtEnd, targets, account },
       excluded: context.excludedIdentities ?? new Set(),
       maxLineBytes: settings.max_line,
       settleMs: settings.multiline?.timeout,
     });
-    const records = [...positions.files.values()];
+    // What ended in another topic is another story.
+    const isOurs = (record: PositionRecord) => record.topic === topic && record.partition < partitions;
+    const records = [...positions.files.values()].filter((record) => record.state === 'live' || isOurs(record));
     roster.recover(records);
     for (const file of roster.live.values()) {
       const record = positions.files.get(file.key)!;
@@ -194,14 +197,16 @@ export class Session {
   }
 
   private async readFile(file: TailedFile, roster: Roster, reader: Reader, isAlone: boolean): Promise<void> {
-    const { position } = file;
+    const { position, isWhole } = file;
     const outcome = await reader.read(file, isAlone);
-    if (file.position !== position) roster.dirty.add(file);
+    if (file.position !== position || file.isWhole !== isWhole) roster.dirty.add(file);
     if (outcome === 'replaced') {
       file.replaced = true;
       this.wantSweep();
-    } else if (outcome === 'compressed') roster.pass(file);
-    else if (outcome === 'failed') roster.cannotRead(file.path, file.trouble);
+    } else if (outcome === 'packed') {
+      roster.pass(file);
+      this.wantSweep();
+    } else if (outcome === 'failed') roster.cannotRead(file.path, file.trouble);
     if (reader.longLines > 0) {
       const what = this.options.settings.long_line;
       this.options.account.longLines(reader.longLines, file.path, what);

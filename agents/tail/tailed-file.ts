@@ -3,6 +3,7 @@
 import type { FileStat, OpenFile } from '../../base/files.ts';
 import type { FileState, Fingerprint, PositionRecord } from '../../broker/client/positions-record.ts';
 import { Imprint } from './identity.ts';
+import type { Packing } from './packing.ts';
 
 /** What does not change while a file is followed. */
 export interface FileOrigin {
@@ -12,6 +13,12 @@ export interface FileOrigin {
   partition: number;
   generation: number;
 }
+
+/** What a record says about the file itself. */
+export type KnownFile = Omit<PositionRecord, 'kind' | 'instance' | 'agent' | 'host' | 'topic' | 'atMs'>;
+
+/** What could not be unpacked is tried again after this long, and whenever it changes. */
+const unpackAgainMs = 30_000;
 
 /** Anchors of the last flights are kept for this many positions: a copy that is shorter than what was read is compared at one of them. */
 const milestoneLimit = 32;
@@ -23,6 +30,15 @@ export class TailedFile {
   state: FileState = 'live';
   path: string;
   identity: string;
+  /** When the inode was made, where that is known. */
+  born: string | undefined;
+  /** Where it stands, when `path` leads there over symbolic links. */
+  realPath: string | undefined;
+  /** Compressed: position and fingerprint count unpacked bytes, sizes are not known. */
+  packing: Packing | undefined;
+  /** Of a packed file: size and change time when last looked at, and whether it was read to its end as that. */
+  packed: { sizeBytes: number; modifiedMs: number } | undefined;
+  isWhole = false;
   position = 0;
   lines = 0;
   /** Parts taken of the overlong line that is under way. */
@@ -42,6 +58,8 @@ export class TailedFile {
   hungry = true;
   /** Its content is another one now: the next sweep decides what becomes of it. */
   replaced = false;
+  /** When it was last known to hold what was read of it. */
+  soundMs = 0;
   /** Since when no path leads to it. */
   missingSinceMs: number | undefined;
   /** The bytes behind the last newline are to be taken as a line: nobody will complete it. */
@@ -56,6 +74,7 @@ export class TailedFile {
   predecessor: TailedFile | undefined;
   /** Why it cannot be read at present; it is tried again with every sweep. */
   trouble: unknown;
+  private troubleMs: number | undefined;
   /** Earlier positions with the anchor there, oldest first. */
   readonly milestones: { position: number; imprint: Imprint }[] = [];
 
@@ -66,14 +85,21 @@ export class TailedFile {
     this.identity = identity;
   }
 
-  static recovered(record: PositionRecord): TailedFile {
+  /** `soundMs`: when it is known to have held that. */
+  static recovered(record: KnownFile, soundMs: number): TailedFile {
     const { file, firstPath, partition, generation } = record;
     const origin = { id: Buffer.from(file, 'hex'), firstPath, partition, generation };
     const tailed = new TailedFile(origin, record.path, record.identity);
-    tailed.state = record.state;
+    tailed.soundMs = soundMs;
     tailed.position = record.position;
     tailed.lines = record.lines;
     tailed.part = record.part;
+    tailed.born = record.born;
+    tailed.realPath = record.realPath;
+    tailed.packing = record.packing;
+    tailed.packed = record.packed;
+    tailed.isWhole = record.packed !== undefined;
+    tailed.hungry = !tailed.isWhole;
     const { headBytes, headHash, anchorBytes, anchorHash } = record;
     if (record.position > 0) tailed.unverified = { headBytes, headHash, anchorBytes, anchorHash };
     return tailed;
@@ -93,6 +119,7 @@ export class TailedFile {
   get isDone(): boolean {
     const { endPosition, missingSinceMs, handle } = this;
     if (this.trouble !== undefined || (missingSinceMs !== undefined && handle === undefined)) return true;
+    if (this.packing !== undefined) return !this.hungry;
     if (this.replaced || this.unverified !== undefined) return false;
     return endPosition === undefined || this.position >= endPosition || (!this.hungry && this.sizeBytes < endPosition);
   }
@@ -115,15 +142,41 @@ export class TailedFile {
 
   /** What a look at the file has shown. */
   observe(stat: FileStat, nowMs: number): void {
+    if (stat.born !== undefined && this.born === undefined) this.born = stat.born;
+    if (this.packing !== undefined) {
+      this.observePacked(stat, nowMs);
+      return;
+    }
     if (stat.sizeBytes !== this.sizeBytes || stat.modifiedMs !== this.modifiedMs) {
       this.hungry = true;
       this.lastChangeMs = nowMs;
-    }
+    } else if (this.unverified === undefined && !this.replaced) this.soundMs = nowMs;
     // When it has shrunk, the size it had before that is kept: a copy made of it cannot be smaller.
     if (this.sizeBytes >= this.position) this.previousSizeBytes = this.sizeBytes;
     this.sizeBytes = stat.sizeBytes;
     this.modifiedMs = stat.modifiedMs;
     this.trouble = undefined;
+  }
+
+  private observePacked({ sizeBytes, modifiedMs }: FileStat, nowMs: number): void {
+    if (this.packed?.sizeBytes !== sizeBytes || this.packed.modifiedMs !== modifiedMs) {
+      this.packed = { sizeBytes, modifiedMs };
+      this.isWhole = false;
+      this.hungry = true;
+      this.lastChangeMs = nowMs;
+      this.troubleMs = undefined;
+      this.trouble = undefined;
+    } else if (this.trouble !== undefined) {
+      this.troubleMs ??= nowMs;
+      if (nowMs - this.troubleMs < unpackAgainMs) return;
+      this.troubleMs = undefined;
+      this.trouble = undefined;
+    }
+  }
+
+  /** Whether this look at its identity shows another file: one that was made at another time. */
+  isOther(stat: FileStat): boolean {
+    return stat.born !== undefined && this.born !== undefined && stat.born !== this.born;
   }
 
   /** `bytes[start, end)` were read and framed. */
@@ -149,15 +202,22 @@ export class TailedFile {
     if (this.milestones.length > milestoneLimit) this.milestones.shift();
   }
 
-  /** From now on it is followed as `path`, another file with the same bytes up to `position`. */
-  moveTo(path: string, identity: string, position: number, imprint: Imprint): void {
+  /** From now on it is followed as another file with the same bytes up to `position`. */
+  moveTo(path: string, stat: FileStat, packing: Packing | undefined, position: number, imprint: Imprint): void {
     this.path = path;
-    this.identity = identity;
+    this.identity = stat.identity;
+    this.born = stat.born;
+    this.realPath = undefined;
+    this.packing = packing;
+    this.packed = undefined;
+    this.isWhole = false;
+    if (position !== this.position) this.part = 0;
     this.position = position;
     this.imprint = imprint;
     this.unverified = undefined;
     this.replaced = false;
     this.missingSinceMs = undefined;
+    this.trouble = undefined;
     this.hungry = true;
     this.sizeBytes = 0;
     this.settledBytes = -1;
@@ -169,12 +229,20 @@ export class TailedFile {
     return this.unverified ?? this.imprint.fingerprint();
   }
 
-  record(names: { instance: string; agent: string; host: string; topic: string }, nowMs: number): PositionRecord {
-    const { state, path, identity, position, lines, part, key } = this;
+  get known(): KnownFile {
+    const { state, path, identity, position, lines, part, key, realPath, born, packing, packed } = this;
     const { firstPath, partition, generation } = this.origin;
     return {
-      ...{ kind: 'file', ...names, file: key, state, path, firstPath, partition, identity, generation },
-      ...{ position, lines, part, atMs: nowMs, ...this.fingerprint },
+      ...{ file: key, state, path, firstPath, partition, identity, generation },
+      ...{ position, lines, part, ...this.fingerprint },
+      ...(realPath === undefined ? {} : { realPath }),
+      ...(born === undefined ? {} : { born }),
+      ...(packing === undefined ? {} : { packing }),
+      ...(packed === undefined || !this.isWhole ? {} : { packed }),
     };
+  }
+
+  record(names: { instance: string; agent: string; host: string; topic: string }, nowMs: number): PositionRecord {
+    return { kind: 'file', ...names, ...this.known, atMs: nowMs };
   }
 }

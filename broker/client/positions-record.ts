@@ -54,6 +54,14 @@ export interface PositionRecord extends Fingerprint {
   part: number;
   /** When it was last seen (state live) or found replaced or gone. */
   atMs: number;
+  /** Where the file itself stands, when `path` leads to it over symbolic links. */
+  realPath?: string;
+  /** When the inode was made, as the system tells it: two files can have one identity, but not at one time. */
+  born?: string;
+  /** How it is packed; position and fingerprint are those of the unpacked bytes. */
+  packing?: 'gzip' | 'zstd';
+  /** Size and change time of the packed file when it was read to its end: while they are the same it need not be unpacked again. */
+  packed?: { sizeBytes: number; modifiedMs: number };
 }
 
 /** The agent's own record: it was here before, and what files that are forgotten had contributed. */
@@ -133,6 +141,19 @@ export function decodePositionsRecord(key: Uint8Array, value: Uint8Array): TailR
   return {
     ...{ kind: 'file', instance, agent, file, state, path, firstPath, host, topic, partition, identity, generation },
     ...{ position, lines, part, atMs, headBytes, headHash, anchorBytes, anchorHash },
+    ...optionalFields(body),
+  };
+}
+
+function optionalFields(body: Record<string, unknown>): Pick<PositionRecord, 'realPath' | 'born' | 'packing' | 'packed'> {
+  const { realPath, born, packing, packed } = body;
+  return {
+    ...(typeof realPath === 'string' ? { realPath } : {}),
+    ...(typeof born === 'string' ? { born } : {}),
+    ...(packing === 'gzip' || packing === 'zstd' ? { packing } : {}),
+    ...(isObject(packed) && isCount(packed['sizeBytes']) && isCount(packed['modifiedMs'])
+      ? { packed: { sizeBytes: packed['sizeBytes'], modifiedMs: packed['modifiedMs'] } }
+      : {}),
   };
 }
 

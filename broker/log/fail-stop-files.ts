@@ -57,6 +57,10 @@ export class FailStopFiles implements Files {
     return this.inner.readFile(path);
   }
 
+  realPath(path: string) {
+    return this.inner.realPath(path);
+  }
+
   stat(path: string) {
     return this.inner.stat(path);
   }

@@ -106,7 +106,8 @@ export class Course {
     const sampler = setInterval(() => this.sample(), 500);
     try {
       for (const { form, logs } of this.cells) {
-        for (const log of logs) if (form.begin === undefined) log.reopen();
+        for (const log of logs)
+          if (form.begin === undefined) log.reopen();
           else form.begin(log);
       }
       this.write();
@@ -189,39 +190,33 @@ export class Course {
     const rounds = state === 'down' && form.isSecretive ? 1 : roundsWhile[state];
     for (let round = 1; round <= rounds; round++) {
       for (const log of logs) log.lines(form.isTiny ? 1 : this.linesAtOnce);
-      if (form.isSecretive && state === 'killed') {
-        await until(
-          'something of each log has arrived',
-          () =>
-            patterns.every((pattern) => {
-              const arrived = this.found.get(watches[pattern].name);
-              return logs.every((log) => arrived?.has(log.index, log.generationStart));
-            }),
-          60_000,
-        );
-      }
+      const seen = () => this.generationSeen(logs, watches);
+      if (form.isSecretive && state !== 'down') await seen();
       const pause = (milliseconds: number) => wait(milliseconds);
-      await form.rotate({ logs, round, isWatched: state === 'up', pause });
+      await form.rotate({ logs, round, isWatched: state === 'up', pause, seen });
       for (const log of logs) log.lines(form.isTiny ? 1 : this.linesAtOnce);
       await wait(state === 'down' ? 20 : 100 + random() * 900);
     }
   }
 
+  private async generationSeen(logs: readonly LogFile[], watches: Cell['watches']): Promise<void> {
+    const starts = logs.map((log) => log.generationStart);
+    const isSeen = async () => {
+      // While it is down nobody answers.
+      const found = await this.ours.arrived().catch(() => undefined);
+      return Object.values(watches).every(({ name }) =>
+        logs.every((log, index) => found?.get(name)?.has(log.index, starts[index]!)),
+      );
+    };
+    await until('something of each log has arrived', isSeen, 120_000);
+  }
+
   private async killAll(): Promise<void> {
     for (let kill = 0; kill < killsWanted; kill++) {
       await wait(150 + this.options.random() * 1_000);
-      // The harness reads while it can: some forms go on only when something has arrived.
-      this.found = await this.ours.arrived();
-      await wait(this.options.random() * 300);
       await this.each((subject) => subject.kill());
       this.kills++;
       await this.each((subject) => subject.start());
-    }
-    const looks = setInterval(() => void this.ours.arrived().catch(() => undefined), 500);
-    try {
-      await this.caughtUp();
-    } finally {
-      clearInterval(looks);
     }
   }
 

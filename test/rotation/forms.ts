@@ -24,6 +24,8 @@ export interface Rotation {
   /** Whether somebody reads all the time: then nothing that was there for a while may be missing. */
   isWatched: boolean;
   pause: (milliseconds: number) => Promise<void>;
+  /** Resolves when something of the present generation of each log has arrived. */
+  seen: () => Promise<void>;
 }
 
 export interface Form {
@@ -77,8 +79,7 @@ function truncate(log: LogFile): void {
 /** One call of the program for many files, in portions that fit on a command line. */
 async function compress(program: readonly string[], paths: readonly string[]): Promise<void> {
   const [name, ...flags] = program;
-  for (let from = 0; from < paths.length; from += 500)
-    await start(name!, [...flags, ...paths.slice(from, from + 500)]);
+  for (let from = 0; from < paths.length; from += 500) await start(name!, [...flags, ...paths.slice(from, from + 500)]);
 }
 
 const gzip = ['gzip'];
@@ -101,7 +102,10 @@ function compressedAtOnce(program: readonly string[]): Form['rotate'] {
       moveAside(log, log.path('.1'));
       log.reopen();
     }
-    await compress(program, logs.map((log) => log.path('.1')));
+    await compress(
+      program,
+      logs.map((log) => log.path('.1')),
+    );
   };
 }
 
@@ -112,7 +116,10 @@ function compressedLater(program: readonly string[]): Form['rotate'] {
       moveAside(log, log.path('.1'));
       log.reopen();
     }
-    await compress(program, logs.map((log) => log.path('.2')).filter((path) => existsSync(path)));
+    await compress(
+      program,
+      logs.map((log) => log.path('.2')).filter((path) => existsSync(path)),
+    );
   };
 }
 
@@ -138,7 +145,11 @@ export const forms: readonly Form[] = [
       return Promise.resolve();
     },
   },
-  { name: 'copytruncate, quiet', what: 'copied to app.log.1, then cut to nothing; nobody writes between', rotate: copied },
+  {
+    name: 'copytruncate, quiet',
+    what: 'copied to app.log.1, then cut to nothing; nobody writes between',
+    rotate: copied,
+  },
   {
     name: 'copytruncate, busy',
     what: 'lines are written between copying and cutting: those are destroyed unless they were read in that moment',
@@ -159,7 +170,10 @@ export const forms: readonly Form[] = [
     what: 'copied, cut, the copy compressed at once',
     rotate: async (rotation) => {
       await copied(rotation);
-      await compress(gzip, rotation.logs.map((log) => log.path('.1')));
+      await compress(
+        gzip,
+        rotation.logs.map((log) => log.path('.1')),
+      );
     },
   },
   { name: 'gzip at once', what: 'renamed, then gzip replaces it by app.log.1.gz', rotate: compressedAtOnce(gzip) },
@@ -168,8 +182,9 @@ export const forms: readonly Form[] = [
   { name: 'zstd delayed', what: 'renamed; compressed at the next rotation', rotate: compressedLater(zstd) },
   {
     name: 'delete soon after',
-    what: 'renamed, and deleted a second later; while nobody reads, what was not read is destroyed',
-    rotate: async ({ logs, isWatched, pause }) => {
+    what: 'renamed, and deleted a second later; while the reader is away or killed, what was not read is destroyed',
+    rotate: async ({ logs, isWatched, pause, seen }) => {
+      if (isWatched) await seen();
       for (const log of logs) {
         moveAside(log, log.path('.1'));
         if (!isWatched) log.breakFrom(log.generationStart);
@@ -274,7 +289,10 @@ export const forms: readonly Form[] = [
         log.reopen();
       }
       const before = logs.map((log) => log.path(`.20261122-12${String(round - 1).padStart(4, '0')}`));
-      await compress(gzip, before.filter((path) => existsSync(path)));
+      await compress(
+        gzip,
+        before.filter((path) => existsSync(path)),
+      );
     },
   },
   {
@@ -287,7 +305,11 @@ export const forms: readonly Form[] = [
         moveAside(log, log.path('.1'));
         log.reopen();
       }
-      if (round % 2 === 0) await compress(gzip, logs.map((log) => log.path('.1')));
+      if (round % 2 === 0)
+        await compress(
+          gzip,
+          logs.map((log) => log.path('.1')),
+        );
     },
   },
   {
@@ -314,7 +336,10 @@ export const forms: readonly Form[] = [
         moveAside(log, log.path('.1'));
         log.close();
       }
-      await compress(gzip, logs.map((log) => log.path('.1')));
+      await compress(
+        gzip,
+        logs.map((log) => log.path('.1')),
+      );
       for (const log of logs) {
         log.reopen();
         if (inodes.has(statSync(log.path()).ino)) reusedInodes.count++;

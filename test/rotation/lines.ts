@@ -59,7 +59,14 @@ export class Arrived {
 
   /** Compares with what was written, log by log. */
   compare(logs: readonly Written[], headerLines: number): Sums {
-    const sums: Sums = { written: 0, lost: 0, doubled: 0, destroyed: 0, strange: this.strange, samples: this.samples };
+    const sums: Sums = {
+      written: 0,
+      lost: 0,
+      doubled: 0,
+      destroyed: 0,
+      strange: this.strange,
+      samples: [...this.samples],
+    };
     const note = (text: string) => {
       if (sums.samples.length < samplesLimit) sums.samples.push(text);
     };

@@ -21,6 +21,7 @@ export class Ours implements Subject {
   private readonly watches: readonly Watch[];
   private readonly found = new Map<string, Arrived>();
   private readonly offsets = new Map<string, number>();
+  private looking: Promise<ReadonlyMap<string, Arrived>> = Promise.resolve(new Map());
   private port = 0;
   private command: RunningCommand | undefined;
 
@@ -77,7 +78,16 @@ export class Ours implements Subject {
     this.command = undefined;
   }
 
-  async arrived(): Promise<ReadonlyMap<string, Arrived>> {
+  /** One look at a time: each goes on where the one before ended. */
+  arrived(): Promise<ReadonlyMap<string, Arrived>> {
+    this.looking = this.looking.then(
+      () => this.look(),
+      () => this.look(),
+    );
+    return this.looking;
+  }
+
+  private async look(): Promise<ReadonlyMap<string, Arrived>> {
     await withClient(this.broker, async (client) => {
       const consumer = client.consumer({ isolation: 'read_committed', start: 'earliest', maxWaitMs: 100 });
       const topics = await client.admin().topics(this.watches.map(({ name }) => name));

@@ -10,7 +10,9 @@ import { hasRsyslog } from './rsyslog.ts';
 const isLong = process.env['ROTATION'] === 'all';
 const seed = Number(process.env['ROTATION_SEED'] ?? Date.now() % 1_000_000);
 const chosen = forms.filter(({ name }) => name.includes(process.env['ROTATION_FORM'] ?? ''));
-const states = (['up', 'down', 'killed'] as const).filter((state) => state.includes(process.env['ROTATION_STATE'] ?? ''));
+const states = (['up', 'down', 'killed'] as const).filter((state) =>
+  state.includes(process.env['ROTATION_STATE'] ?? ''),
+);
 const logs = Number(process.env['ROTATION_LOGS'] ?? 1);
 const withRsyslog = (isLong || process.env['ROTATION_CONTROL'] !== undefined) && hasRsyslog();
 
@@ -22,7 +24,9 @@ async function check(state: State, count: number): Promise<void> {
   const result = await course.run();
   for (const { form, subject, pattern, sums, reportedBytes } of result.outcomes) {
     const { written, lost, doubled, destroyed, strange } = sums;
-    console.log(`${state} ${count} ${subject} ${form} ${pattern}: ${JSON.stringify({ written, lost, doubled, destroyed, strange, reportedBytes })} ${sums.lost + sums.doubled + sums.strange > 0 ? sums.samples.slice(0, 4).join('; ') : ''}`);
+    console.log(
+      `${state} ${count} ${subject} ${form} ${pattern}: ${JSON.stringify({ written, lost, doubled, destroyed, strange, reportedBytes })} ${sums.lost + sums.doubled + sums.strange > 0 ? sums.samples.slice(0, 4).join('; ') : ''}`,
+    );
   }
   console.log(JSON.stringify({ kills: result.kills, seconds: result.seconds, peak: result.peak, atEnd: result.atEnd }));
   const wrong = result.outcomes.filter(

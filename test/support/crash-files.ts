@@ -92,6 +92,11 @@ export class CrashFiles implements Files {
     return node === undefined ? undefined : statOf(node);
   }
 
+  /** There are no symbolic links here. */
+  realPath(path: string): Promise<string> {
+    return Promise.resolve(path);
+  }
+
   async list(directory: string): Promise<string[]> {
     await this.turn();
     return [...this.existing(directory).names.keys()].sort();

@@ -56,6 +56,9 @@ export class StoppingFiles implements Files {
   stat(path: string) {
     return this.look(() => this.inner.stat(path));
   }
+  realPath(path: string): Promise<string> {
+    return this.look(() => this.inner.realPath(path));
+  }
   list(directory: string): Promise<string[]> {
     return this.look(() => this.inner.list(directory));
   }

@@ -70,13 +70,15 @@ describe('--once', () => {
     write('bad.log', 'secret\n');
     chmodSync(bench.path('bad.log'), 0);
     writeFileSync(bench.path('old.log.1'), Buffer.from([0x1f, 0x8b, 0x08, 0x00, 0x0a]));
+    writeFileSync(bench.path('older.log.xz'), Buffer.from('fd377a585a000004', 'hex'));
     const agent = await bench.once(cluster.client(), { paths: ['folder.log', '*.log*'] });
     // Root reads what nobody may.
     const readable = process.getuid?.() === 0 ? ['secret', 'good'] : ['good'];
     expect(texts().sort()).toEqual(readable.sort());
     const warnings = agent.ledger().warnings.join('\n');
     expect(warnings).toMatch(/folder\.log is a folder/);
-    expect(warnings).toMatch(/old\.log\.1 is compressed/);
+    expect(warnings).toMatch(/old\.log\.1 is not whole as gzip/);
+    expect(warnings).toMatch(/older\.log\.xz is compressed/);
     if (process.getuid?.() !== 0) expect(warnings).toMatch(/Cannot read .*bad\.log/);
   });
 

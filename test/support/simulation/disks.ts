@@ -97,6 +97,10 @@ export class MountedFiles implements Files {
     return this.on(path, (files) => files.stat(path));
   }
 
+  realPath(path: string): Promise<string> {
+    return this.on(path, (files) => files.realPath(path));
+  }
+
   list(directory: string): Promise<string[]> {
     return this.on(directory, (files) => files.list(directory));
   }

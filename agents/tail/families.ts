@@ -1,0 +1,24 @@
+// Names that rotators give: `app.log` becomes app.log.1, app.log-20261122, app.log.old, app-2026-11-22.log, and any of these with .gz or .zst behind
+// it. All of them are of one family. Names only say where to look first; who is who is decided by bytes.
+import { basename, dirname } from 'node:path';
+
+const packedEnding = /\.(?:gz|zst|zstd|bz2|xz|lz4|Z)$/;
+const ending = /(?:[._-](?:\d[\dTZ:+._-]*|old|prev|bak|backup|save|rotated))+$/i;
+/** A date before the last ending. Less than a date is more likely the number of a worker. */
+const dateBeforeEnding = /[._-]\d{4}[._-]?\d{2}[._-]?\d{2}[\dTZ:+._-]*(?=\.[^.]*$)/;
+
+/** The name before any rotation. */
+export function familyName(name: string): string {
+  const stripped = name.replace(packedEnding, '').replace(ending, '').replace(dateBeforeEnding, '');
+  return stripped === '' ? name : stripped;
+}
+
+/** Folder and family: the same for a log and everything that a rotator makes of it there. */
+export function familyOf(path: string): string {
+  return `${dirname(path)}/${familyName(basename(path))}`;
+}
+
+/** Whether `name` is what a rotator would call `base` when it puts it aside. */
+export function isRotatedName(base: string, name: string): boolean {
+  return name !== base && familyName(base) === base && familyName(name) === base;
+}

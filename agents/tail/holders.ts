@@ -1,0 +1,60 @@
+// Who holds each log's name. When the holder of a name has changed since the last look there may have been others between the two, which came and
+// went unseen: then what a rotator put aside since belongs to the log (newcomers.ts looks for it).
+import { basename } from 'node:path';
+import { familyName } from './families.ts';
+
+/** A name that has another holder than before, or none. */
+export interface Departure {
+  path: string;
+  /** The holder before was there until then at least. */
+  sinceMs: number;
+}
+
+interface Holder {
+  /** Undefined when nobody had the name at the last look. */
+  identity: string | undefined;
+  seenMs: number;
+}
+
+export class Holders {
+  private readonly byPath = new Map<string, Holder>();
+  /** Names that a rotator has given: nobody writes under them first. */
+  private readonly passedOver = new Set<string>();
+
+  /** Of an earlier run: this file had the name then. */
+  recover(path: string, identity: string, seenMs: number): void {
+    const known = this.byPath.get(path);
+    if (this.isLog(path) && (known === undefined || known.seenMs < seenMs)) this.byPath.set(path, { identity, seenMs });
+  }
+
+  private isLog(path: string): boolean {
+    if (this.passedOver.has(path)) return false;
+    if (this.byPath.has(path) || familyName(basename(path)) === basename(path)) return true;
+    this.passedOver.add(path);
+    return false;
+  }
+
+  /** Takes what a sweep has found, and tells which names changed hands. */
+  look(found: Iterable<{ path: string; stat: { identity: string } }>, nowMs: number): Departure[] {
+    const departures: Departure[] = [];
+    const seen = new Set<string>();
+    for (const { path, stat } of found) {
+      if (!this.isLog(path)) continue;
+      seen.add(path);
+      const holder = this.byPath.get(path);
+      if (holder === undefined) this.byPath.set(path, { identity: stat.identity, seenMs: nowMs });
+      else {
+        if (holder.identity !== stat.identity) departures.push({ path, sinceMs: holder.seenMs });
+        holder.identity = stat.identity;
+        holder.seenMs = nowMs;
+      }
+    }
+    for (const [path, holder] of this.byPath) {
+      if (seen.has(path) || holder.identity === undefined) continue;
+      departures.push({ path, sinceMs: holder.seenMs });
+      // Until somebody takes the name everything since this moment may belong to it.
+      holder.identity = undefined;
+    }
+    return departures;
+  }
+}

@@ -1,0 +1,44 @@
+// Compares followed files with what was read of them, where something may have taken their place.
+import { verify } from './identity.ts';
+import type { Reader } from './reader.ts';
+import type { TailedFile } from './tailed-file.ts';
+
+/** Recovered files with what an earlier run knew of them. `cannotRead` is told of those that are not to be had now. */
+export async function verifyRecovered(
+  files: Iterable<TailedFile>,
+  reader: Reader,
+  cannotRead: (path: string, error: unknown) => void,
+): Promise<void> {
+  for (const file of files) {
+    if (file.unverified === undefined || file.isMissing || file.replaced) continue;
+    // A packed file that is as it was when it was read to its end is not unpacked again.
+    if (file.isWhole || file.trouble !== undefined) continue;
+    try {
+      const imprint = await verify(await reader.open(file), file.position, file.unverified);
+      if (imprint === undefined) file.replaced = true;
+      else {
+        file.imprint = imprint;
+        file.unverified = undefined;
+      }
+    } catch (error) {
+      file.trouble = error;
+      cannotRead(file.path, error);
+    }
+  }
+}
+
+/**
+ * Before copies are told from new files: which of the others hold something else now? A copy may have been written over an older file, or
+ * into the inode of one that was deleted.
+ */
+export async function verifyChanged(files: Iterable<TailedFile>, reader: Reader): Promise<void> {
+  for (const file of files) {
+    if (!file.hungry || file.position === 0 || file.unverified !== undefined || file.isMissing) continue;
+    try {
+      const imprint = await verify(await reader.open(file), file.position, file.fingerprint);
+      if (imprint === undefined) file.replaced = true;
+    } catch (error) {
+      file.trouble = error;
+    }
+  }
+}
