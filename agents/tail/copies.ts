@@ -42,6 +42,12 @@ export type Verdict =
 /** A copy that was found, open. */
 export type Copy = Extract<Verdict, { kind: 'copy' }> & { found: FoundFile; handle: OpenFile };
 
+export interface JudgeOptions {
+  isTaken: (original: TailedFile) => boolean;
+  isStray: boolean;
+  nowMs: number;
+}
+
 export class CopyJudge {
   private candidates = new Map<string, Candidate>();
   private readonly open: (file: TailedFile) => Promise<OpenFile>;
@@ -62,13 +68,15 @@ export class CopyJudge {
     for (const identity of this.candidates.keys()) if (!identities.has(identity)) this.candidates.delete(identity);
   }
 
-  /** `isTaken` tells which originals have been given their continuation already. */
+  /**
+   * `isTaken` tells which originals have been given their continuation already. `isStray`: no pattern matches the file; it is not wanted when its
+   * bytes are had elsewhere, however long it has been there.
+   */
   async judge(
     found: FoundFile,
     handle: OpenFile,
     originals: Originals,
-    isTaken: (original: TailedFile) => boolean,
-    nowMs: number,
+    { isTaken, isStray, nowMs }: JudgeOptions,
   ): Promise<Verdict> {
     const candidate = this.candidate(found, nowMs);
     if (handle instanceof UnpackedFile) {
@@ -89,7 +97,9 @@ export class CopyJudge {
         const copy = await this.claim(found, handle, original, originals);
         if (copy !== undefined) return copy;
       } else if (original.packing !== undefined) {
-        if (await this.isUnpackedFrom(handle, original)) return { kind: 'held', original };
+        if (await this.isUnpackedFrom(handle, original, isStray)) return { kind: 'held', original };
+      } else if (isStray && (await this.isBeginningOf(handle, original))) {
+        return { kind: 'held', original };
       } else if (waits || original.isMissing) {
         // What is missing for longer was not copied before it went.
       } else if (original.unverified !== undefined) {
@@ -196,9 +206,17 @@ export class CopyJudge {
     return length <= (await whole.size()) && beginAlike(handle, whole, length);
   }
 
-  /** Whether the file is what a packed one holds: somebody unpacked it. */
-  private async isUnpackedFrom(handle: OpenFile, original: TailedFile): Promise<boolean> {
-    return original.position > 0 && (await verify(handle, original.position, original.fingerprint)) !== undefined;
+  /** Whether the file is what a packed one holds: somebody unpacked it. A stray is also known when it is a part of that. */
+  private async isUnpackedFrom(handle: OpenFile, original: TailedFile, isStray: boolean): Promise<boolean> {
+    if (original.position === 0) return false;
+    if ((await verify(handle, original.position, original.fingerprint)) !== undefined) return true;
+    return isStray && this.isBeginningOf(handle, original);
+  }
+
+  /** Whether all bytes of the file stand at the beginning of `original` too. */
+  private async isBeginningOf(handle: OpenFile, original: TailedFile): Promise<boolean> {
+    const whole = await this.open(original).catch(() => undefined);
+    return whole !== undefined && beginAlike(handle, whole, await handle.size());
   }
 
   /** The verdict that the file goes on where `original`, which is no more, had got to; undefined when its bytes are others. */

@@ -18,7 +18,9 @@ export function familyOf(path: string): string {
   return `${dirname(path)}/${familyName(basename(path))}`;
 }
 
-/** Whether `name` is what a rotator would call `base` when it puts it aside. */
+/** Whether `name` is what a rotator would call `base` when it puts it aside; copies that people make (.bak, .save) are not meant. */
 export function isRotatedName(base: string, name: string): boolean {
-  return name !== base && familyName(base) === base && familyName(name) === base;
+  return (
+    name !== base && familyName(base) === base && familyName(name) === base && !/[._-](?:bak|backup|save)\b/i.test(name)
+  );
 }

@@ -18,13 +18,24 @@ interface Holder {
 
 export class Holders {
   private readonly byPath = new Map<string, Holder>();
+  private readonly followedSince = new Map<string, number>();
   /** Names that a rotator has given: nobody writes under them first. */
   private readonly passedOver = new Set<string>();
 
-  /** Of an earlier run: this file had the name then. */
-  recover(path: string, identity: string, seenMs: number): void {
-    const known = this.byPath.get(path);
-    if (this.isLog(path) && (known === undefined || known.seenMs < seenMs)) this.byPath.set(path, { identity, seenMs });
+  /** An earlier run has followed the log of this name since then. What it knew of is told by its records, the rest by looking around. */
+  recover(path: string, sinceMs: number): void {
+    const known = this.followedSince.get(path) ?? Infinity;
+    if (!this.isLog(path) || known <= sinceMs) return;
+    this.followedSince.set(path, sinceMs);
+    // Whoever has the name now: the look that comes shall count as a change.
+    this.byPath.set(path, { identity: '', seenMs: sinceMs });
+  }
+
+  /** Since when the log of this name is followed: from now on, when it was not. */
+  since(path: string, nowMs: number): number {
+    const sinceMs = this.followedSince.get(path) ?? nowMs;
+    if (this.isLog(path)) this.followedSince.set(path, sinceMs);
+    return sinceMs;
   }
 
   private isLog(path: string): boolean {

@@ -104,7 +104,9 @@ export class Newcomers {
       await handle.close();
       return;
     }
-    const verdict = await this.judge.judge(found, handle, originals, (original) => copies.has(original), sight.nowMs);
+    const isTaken = (original: TailedFile) => copies.has(original);
+    const options = { isTaken, isStray: firstPath !== undefined, nowMs: sight.nowMs };
+    const verdict = await this.judge.judge(found, handle, originals, options);
     if (verdict.kind === 'copy') {
       copies.set(verdict.original, { ...verdict, found, handle });
       return;

@@ -1,5 +1,5 @@
 // The files that a newcomer may be a copy of, found by name and by beginning instead of one by one: thousands of logs may be rotated at once.
-import { EndedFiles, headKeys, keyOf } from './ended-files.ts';
+import { type EndedFiles, headKeys, keyOf } from './ended-files.ts';
 import { familyOf } from './families.ts';
 import type { TailedFile } from './tailed-file.ts';
 

@@ -90,7 +90,7 @@ export class Roster {
       const file = TailedFile.recovered(record, record.atMs);
       this.live.set(file.identity, file);
       this.latestByPath.set(file.origin.firstPath, file);
-      this.holders.recover(file.path, file.identity, record.atMs);
+      this.holders.recover(file.origin.firstPath, file.origin.sinceMs);
     }
   }
 
@@ -324,7 +324,8 @@ export class Roster {
     };
     this.lineage.delete(identity);
     const { random, partitionOf, targets, clock } = this.options;
-    const origin = { id: random.bytes(fileIdBytes), firstPath, generation, partition: partitionOf(firstPath) };
+    const sinceMs = this.holders.since(firstPath, clock.now());
+    const origin = { id: random.bytes(fileIdBytes), firstPath, generation, partition: partitionOf(firstPath), sinceMs };
     const file = new TailedFile(origin, found.path, identity);
     file.handle = handle;
     if (realPath !== found.path) file.realPath = realPath;

@@ -12,6 +12,8 @@ export interface FileOrigin {
   firstPath: string;
   partition: number;
   generation: number;
+  /** Since when the log of that name is followed; its earlier generations are none of our business. */
+  sinceMs: number;
 }
 
 /** What a record says about the file itself. */
@@ -88,7 +90,8 @@ export class TailedFile {
   /** `soundMs`: when it is known to have held that. */
   static recovered(record: KnownFile, soundMs: number): TailedFile {
     const { file, firstPath, partition, generation } = record;
-    const origin = { id: Buffer.from(file, 'hex'), firstPath, partition, generation };
+    const sinceMs = record.sinceMs ?? soundMs;
+    const origin = { id: Buffer.from(file, 'hex'), firstPath, partition, generation, sinceMs };
     const tailed = new TailedFile(origin, record.path, record.identity);
     tailed.soundMs = soundMs;
     tailed.position = record.position;
@@ -231,9 +234,9 @@ export class TailedFile {
 
   get known(): KnownFile {
     const { state, path, identity, position, lines, part, key, realPath, born, packing, packed } = this;
-    const { firstPath, partition, generation } = this.origin;
+    const { firstPath, partition, generation, sinceMs } = this.origin;
     return {
-      ...{ file: key, state, path, firstPath, partition, identity, generation },
+      ...{ file: key, state, path, firstPath, partition, identity, generation, sinceMs },
       ...{ position, lines, part, ...this.fingerprint },
       ...(realPath === undefined ? {} : { realPath }),
       ...(born === undefined ? {} : { born }),

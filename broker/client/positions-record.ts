@@ -54,6 +54,8 @@ export interface PositionRecord extends Fingerprint {
   part: number;
   /** When it was last seen (state live) or found replaced or gone. */
   atMs: number;
+  /** Since when the log that was first seen under `firstPath` is followed, through all its generations. */
+  sinceMs?: number;
   /** Where the file itself stands, when `path` leads to it over symbolic links. */
   realPath?: string;
   /** When the inode was made, as the system tells it: two files can have one identity, but not at one time. */
@@ -145,9 +147,10 @@ export function decodePositionsRecord(key: Uint8Array, value: Uint8Array): TailR
   };
 }
 
-function optionalFields(body: Record<string, unknown>): Pick<PositionRecord, 'realPath' | 'born' | 'packing' | 'packed'> {
-  const { realPath, born, packing, packed } = body;
+function optionalFields(body: Record<string, unknown>): Pick<PositionRecord, 'sinceMs' | 'realPath' | 'born' | 'packing' | 'packed'> {
+  const { sinceMs, realPath, born, packing, packed } = body;
   return {
+    ...(isCount(sinceMs) ? { sinceMs } : {}),
     ...(typeof realPath === 'string' ? { realPath } : {}),
     ...(typeof born === 'string' ? { born } : {}),
     ...(packing === 'gzip' || packing === 'zstd' ? { packing } : {}),
