@@ -24,6 +24,11 @@ export const metricTable = {
     help: 'Bytes of the lines that an agent has committed, newlines included.',
     labels: ['agent'],
   },
+  tailrace_agent_destroyed_bytes_total: {
+    kind: 'counter',
+    help: 'Bytes that an agent has seen in a file and that were deleted or truncated before it could read them.',
+    labels: ['agent'],
+  },
   tailrace_edge_read_total: edgeCounter('Records that an edge has read'),
   tailrace_edge_delivered_total: edgeCounter('Records that an edge has handed to its sink'),
   tailrace_edge_already_there_total: edgeCounter('Records that the store had already under their ids'),

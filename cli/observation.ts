@@ -39,6 +39,7 @@ export async function metricsPage(
     for (const [topic, lines] of Object.entries(ledger.committedLines))
       page.add('tailrace_agent_lines_total', { agent, topic }, lines);
     page.add('tailrace_agent_bytes_total', { agent }, ledger.committedBytes);
+    page.add('tailrace_agent_destroyed_bytes_total', { agent }, ledger.destroyedBytes);
   }
   for (const edge of observed.edges) addEdge(page, edge);
   await Promise.all(observed.edges.map((edge) => addLag(page, observed.client, clock, edge)));

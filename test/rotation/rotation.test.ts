@@ -5,6 +5,7 @@ import { seededRandom } from '../../base/random.ts';
 import { endAll } from '../support/command.ts';
 import { Course, type State } from './course.ts';
 import { forms } from './forms.ts';
+import { record } from './report.ts';
 import { hasRsyslog } from './rsyslog.ts';
 
 const isLong = process.env['ROTATION'] === 'all';
@@ -14,7 +15,7 @@ const states = (['up', 'down', 'killed'] as const).filter((state) =>
   state.includes(process.env['ROTATION_STATE'] ?? ''),
 );
 const logs = Number(process.env['ROTATION_LOGS'] ?? 1);
-const withRsyslog = (isLong || process.env['ROTATION_CONTROL'] !== undefined) && hasRsyslog();
+const withRsyslog = isLong && hasRsyslog();
 
 afterEach(endAll);
 
@@ -22,17 +23,12 @@ async function check(state: State, count: number): Promise<void> {
   const random = seededRandom(seed);
   const course = new Course({ forms: chosen, state, logs: count, withRsyslog, random: () => random.next() });
   const result = await course.run();
-  for (const { form, subject, pattern, sums, reportedBytes } of result.outcomes) {
-    const { written, lost, doubled, destroyed, strange } = sums;
-    console.log(
-      `${state} ${count} ${subject} ${form} ${pattern}: ${JSON.stringify({ written, lost, doubled, destroyed, strange, reportedBytes })} ${sums.lost + sums.doubled + sums.strange > 0 ? sums.samples.slice(0, 4).join('; ') : ''}`,
-    );
-  }
-  console.log(JSON.stringify({ kills: result.kills, seconds: result.seconds, peak: result.peak, atEnd: result.atEnd }));
+  if (isLong) record(result, count, state);
   const wrong = result.outcomes.filter(
     ({ subject, sums }) => subject === 'tailrace' && sums.lost + sums.doubled + sums.strange > 0,
   );
-  expect(wrong, `seed ${seed}`).toEqual([]);
+  expect(wrong, `seed ${seed}\n${result.log.slice(-4_000)}`).toEqual([]);
+  expect(result.atEnd.deletedLogs, 'handles of deleted files').toBe(0);
 }
 
 describe(`rotation (seed ${seed})`, () => {
