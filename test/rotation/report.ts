@@ -44,7 +44,9 @@ export function record(result: CourseResult, logs: number, state: State): void {
   const run: Run = { logs, state, date, forms: count, kills, seconds, peak, atEnd };
   const others = results.runs.filter((each) => each.logs !== logs || each.state !== state || each.forms !== count);
   const next = { cells: [...cells.values()], runs: [...others, run] };
-  writeFileSync(resultsFile, JSON.stringify(next, undefined, 1) + '\n');
+  // One line for each, so that a change shows what changed.
+  const lines = (items: readonly unknown[]) => items.map((item) => JSON.stringify(item)).join(',\n');
+  writeFileSync(resultsFile, `{"cells":[\n${lines(next.cells)}\n],"runs":[\n${lines(next.runs)}\n]}\n`);
   writeFileSync(page, render(next));
 }
 

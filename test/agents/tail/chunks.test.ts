@@ -8,7 +8,7 @@ import { CrashFiles } from '../../support/crash-files.ts';
 const sliceBytes = 600;
 
 function tailed(): TailedFile {
-  const origin = { id: Buffer.alloc(6), firstPath: '/log', partition: 0, generation: 0 };
+  const origin = { id: Buffer.alloc(6), firstPath: '/log', partition: 0, generation: 0, sinceMs: 0 };
   return new TailedFile(origin, '/log', '1:1');
 }
 
