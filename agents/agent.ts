@@ -45,6 +45,11 @@ export interface Agent {
    */
   drained(): Promise<void>;
   ledger(): AgentLedger;
+  /**
+   * Takes other settings of its kind without letting go of what it listens on. Resolves with false when it cannot: then it is to be stopped and another one started.
+   * Rejects when they cannot work. Nothing is changed in both cases.
+   */
+  change?(settings: unknown, topic: string): Promise<boolean>;
   /** Rejects when the agent ended for good (fenced, broker failed); never resolves. */
   readonly failed: Promise<never>;
   /** Stops reading, commits what was read within `deadlineMs`, and ends. */

@@ -13,6 +13,8 @@ export interface AgentsOptions {
   once: boolean;
 }
 
+type Change = Changes<AgentPlan>['changed'][number];
+
 export class RunningAgents {
   private readonly options: AgentsOptions;
   private readonly agents = new Map<string, Agent>();
@@ -57,10 +59,40 @@ export class RunningAgents {
     }
   }
 
-  /** Those that end or change are stopped first: what comes may need the address that another one had. */
+  /** Those that can, change as they run. Of the others those that end or change are stopped first: what comes may need the address that another one had. */
   async replace(changes: Changes<AgentPlan>, deadlineMs: number): Promise<void> {
-    const leaving = [...changes.removed, ...changes.changed.map(({ from }) => from)];
-    const coming = [...changes.changed.map(({ to }) => to), ...changes.added];
+    const changed: Change[] = [];
+    const replaced: Change[] = [];
+    try {
+      for (const change of changes.changed) ((await this.change(change)) ? changed : replaced).push(change);
+      await this.exchange(
+        [...changes.removed, ...replaced.map(({ from }) => from)],
+        [...replaced.map(({ to }) => to), ...changes.added],
+        deadlineMs,
+      );
+    } catch (error) {
+      for (const { from, to } of changed) {
+        await this.change({ from: to, to: from }).catch((problem: unknown) => this.failure.reject(problem));
+      }
+      throw error;
+    }
+  }
+
+  async stopAll(leftMs: () => number): Promise<void> {
+    await Promise.all([...this.agents.keys()].map((name) => this.stop(name, leftMs(), true)));
+  }
+
+  /** False when another one has to take its place. */
+  private async change({ from, to }: Change): Promise<boolean> {
+    if (from.definition !== to.definition) return false;
+    return (await this.agents.get(to.name)?.change?.(to.settings, to.topic)) ?? false;
+  }
+
+  private async exchange(
+    leaving: readonly AgentPlan[],
+    coming: readonly AgentPlan[],
+    deadlineMs: number,
+  ): Promise<void> {
     await Promise.all(leaving.map(({ name }) => this.stop(name, deadlineMs)));
     const started: AgentPlan[] = [];
     try {
@@ -72,10 +104,6 @@ export class RunningAgents {
       await this.restore(started, leaving, deadlineMs);
       throw error;
     }
-  }
-
-  async stopAll(leftMs: () => number): Promise<void> {
-    await Promise.all([...this.agents.keys()].map((name) => this.stop(name, leftMs(), true)));
   }
 
   /** As it was before. When even that cannot be, lines would stay unread and nobody notice: the process ends with the reason instead. */

@@ -1,5 +1,6 @@
 // The agent `http`: takes lines over HTTP into topics and answers when they are durable. This file holds its definition and the crash-only loop around
 // intakes (intake.ts); the listener stays through all of them and answers 503 in between.
+import { isDeepStrictEqual } from 'node:util';
 import { Backoff } from '../../base/backoff.ts';
 import { messageOf, TailraceError } from '../../base/errors.ts';
 import { sleep } from '../../base/clock.ts';
@@ -18,10 +19,13 @@ const fatalCodes: ReadonlySet<string> = new Set(['TLR_FENCED', 'TLR_CONFIG', 'TL
 /** Whoever waits for a transaction in doubt is told so after this time. */
 const doubtMs = 20_000;
 
+/** Settings that change while it listens, with something in their place: what is left must be alike. */
+const changeable = { topics: [], auth: undefined, insecure: false, max_body: 0, max_decompressed: 0, max_pending: 0 };
+
 class HttpAgent implements Agent {
   readonly failed: Promise<never>;
-  private readonly settings: HttpSettings;
-  private readonly topic: string;
+  private settings: HttpSettings;
+  private topic: string;
   private readonly context: AgentContext;
   private readonly account = new Account();
   private readonly backoff: Backoff;
@@ -43,15 +47,31 @@ class HttpAgent implements Agent {
   }
 
   async start(): Promise<void> {
-    const { settings, topic, context } = this;
-    const topics = new Set([topic, ...settings.topics]);
+    const { settings, topic, topics, context } = this;
     this.server = await IngestServer.open({
       ...{ settings, topic, topics, clock: context.clock, logger: context.logger, tls: await this.readTls() },
       intake: () => (this.intake?.isReady === true ? this.intake : undefined),
     });
-    this.running = this.run([...topics]);
+    this.running = this.run();
     await Promise.race([this.ready.promise, this.failed]);
     context.logger.info('listening', { address: settings.listen, topics: [...topics].join(', ') });
+  }
+
+  async change(settings: HttpSettings, topic: string): Promise<boolean> {
+    const { server, intake } = this;
+    const before = { settings: this.settings, topic: this.topic };
+    const isAlike = isDeepStrictEqual({ ...before.settings, ...changeable }, { ...settings, ...changeable });
+    if (server === undefined || intake?.isReady !== true || !isAlike) return false;
+    // Before its topics are there: should this intake fail now, the next one has them.
+    Object.assign(this, { settings, topic });
+    try {
+      await intake.takeTopics(this.topics);
+    } catch (error) {
+      Object.assign(this, before);
+      throw error;
+    }
+    server.change({ settings, topic, topics: this.topics });
+    return true;
   }
 
   /** Network agents have no end to wait for. */
@@ -77,12 +97,12 @@ class HttpAgent implements Agent {
   }
 
   /** Intake after intake, until one ends well or for good. */
-  private async run(topics: readonly string[]): Promise<void> {
+  private async run(): Promise<void> {
     const { context, account, settings } = this;
     let doubtful: Load | undefined;
     while (!this.stopping.signal.aborted) {
       const intake = new Intake({
-        ...{ context, topics, account, keepKeysMs: settings.keep_keys, doubtful },
+        ...{ context, topics: this.topics, account, keepKeysMs: settings.keep_keys, doubtful },
         onCommitted: () => this.backoff.reset(),
       });
       this.intake = intake;
@@ -106,6 +126,10 @@ class HttpAgent implements Agent {
       await intake.close().catch(() => undefined);
     }
     doubtful?.done.reject(inDoubt());
+  }
+
+  private get topics(): ReadonlySet<string> {
+    return new Set([this.topic, ...this.settings.topics]);
   }
 
   private isWell(): void {

@@ -12,7 +12,7 @@ const spareLimit = 8;
 
 /** The memory that all bodies share. */
 export class Room {
-  private readonly limitBytes: number;
+  limitBytes: number;
   private usedBytes = 0;
   private readonly spare: Buffer[] = [];
 

@@ -33,7 +33,7 @@ export interface Delivery {
 
 export interface IntakeOptions {
   context: AgentContext;
-  topics: readonly string[];
+  topics: ReadonlySet<string>;
   account: Account;
   keepKeysMs: number;
   onCommitted: () => void;
@@ -102,6 +102,11 @@ export class Intake {
       account.found(doubtful);
       doubtful.done.resolve(true);
     } else doubtful.done.reject(unavailable('the log failed'));
+  }
+
+  /** Takes records for these topics too; makes those that are missing. */
+  async takeTopics(topics: ReadonlySet<string>): Promise<void> {
+    for (const topic of topics) if (!this.limits.has(topic)) await this.readLimits(topic);
   }
 
   /** Resolves after stop() when the last load has landed; rejects when one fails. */

@@ -35,10 +35,10 @@ export interface ServerOptions {
 }
 
 export class IngestServer {
-  private readonly options: ServerOptions;
+  private options: ServerOptions;
   private readonly app: FastifyInstance;
   private readonly room: Room;
-  private readonly credentials: Credentials;
+  private credentials: Credentials;
 
   private constructor(options: ServerOptions, app: FastifyInstance) {
     this.options = options;
@@ -86,6 +86,13 @@ export class IngestServer {
   get port(): number {
     const address = this.app.server.address();
     return typeof address === 'object' && address !== null ? address.port : 0;
+  }
+
+  /** From now on; requests under way are not disturbed. Address, TLS, timeout and number of connections stay. */
+  change(to: Pick<ServerOptions, 'settings' | 'topic' | 'topics'>): void {
+    this.options = { ...this.options, ...to };
+    this.room.limitBytes = to.settings.max_pending;
+    this.credentials = new Credentials(to.settings.auth);
   }
 
   /** Takes no new connection or request; resolves when those under way are answered. */

@@ -267,6 +267,7 @@ describe.each(kinds)('%s', (kind) => {
     });
 
     it.each<[string, Fault]>([
+      ['cuts connections', 'cut'],
       ['hangs', 'hang'],
       ['takes bulks and does not answer', 'swallow'],
       ['breaks off its answers', 'half'],

@@ -2,7 +2,7 @@
 // killed and started again, and Tailrace itself is killed. Every line once. Skipped where a JDK or Maven is missing.
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { ClientRequest } from 'node:http';
-import { gunzipSync } from 'node:zlib';
+import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Files, OpenFile } from '../../base/files.ts';
 import { silentLogger } from '../../base/logger.ts';
@@ -70,7 +70,7 @@ describe.skipIf(!canRunJava())('a real HDFS', () => {
     const found: string[] = [];
     for (const [path, bytes] of await hdfs.files(folder)) {
       expect(path).not.toContain('/.');
-      const text = path.endsWith('.gz') ? gunzipSync(bytes) : bytes;
+      const text = path.endsWith('.gz') ? gunzipSync(bytes) : path.endsWith('.zst') ? zstdDecompressSync(bytes) : bytes;
       found.push(...text.toString().split('\n').slice(0, -1));
     }
     return found.sort();
@@ -157,10 +157,10 @@ describe.skipIf(!canRunJava())('a real HDFS', () => {
     expect(await hdfs.list('/storm/.tailrace')).toEqual([]);
   }, 200_000);
 
-  it('takes every line once over HttpFS', async () => {
+  it('takes every line once over HttpFS, packed with zstd', async () => {
     const port = await hdfs.startHttpFs();
     const all = await write(4000);
-    const sink = sinkPlan('/httpfs/dt=%Y-%m-%d/{partition}-{offset}.gz', { url: `httpfs://127.0.0.1:${port}` });
+    const sink = sinkPlan('/httpfs/dt=%Y-%m-%d/{partition}-{offset}.zst', { url: `httpfs://127.0.0.1:${port}` });
     const runner = await run(sink);
     await runner.drain();
     await hdfs.kill('httpfs');

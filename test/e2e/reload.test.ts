@@ -215,6 +215,45 @@ sinks: { again: { type: file, path: "again/{partition}-{offset}.log", ${roll} } 
   });
 });
 
+describe('an agent that listens', () => {
+  it('takes other topics, limits and tokens without refusing a connection or a request', async () => {
+    const listen = await freePort();
+    const push = (more: string) =>
+      configure(`agents: { push: { type: http, listen: "127.0.0.1:${listen}", to: app${more} } }\n`);
+    const post = (topic: string, token: string) =>
+      fetch(`http://127.0.0.1:${listen}/ingest/${topic}`, {
+        method: 'POST',
+        body: 'line',
+        headers: { 'content-type': 'text/plain', authorization: `Bearer ${token}`, connection: 'close' },
+      });
+    push('');
+    const command = await up();
+    let reloading = true;
+    let posted = 0;
+    const clients = Array.from({ length: 4 }, async () => {
+      for (; reloading; posted++) expect((await post('app', 'old')).status).toBe(200);
+    });
+    for (const more of [', topics: [ audit ]', ', max_pending: 64MiB', ', topics: [ audit, more ]', '']) {
+      push(more);
+      const { code, stdout, stderr } = await reload('--data', 'data');
+      expect([code, stdout.includes('agent push changed')], stderr).toEqual([0, true]);
+      expect((await post('audit', 'old')).status).toBe(more.includes('audit') ? 200 : 404);
+    }
+    reloading = false;
+    await Promise.all(clients);
+    push(', auth: { bearer: new }');
+    expect((await reload('--data', 'data')).code).toBe(0);
+    expect([(await post('app', 'old')).status, (await post('app', 'new')).status]).toEqual([401, 200]);
+    const moved = await freePort();
+    configure(`agents: { push: { type: http, listen: "127.0.0.1:${moved}", to: app } }\n`);
+    expect((await reload('--data', 'data')).code).toBe(0);
+    await expect(post('app', 'new')).rejects.toThrow('fetch failed');
+    const consume = ['consume', 'app', '--broker', `127.0.0.1:${port}`, '--from', 'earliest', '--until', 'now'];
+    expect((await run(consume, { cwd: folder })).stdout.split('\n').length - 1).toBe(posted + 1);
+    await stop(command);
+  });
+});
+
 describe('what cannot be applied', () => {
   it.each<[string, (yaml: string) => string, number, RegExp]>([
     ['a broken file', (yaml) => `${yaml}agents: {`, 2, /tailrace\.yaml:\d+:\d+/],

@@ -7,10 +7,10 @@ import type { RealSearch } from './real-search.ts';
 import { freePort } from './test-broker.ts';
 
 /**
- * 'hang': nothing is passed on nor answered. 'swallow': passed on, but the answer is not. 'half': half of the answer, then the connection is closed. 'drip': the
- * answer, a byte at a time, never to its end. A number: that status instead.
+ * 'cut': the connection is closed in the middle of the request. 'hang': nothing is passed on nor answered. 'swallow': passed on, but the answer is not. 'half': half of
+ * the answer, then the connection is closed. 'drip': the answer, a byte at a time, never to its end. A number: that status instead.
  */
-export type Fault = 'hang' | 'swallow' | 'half' | 'drip' | number;
+export type Fault = 'cut' | 'hang' | 'swallow' | 'half' | 'drip' | number;
 
 export interface SearchProxyOptions {
   tls?: { key: string; cert: string };
@@ -71,6 +71,7 @@ export class SearchProxy {
     const fault = isBulk ? this.fault(incoming) : undefined;
     if (authorization !== undefined && headers.authorization !== authorization) this.answer(incoming, response, 401);
     else if (typeof fault === 'number') this.answer(incoming, response, fault);
+    else if (fault === 'cut') incoming.once('data', () => incoming.destroy());
     else if (fault === 'hang') incoming.resume();
     else if (url === '/' && method === 'GET' && this.search.kind.startsWith('elasticsearch'))
       this.answer(incoming, response, 200, { version: { number: this.search.version } });
