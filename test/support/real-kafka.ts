@@ -233,13 +233,15 @@ function untilStarted(server: ChildProcess): Promise<void> {
       reject(new Error(`Kafka ${what}: ${tail}`));
     };
     server.once('exit', (code) => fail(`ended with ${code ?? 'a signal'}`));
-    server.stdout!.setEncoding('utf8').on('data', (text: string) => {
+    const onText = (text: string) => {
       tail = (tail + text).slice(-4000);
       if (!tail.includes('Kafka Server started')) return;
       clearTimeout(timer);
       server.removeAllListeners('exit');
+      server.stdout!.off('data', onText).resume();
       resolve();
-    });
+    };
+    server.stdout!.setEncoding('utf8').on('data', onText);
   });
 }
 
