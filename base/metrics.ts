@@ -73,6 +73,21 @@ export const metricTable = {
     help: '1 when the log has stopped for good because the disk failed.',
     labels: [],
   },
+  tailrace_log_partitions_offline: {
+    kind: 'gauge',
+    help: 'Partitions that are offline because what was durable is damaged.',
+    labels: [],
+  },
+  tailrace_log_recovery_cuts_total: {
+    kind: 'counter',
+    help: 'Torn tails that recovery cut off when the log was opened; the log file names topic, partition, offset and bytes.',
+    labels: [],
+  },
+  tailrace_log_recovery_cut_bytes_total: {
+    kind: 'counter',
+    help: 'Bytes of the torn tails that recovery cut off when the log was opened; nothing of them was ever acknowledged.',
+    labels: [],
+  },
   tailrace_topic_size_bytes: { kind: 'gauge', help: 'Size of a topic on disk.', labels: ['topic'] },
   tailrace_broker_connections: { kind: 'gauge', help: 'Open connections of Kafka clients.', labels: [] },
   tailrace_event_loop_delay_seconds: {

@@ -57,15 +57,6 @@ export async function openHouse({ plan, dataDirectory, logger }: HouseOptions): 
     random: systemRandom,
     logger: logger.child({ part: 'broker' }),
   });
-  for (const cut of broker.recoveryCuts) {
-    logger.warn('recovery cut a torn tail', {
-      topic: cut.topic,
-      partition: cut.partition,
-      fromOffset: cut.fromOffset,
-      bytes: cut.cutBytes,
-      reason: cut.reason,
-    });
-  }
   const instance = await instanceOf(dataDirectory, plan.instance, files, systemRandom);
   return {
     broker,

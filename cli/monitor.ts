@@ -121,6 +121,8 @@ export class Monitor {
     const missing: string[] = [];
     if (broker === undefined ? !(await answersSoon(client.admin().topics([]))) : broker.hasFailed)
       missing.push('broker');
+    for (const { topic, partition } of broker?.log.offline ?? [])
+      missing.push(`partition ${topic}-${partition}: offline`);
     for (const { edge, state } of edges)
       if (state === 'starting' || state === 'paused') missing.push(`edge ${edge}: ${state}`);
     return { ready: missing.length === 0, missing };

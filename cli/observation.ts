@@ -1,7 +1,7 @@
 // What there is to know of a running appliance, and the page of metrics made of it. Collected when somebody asks: from the accounts, the log, and the
 // broker's offsets, so numbers here are those of the ledger and of `tailrace groups`.
 import type { AgentLedger } from '../agents/agent.ts';
-import type { Clock } from '../base/clock.ts';
+import { type Clock, sleep } from '../base/clock.ts';
 import { MetricsPage } from '../base/metrics.ts';
 import type { Broker } from '../broker/broker.ts';
 import type { KafkaClient } from '../broker/client/contract.ts';
@@ -10,6 +10,8 @@ import type { EdgeState } from '../pipelines/edge.ts';
 import { groupLag, type PartitionLag } from '../pipelines/lag.ts';
 import type { OutageStatus } from '../pipelines/outage.ts';
 import { version } from './version.ts';
+
+const lagPatienceMs = 2000;
 
 export interface ObservedEdge {
   edge: string;
@@ -61,14 +63,17 @@ function addEdge(page: MetricsPage, { edge, state, account, outage }: ObservedEd
   page.add('tailrace_edge_outage_seconds', { edge }, outage.seconds);
 }
 
-/** Left out while the broker does not answer. */
+/** Left out while the broker does not answer soon, as for a partition that is offline: the others' numbers must not wait for it. */
 async function addLag(
   page: MetricsPage,
   client: KafkaClient,
   clock: Clock,
   { edge, topics }: ObservedEdge,
 ): Promise<void> {
-  const lags = await groupLag(client, clock, edge, topics).catch((): PartitionLag[] => []);
+  const lags = await Promise.race([
+    groupLag(client, clock, edge, topics).catch((): PartitionLag[] => []),
+    sleep(clock, lagPatienceMs).then((): PartitionLag[] => []),
+  ]);
   for (const topic of new Set(lags.map((lag) => lag.topic))) {
     const own = lags.filter((lag) => lag.topic === topic);
     const records = own.reduce((sum, { lagRecords }) => sum + lagRecords, 0);
@@ -84,6 +89,10 @@ function addBroker(page: MetricsPage, broker: Broker): void {
   page.add('tailrace_log_commit_rounds_total', {}, log.commits.syncSeconds.count);
   page.add('tailrace_log_written_bytes_total', {}, log.commits.writtenBytes);
   page.add('tailrace_log_failed', {}, broker.hasFailed ? 1 : 0);
+  page.add('tailrace_log_partitions_offline', {}, log.offline.length);
+  page.add('tailrace_log_recovery_cuts_total', {}, log.recoveryCuts.length);
+  const cutBytes = log.recoveryCuts.reduce((sum, cut) => sum + cut.cutBytes, 0);
+  page.add('tailrace_log_recovery_cut_bytes_total', {}, cutBytes);
   page.add('tailrace_broker_connections', {}, broker.connections);
   for (const { name, partitions } of log.topics()) {
     let sizeBytes = 0;

@@ -222,7 +222,9 @@ export class Fetcher {
           continue;
         }
         const aborted = this.options.readCommitted ? (answer.abortedTransactions ?? []) : undefined;
-        const { batches, nextOffset } = filterBatches(answer.records, state.position, aborted, checkIntact);
+        const { batches, nextOffset } = filterBatches(answer.records, state.position, aborted, (buffer, header) =>
+          checkIntact(state, buffer, header),
+        );
         if (nextOffset === state.position) continue;
         state.ready = {
           topic: state.topic,
@@ -317,9 +319,10 @@ export class Fetcher {
 }
 
 /** Also in process: brokers do not look into what they read from their disks, so this is where bit rot shows. What was in memory all the time has none. */
-function checkIntact(buffer: Buffer, header: BatchHeader): void {
+function checkIntact({ topic, partition }: TopicPartition, buffer: Buffer, header: BatchHeader): void {
   if (isBatchBuffer(buffer) || isBatchIntact(buffer, header)) return;
-  throw new TailraceError('TLR_CORRUPT', `the batch at offset ${header.baseOffset} does not match its checksum`);
+  const what = `the batch at offset ${header.baseOffset} does not match its checksum`;
+  throw new TailraceError('TLR_CORRUPT', `topic ${topic}, partition ${partition}: ${what}`);
 }
 
 function release(states: readonly FetchState[]): void {

@@ -1,5 +1,6 @@
 // What the log offers to coordinators, handlers and the composition root. The log knows records as bytes (batch v2),
 // offsets and durability; it knows nothing of groups, requests or sockets.
+import type { TailraceError } from '../../base/errors.ts';
 import type { Histogram } from '../../base/histogram.ts';
 
 /** What a client's append must satisfy and where the batch comes from. */
@@ -140,8 +141,10 @@ export interface LogDirectory {
   /** Of its file system. */
   space(): Promise<{ freeBytes: number; totalBytes: number }>;
   readonly commits: CommitStatistics;
-  /** Grows with each unclean start; written into batches and checked by clients that truncate (KIP-320). */
+  /** Torn tails that were cut when it was opened. */
   readonly recoveryCuts: readonly RecoveryCut[];
+  /** Partitions whose durable part is damaged. */
+  readonly offline: readonly { topic: string; partition: number; reason: TailraceError }[];
   topics(): TopicDescription[];
   topic(name: string): TopicDescription | undefined;
   topicById(topicId: Buffer): TopicDescription | undefined;

@@ -67,6 +67,9 @@ export async function openLogDirectory(given: LogDirectoryOptions): Promise<LogD
   const lock = await (options.lock ?? acquireLock)(options.directory);
   try {
     const metadata = await MetadataLog.open(files, options.directory);
+    if (metadata.cutBytes > 0) {
+      options.logger.warn('recovery cut a torn change of the metadata', { cutBytes: metadata.cutBytes });
+    }
     const { totalBytes } = await files.space(options.directory);
     opened = new DiskLogDirectory({ maxDiskBytes: totalBytes * 0.8, ...options }, lock, metadata);
     await opened.start();
@@ -143,6 +146,14 @@ class DiskLogDirectory implements LogDirectory {
 
   get commits(): CommitStatistics {
     return this.commit;
+  }
+
+  get offline(): { topic: string; partition: number; reason: TailraceError }[] {
+    return [...this.byName].flatMap(([topic, { partitions }]) =>
+      partitions.flatMap((reason, partition) =>
+        reason instanceof TailraceError ? [{ topic, partition, reason }] : [],
+      ),
+    );
   }
 
   get clusterId(): string {

@@ -101,6 +101,8 @@ export class MetadataLog {
   readonly state = new MetadataState();
   /** False when the file was made by this open(). */
   readonly existed: boolean;
+  /** Bytes of a torn last entry that open() cut off. */
+  cutBytes = 0;
 
   private readonly path: string;
   private readonly file: OpenFile;
@@ -123,6 +125,7 @@ export class MetadataLog {
     const log = new MetadataLog(path, await files.open(path, 'write'), existed);
     const { changes, endBytes, sizeBytes } = parseLog(await files.readFile(path), path);
     for (const change of changes) log.state.apply(change);
+    log.cutBytes = sizeBytes - endBytes;
     if (endBytes < sizeBytes) await log.file.truncate(endBytes);
     await log.file.sync();
     log.endBytes = endBytes;

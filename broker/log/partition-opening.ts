@@ -58,7 +58,7 @@ export async function openPartition(
     });
     epochs.assign(leaderEpoch, recovered.logEndOffset);
     const cut = recovered.cut === undefined ? undefined : { topic: topic.name, partition, ...recovered.cut };
-    if (cut !== undefined) logger.warn('the end of a partition was torn and has been cut', { ...cut });
+    if (cut !== undefined) logger.warn('recovery cut a torn tail', { ...cut });
     const opened = new Partition(
       {
         ...{ files, directory: folder, topic: topic.name, partition, leaderEpoch, logStartOffset, settings },
@@ -72,7 +72,11 @@ export async function openPartition(
     return { partition: opened, cut };
   } catch (error) {
     if (!(error instanceof TailraceError) || error.code !== 'TLR_CORRUPT') throw error;
-    logger.error(error.message, { code: error.code, topic: topic.name, partition });
-    return { partition: error, cut: undefined };
+    const offline = new TailraceError('TLR_CORRUPT', `${error.message}; the partition is offline`, { cause: error });
+    logger.error(`${offline.message}, nothing was cut, the others work on`, {
+      code: error.code,
+      ...{ topic: topic.name, partition },
+    });
+    return { partition: offline, cut: undefined };
   }
 }

@@ -221,6 +221,7 @@ describe('damage', () => {
     expect(() => log.partition('app', 0)).toThrow(/checksum.*KAFKA_STORAGE_ERROR/);
     expect((await memory.files.stat(first))!.sizeBytes).toBe(before);
     expect(log.recoveryCuts).toEqual([]);
+    expect(log.offline).toMatchObject([{ topic: 'app', partition: 0, reason: { code: 'TLR_CORRUPT' } }]);
     expect(await readValues(log.partition('app', 1)!)).toEqual(['fine']);
     await log.close();
     log = await memory.open();

@@ -72,7 +72,9 @@ describe('the metadata log', () => {
       const cut = await newFiles();
       await (await cut.open(path, 'create')).write([whole.subarray(0, size)], 0);
       const again = await MetadataLog.open(cut, '/data');
-      expect(again.state.nextProducerId).toBe(ends.findLastIndex((end) => end <= size));
+      const last = ends.findLastIndex((end) => end <= size);
+      expect(again.state.nextProducerId).toBe(last);
+      expect(again.cutBytes).toBe(size - ends[last]!);
       await again.append({ kind: 'producer-ids', next: 77 });
       expect((await MetadataLog.open(cut, '/data')).state.nextProducerId).toBe(77);
     }
