@@ -48,7 +48,7 @@ export interface StormReport {
 
 const partitions = 2;
 /** A point that was not reached by then: the process is killed where it is. */
-const reachMs = 5000;
+const reachMs = 10_000;
 const startMs = 30_000;
 
 export class KillStorm {
