@@ -48,6 +48,7 @@ export class Shipper {
   private lineBytes = 0;
   private lines = 0;
   private flying: Promise<Flight> | undefined;
+  private failure: { error: unknown } | undefined;
 
   constructor(client: KafkaClient, options: ShipperOptions) {
     this.client = client;
@@ -117,9 +118,11 @@ export class Shipper {
 
   /**
    * Commits everything appended so far together with `positions`, in one transaction. Resolves when it is durable; one flight at a time. The bytes
-   * are handed over before the call returns.
+   * are handed over before the call returns. Rejects at once when an earlier flight failed: a producer whose batch was refused can go on, and later
+   * positions would be committed without the lines that were lost with it.
    */
   launch(positions: readonly OutgoingRecord[]): Promise<Flight> {
+    if (this.failure !== undefined) return Promise.reject(this.failure.error);
     const batches = [...this.full];
     // One that was begun for a line that it did not take is empty: no broker takes it.
     for (const [partition, builder] of this.open) {
@@ -134,7 +137,13 @@ export class Shipper {
     this.lineBytes = 0;
     this.lines = 0;
     this.flying = this.fly(batches, positions)
-      .then(() => flight)
+      .then(
+        () => flight,
+        (error: unknown) => {
+          this.failure = { error };
+          throw error;
+        },
+      )
       .finally(() => (this.flying = undefined));
     return this.flying;
   }

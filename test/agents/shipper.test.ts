@@ -1,6 +1,7 @@
-// The shipper on the real broker: what a flight sends.
+// The shipper on the real broker: what a flight sends, and what one that was refused keeps from being sent.
 import { expect, it } from 'vitest';
 import { Shipper } from '../../agents/shipper.ts';
+import { noHeaders } from '../../broker/wire/batch-builder.ts';
 import { LineHeaders } from '../../agents/tail/line-headers.ts';
 import { PipelineWorld } from '../support/pipeline-world.ts';
 
@@ -22,5 +23,25 @@ it('sends no batch for lines that none of which was plain enough, and what comes
   expect(await shipper.launch(position)).toMatchObject({ records: 1 });
   expect((await world.values('lines')).map(({ value }) => value)).toEqual(['short']);
   expect(await world.values('positions')).toHaveLength(2);
+  await world.close();
+});
+
+it('sends nothing more when a flight was refused, whoever asks for it: its lines would be passed over', async () => {
+  const world = await PipelineWorld.open();
+  await world.createTopic('lines');
+  await world.createTopic('positions');
+  const shipper = new Shipper(world.client, {
+    ...{ transactionalId: 'agent', topic: 'lines', batchBytes: 4_000_000, compression: 'none' },
+  });
+  await shipper.init();
+  const append = (text: string) => shipper.append(0, 1, Buffer.from(text), 0, text.length, noHeaders);
+  const position = (offset: string) => [{ topic: 'positions', partition: 0, value: Buffer.from(offset) }];
+  append('x'.repeat(2_000_000)); // The topic takes 1 MiB.
+  await expect(shipper.launch(position('2000001'))).rejects.toThrow('MESSAGE_TOO_LARGE');
+  expect(shipper.isFlying).toBe(false);
+  append('the next line');
+  await expect(shipper.launch(position('2000015'))).rejects.toThrow('MESSAGE_TOO_LARGE');
+  expect(await world.values('lines')).toEqual([]);
+  expect(await world.values('positions')).toEqual([]);
   await world.close();
 });
