@@ -79,6 +79,7 @@ export class GroupCoordinator {
       requiresKnownMemberId: context.version >= 4,
       canSkipAssignment: context.version >= 9,
       maxMembers: this.dependencies.setting('group.max.size'),
+      initialDelayMs: this.dependencies.setting('group.initial.rebalance.delay.ms'),
     }));
     if (answer.errorCode !== ErrorCode.NONE)
       return this.joinRefused(answer.errorCode, answer.memberId, context.version);

@@ -135,9 +135,27 @@ export function startRebalance(draft: GroupDraft): void {
   completeJoinIfAllJoined(draft);
 }
 
+/** The first member of an empty group is there: others that start at the same time shall be in its first generation too. */
+export function beginInitialDelay(draft: GroupDraft, delayMs: number): void {
+  draft.phase = 'PreparingRebalance';
+  draft.initialDelay = { delayMs, leftMs: Math.max(0, rebalanceTimeoutMs(draft) - delayMs), hasGrown: false };
+  draft.effects.push({ kind: 'arm', timer: 'rebalance', delayMs });
+}
+
+/** A round of the initial delay is over: whether another one begins, because members kept coming. */
+export function goesOnWaiting(draft: GroupDraft): boolean {
+  const { initialDelay } = draft;
+  draft.initialDelay = undefined;
+  if (initialDelay === undefined || !initialDelay.hasGrown || initialDelay.leftMs === 0) return false;
+  const roundMs = Math.min(initialDelay.delayMs, initialDelay.leftMs);
+  draft.initialDelay = { ...initialDelay, leftMs: initialDelay.leftMs - roundMs, hasGrown: false };
+  draft.effects.push({ kind: 'arm', timer: 'rebalance', delayMs: roundMs });
+  return true;
+}
+
 /** Forms the generation as soon as nobody is missing. */
 export function completeJoinIfAllJoined(draft: GroupDraft): void {
-  if (draft.phase !== 'PreparingRebalance' || draft.pendingMembers.size > 0) return;
+  if (draft.phase !== 'PreparingRebalance' || draft.pendingMembers.size > 0 || draft.initialDelay !== undefined) return;
   for (const member of draft.members.values()) if (member.joinTicket === undefined) return;
   formGeneration(draft);
 }

@@ -58,6 +58,16 @@ export interface GroupState {
   readonly pendingMembers: ReadonlySet<string>;
   /** Members of this generation that have not asked for their assignment yet. */
   readonly pendingSync: ReadonlySet<string>;
+  /** Set while an empty group that was joined waits for more members before its generation forms (KIP-134). */
+  readonly initialDelay: InitialDelay | undefined;
+}
+
+/** One round of waiting; another follows while members keep coming, as long as there is time left. */
+export interface InitialDelay {
+  readonly delayMs: number;
+  readonly leftMs: number;
+  /** Whether somebody came in this round. */
+  readonly hasGrown: boolean;
 }
 
 /** A new member that is never answered is given up after this time, whatever its session timeout (as Kafka). */
@@ -110,6 +120,8 @@ export interface JoinEvent {
   readonly requiresKnownMemberId: boolean;
   readonly canSkipAssignment: boolean;
   readonly maxMembers: number;
+  /** group.initial.rebalance.delay.ms */
+  readonly initialDelayMs: number;
 }
 
 export interface JoinAnswer {
@@ -159,6 +171,7 @@ export function emptyGroup(groupId: string): GroupState {
     members: new Map(),
     pendingMembers: new Set(),
     pendingSync: new Set(),
+    initialDelay: undefined,
   };
 }
 

@@ -28,12 +28,14 @@ import {
   answerAllSyncs,
   answerSync,
   armSession,
+  beginInitialDelay,
   changeMember,
   closeJoin,
   completeJoinIfAllJoined,
   draftOf,
   dropMember,
   forgetMember,
+  goesOnWaiting,
   type GroupDraft,
   refuseJoin,
   startRebalance,
@@ -172,7 +174,9 @@ function addMember(draft: GroupDraft, event: JoinEvent, memberId: string): void 
   });
   draft.leader ??= memberId;
   draft.effects.push({ kind: 'arm', timer: `session:${memberId}`, delayMs: NEW_MEMBER_TIMEOUT_MS });
-  startRebalance(draft);
+  if (draft.initialDelay !== undefined) draft.initialDelay = { ...draft.initialDelay, hasGrown: true };
+  else if (draft.phase === 'Empty' && event.initialDelayMs > 0) beginInitialDelay(draft, event.initialDelayMs);
+  else startRebalance(draft);
 }
 
 function joinAgain(draft: GroupDraft, event: JoinEvent): void {
@@ -351,7 +355,7 @@ function leaveMember(draft: GroupDraft, event: EventOf<'leave'>): number {
 
 function timer(draft: GroupDraft, name: TimerName): void {
   if (name === 'rebalance') {
-    if (draft.phase === 'PreparingRebalance') closeJoin(draft);
+    if (draft.phase === 'PreparingRebalance' && !goesOnWaiting(draft)) closeJoin(draft);
   } else if (name === 'sync') {
     chaseSync(draft);
   } else if (name.startsWith('pending:')) {

@@ -18,6 +18,8 @@ const own = new Set([
   'logAppendTimeMs',
   'leaderEpoch',
   'producerId',
+  'logDir',
+  'usableBytes',
 ]);
 
 function comparable(value: unknown): unknown {

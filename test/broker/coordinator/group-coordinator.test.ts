@@ -94,6 +94,47 @@ describe('a group', () => {
     await world.close();
   });
 
+  it('waits for more members when it is joined first, as long as they keep coming and at most for its rebalance timeout', async () => {
+    const clock = new ManualClock();
+    const world = await openWorld({ clock, settings: { 'group.initial.rebalance.delay.ms': 3000 } });
+    const answered: string[] = [];
+    const comes = (name: string) => {
+      const joined = join(world, { groupInstanceId: name, rebalanceTimeoutMs: 8000 });
+      void joined.then(() => answered.push(name));
+      return joined;
+    };
+    const joins = [comes('a')];
+    // Rounds of 3, 3 and 2 seconds: each but the last is followed by another because somebody came in it.
+    for (const name of ['b', 'c']) {
+      await turn();
+      joins.push(comes(name));
+      await turn();
+      clock.pass(3000);
+    }
+    await turn();
+    expect(answered).toEqual([]);
+    clock.pass(2000);
+    const answers = await Promise.all(joins);
+    expect(answers.map(({ generationId }) => generationId)).toEqual([1, 1, 1]);
+    expect(answers[0]!.members).toHaveLength(3);
+    await world.close();
+  });
+
+  it('waits no longer than one round when nobody else comes, and not at all for a group that is at work', async () => {
+    const clock = new ManualClock();
+    const world = await openWorld({ clock, settings: { 'group.initial.rebalance.delay.ms': 3000 } });
+    const first = join(world, { groupInstanceId: 'a' });
+    await turn();
+    clock.pass(3000);
+    const alone = await first;
+    expect(alone).toMatchObject({ generationId: 1, leader: alone.memberId });
+    const second = join(world, { groupInstanceId: 'b' });
+    await turn();
+    const [again] = await Promise.all([join(world, { memberId: alone.memberId, groupInstanceId: 'a' }), second]);
+    expect(again.generationId).toBe(2);
+    await world.close();
+  });
+
   it('drops a leader that beats but never brings the assignment', async () => {
     const clock = new ManualClock();
     const world = await openWorld({ clock });

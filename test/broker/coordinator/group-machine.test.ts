@@ -22,6 +22,7 @@ type Answer = JoinAnswer | SyncAnswer | number;
 /** Runs the machine as the coordinator does, and keeps what it said. */
 class Runner {
   state: GroupState = emptyGroup('group');
+  readonly initialDelayMs: number;
   readonly clock = new ManualClock();
   readonly answers = new Map<number, Answer>();
   /** Ids that the group gave out, the newest last. */
@@ -32,6 +33,10 @@ class Runner {
   private readonly leaders = new Map<number, string>();
   private readonly protocols = new Map<number, string | null>();
   private readonly rosters = new Map<number, string[]>();
+
+  constructor(initialDelayMs = 0) {
+    this.initialDelayMs = initialDelayMs;
+  }
 
   step(event: GroupEvent): void {
     const { state, effects } = stepGroup(this.state, event);
@@ -199,13 +204,16 @@ function join(
     ...{ kind: 'join', ticket, memberId, freshMemberId: `m${ticket}`, clientId: 'c', clientHost: 'h' },
     ...{ inProcess: false, protocolType: 'consumer', sessionTimeoutMs: 10_000, rebalanceTimeoutMs: 60_000 },
     ...{ requiresKnownMemberId: modern, canSkipAssignment: modern, maxMembers: 4, instanceId, protocols },
+    // Groups that wait for more members when they begin, and groups that do not.
+    initialDelayMs: runner.initialDelayMs,
   }));
 }
 
 describe('the group machine', () => {
   it('keeps its promises whatever members do', () => {
-    const run = fc.property(fc.array(act, { maxLength: 60, size: 'max' }), (acts) => {
-      const runner = new Runner();
+    const acts = fc.array(act, { maxLength: 60, size: 'max' });
+    const run = fc.property(acts, fc.constantFrom(0, 3000), (acts, initialDelayMs) => {
+      const runner = new Runner(initialDelayMs);
       for (const one of acts) perform(runner, one);
       runner.quiesce();
       expect(runner.answers.size).toBe(runner.tickets);
