@@ -46,7 +46,7 @@ export class Cluster {
 
   /**
    * Asks for the store's kind and version, and speaks to it accordingly from then on. Resolves with what it is, in words. Throws TailraceError TLR_SINK,
-   * retriable, when nothing answers or the credentials are not taken.
+   * retriable when nothing answers, not when the credentials are not taken.
    */
   async connect(): Promise<string> {
     const answer = await this.request(
@@ -55,7 +55,8 @@ export class Cluster {
       Math.min(probeTimeoutMs, this.options.timeoutMs),
     );
     const version = versionOf(answer.body);
-    if (answer.status === 401) throw this.problem(`does not take the credentials (status 401)`);
+    if (answer.status === 401)
+      throw new TailraceError('TLR_SINK', `${this.name} does not take the credentials (status 401)`);
     // 403: the credentials may be good for writing alone.
     if (answer.status !== 200 && answer.status !== 403) throw this.problem(`answers with status ${answer.status}`);
     const major = version === undefined ? 8 : Number.parseInt(version.number, 10);

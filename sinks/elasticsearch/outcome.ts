@@ -4,7 +4,7 @@
 //   stored, already-there   done
 //   refused    for good: mapping conflicts, documents that cannot be; to the dead letters with the store's reason
 //   retry      passing: 429, 5xx, no room in a queue; sent again, later and less at a time
-//   blocked    nothing is wrong with the record: somebody must change a permission, a block, a template; the edge pauses and tries again
+//   blocked    nothing is wrong with the record: somebody must change a permission, a block, a template; the edge pauses with an alarm and tries again
 //   misfit     the target cannot be used as it is (a data stream); the edge pauses until the configuration is changed
 //   split      the request is too large
 import { AllCreated } from './answer.ts';

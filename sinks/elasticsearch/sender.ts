@@ -317,9 +317,8 @@ export class Sender {
 
   private trouble(verdict: { kind: 'blocked' | 'misfit'; reason: string }, where: string): TailraceError {
     const { name } = this.options.store;
-    if (verdict.kind === 'blocked')
-      return new TailraceError('TLR_SINK', `${name} refuses to write${where}: ${verdict.reason}`, { retriable: true });
-    return new TailraceError('TLR_SINK', `${name} cannot be written${where}: ${verdict.reason}`);
+    const what = verdict.kind === 'blocked' ? 'refuses to write' : 'cannot be written';
+    return new TailraceError('TLR_SINK', `${name} ${what}${where}: ${verdict.reason}`);
   }
 }
 

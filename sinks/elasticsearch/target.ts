@@ -89,8 +89,8 @@ export class IndexTargets {
   }
 
   /**
-   * Installs the index template unless there is one of its name, which may have been changed by hand. Throws TailraceError TLR_SINK, retriable, when the store
-   * does not take it.
+   * Installs the index template unless there is one of its name, which may have been changed by hand. Throws TailraceError TLR_SINK when the
+   * store does not take it; retriable when it may do so later.
    */
   async setUp(signal: AbortSignal): Promise<void> {
     const path = `/_index_template/${this.templateName()}`;
@@ -100,7 +100,8 @@ export class IndexTargets {
     const answer = await this.store.request({ method: 'PUT', path, body, kind: 'json' }, signal);
     if (answer.status === 200) return;
     const message = `${this.store.name} does not take the index template: ${JSON.stringify(answer.body).slice(0, 500)}`;
-    throw new TailraceError('TLR_SINK', message, { retriable: true });
+    const retriable = answer.status === 408 || answer.status === 429 || answer.status >= 500;
+    throw new TailraceError('TLR_SINK', message, { retriable });
   }
 
   private async resolve(name: string, signal: AbortSignal): Promise<Kind | undefined> {

@@ -115,6 +115,11 @@ describe.each(kinds)('%s', (kind) => {
       expect(runner.status()[0]!.state).toBe('paused');
     }
 
+    async function running(runner: PipelineRunner): Promise<void> {
+      await vi.waitUntil(() => runner.status()[0]!.state === 'running', { timeout: 60_000 });
+      await runner.drain();
+    }
+
     it('takes each line once into indices by day, through a kill -9 of Tailrace', async () => {
       await write(20_000);
       await run(sinkPlan('days-%Y.%m.%d'));
@@ -174,8 +179,9 @@ describe.each(kinds)('%s', (kind) => {
       await write(100);
       const runner = await run(sinkPlan('blocked'));
       await paused(runner, 'refuses to write to index blocked: cluster_block_exception');
+      expect(runner.status()[0]!.outage.needsSomebody).toBe(true);
       await search.request('PUT', '/blocked/_settings', { 'index.blocks.write': false });
-      await runner.drain();
+      await running(runner);
       await expectEachOnce('blocked', 100);
     });
 
@@ -285,7 +291,7 @@ describe.each(kinds)('%s', (kind) => {
       };
       await write(3000);
       const runner = await run(sinkPlan(index, { timeout: '500ms', batch: { count: 500 } }));
-      await runner.drain();
+      await running(runner);
       expect(left).toBeLessThan(fault === 413 ? 7 : 1);
       await expectEachOnce(index, 3000);
     });

@@ -54,7 +54,7 @@ it('dead-letters one record in a thousand and stores the others', async () => {
   expect(store.documents.size).toBe(999);
 });
 
-it('pauses with the reason while the store refuses, and goes on by itself', async () => {
+it('pauses with an alarm and the reason while the store refuses, and goes on by itself', async () => {
   const error = { type: 'cluster_block_exception', reason: 'blocked by: [FORBIDDEN/8/index write (api)];' };
   store.reactToItem = () => ({ status: 403, error });
   await world.write('app', lines);
@@ -63,8 +63,11 @@ it('pauses with the reason while the store refuses, and goes on by itself', asyn
   expect(runner.status()[0]!.problem).toBe(
     `${store.url} refuses to write to index app-2023: cluster_block_exception: ${error.reason}`,
   );
-  store.reactToItem = () => undefined;
+  expect(runner.status()[0]!.outage.needsSomebody).toBe(true);
   await runner.drain();
+  expect(runner.accounts()[0]!.problem).toContain('refuses to write');
+  store.reactToItem = () => undefined;
+  await vi.waitUntil(() => runner.status()[0]!.state === 'running', { timeout: 10_000 });
   expect(store.documents.size).toBe(1000);
   expect(runner.status()[0]).toMatchObject({ state: 'running', problem: undefined });
 });

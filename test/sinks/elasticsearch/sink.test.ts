@@ -84,7 +84,7 @@ describe('credentials', () => {
     const store = await start();
     store.answers.set('GET /', { status: 401, body: {} });
     const opening = open(store, { auth: { api_key: 'geheim' } });
-    await expect(opening).rejects.toMatchObject({ code: 'TLR_SINK', retriable: true });
+    await expect(opening).rejects.toMatchObject({ code: 'TLR_SINK', retriable: false });
     await expect(opening).rejects.toThrow(`${store.url} does not take the credentials (status 401)`);
   });
 });
