@@ -58,9 +58,10 @@ export class FilledTopic {
     return `agents: { lines: { type: tail, paths: [ "${join(this.folder, 'lines.ndjson')}" ] } }\n`;
   }
 
-  /** A run that has nothing to do. */
-  idle(): MeasuredCommand {
-    return new MeasuredCommand(['up', this.config('topics: { lines: {} }\n'), ...this.onceFlags('data')]);
+  /** A run that has nothing to bring into `sink`. */
+  idle(sink: string): MeasuredCommand {
+    const pipeline = `topics: { none: {} }\npipelines: { idle: { from: none, to: store } }\nsinks: { store: ${sink} }\n`;
+    return new MeasuredCommand(['up', this.config(pipeline), ...this.onceFlags('data')]);
   }
 
   /** A run over everything by a new pipeline into `sink`, from the topic or from the file through a topic of its own. */
@@ -70,7 +71,9 @@ export class FilledTopic {
     const pipeline = `pipelines: { ${name}: { from: lines, to: store } }\nsinks: { store: ${sink} }\n`;
     if (from === 'file') rmSync(join(this.folder, 'data-of-file'), { recursive: true, force: true });
     const data = from === 'file' ? 'data-of-file' : 'data';
-    return new MeasuredCommand(['up', this.config(source + pipeline), ...this.onceFlags(data)], profiles);
+    return new MeasuredCommand(['up', this.config(source + pipeline), ...this.onceFlags(data)], {
+      ...(profiles === undefined ? {} : { profiles }),
+    });
   }
 
   private onceFlags(data: string): string[] {
@@ -140,6 +143,11 @@ class CountingServer {
     return server;
   }
 
+  /** For the YAML. */
+  get sink(): string {
+    return `"${this.url.replace('http:', 'elasticsearch:')}/app-%Y.%m.%d"`;
+  }
+
   async counted(): Promise<Counted> {
     const answer = await fetch(`${this.url}/_counted`, { headers: { connection: 'close' } });
     return (await answer.json()) as Counted;
@@ -156,7 +164,7 @@ async function ship(
   server: CountingServer,
   { from, idleSeconds, profiles }: { from: 'topic' | 'file'; idleSeconds: number; profiles?: string },
 ): Promise<Shipment> {
-  const command = topic.run(`"${server.url.replace('http:', 'elasticsearch:')}/app-%Y.%m.%d"`, from, profiles);
+  const command = topic.run(server.sink, from, profiles);
   const { mainSeconds } = await command.end();
   const { items, ms } = await server.counted();
   if (items !== topic.count) throw new Error(`${items} items arrived of ${topic.count}`);
@@ -171,7 +179,7 @@ export async function bulk(folder: string): Promise<void> {
   const topic = await FilledTopic.fill(folder, lineCount);
   const server = await CountingServer.start();
   const lineBytes = topic.bytes / lineCount;
-  const { mainSeconds: idleSeconds } = await topic.idle().end();
+  const { mainSeconds: idleSeconds } = await topic.idle(server.sink).end();
   try {
     console.log(
       `to a store that only counts, ${formatCount(lineCount)} JSON lines of ${lineBytes.toFixed(0)} bytes, no steps`,

@@ -98,7 +98,7 @@ broker: { listen: "127.0.0.1:${brokerPort}" }
 agents: { push: { type: http, listen: "127.0.0.1:${port}", to: app } }
 `,
   );
-  const command = new MeasuredCommand(['up', config], profiles);
+  const command = new MeasuredCommand(['up', config], { ...(profiles === undefined ? {} : { profiles }) });
   try {
     await until('it listens', () => command.log.includes('listening'));
     return { found: await use(port, command), command };

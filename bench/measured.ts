@@ -44,6 +44,15 @@ function secondsIn(stat: string): number {
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
+export interface MeasuredOptions {
+  /** A folder for its profile, which is taken only then. */
+  profiles?: string;
+  /** Modules that it loads first. */
+  imports?: readonly string[];
+  /** Another bundle than that in dist/. */
+  entry?: string;
+}
+
 export class MeasuredCommand {
   readonly process: ChildProcess;
   /** What it logged. */
@@ -53,12 +62,11 @@ export class MeasuredCommand {
   private readonly profiles: string | undefined;
   private readonly closed: Promise<unknown>;
 
-  /** `profiles`: a folder for its profile, which is taken only then. */
-  constructor(args: readonly string[], profiles?: string) {
+  constructor(args: readonly string[], { profiles, imports = [], entry }: MeasuredOptions = {}) {
     this.profiles = profiles === undefined ? undefined : mkdtempSync(join(profiles, 'profile-'));
     const flags = this.profiles === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${this.profiles}`];
-    flags.push('--import', join(import.meta.dirname, 'usage.mjs'));
-    this.process = spawn(process.execPath, [...flags, join(root, 'dist', 'cli', 'entry.js'), ...args], {
+    for (const module of [join(import.meta.dirname, 'usage.mjs'), ...imports]) flags.push('--import', module);
+    this.process = spawn(process.execPath, [...flags, entry ?? join(root, 'dist', 'cli', 'entry.js'), ...args], {
       stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
       // As the launcher does.
       env: { ...process.env, UV_THREADPOOL_SIZE: '16', NO_COLOR: '1' },

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setup } from '../test/support/build.ts';
 import { broker } from './broker.ts';
 import { bulk } from './bulk.ts';
+import { durability } from './durability.ts';
 import { elasticsearch } from './elasticsearch.ts';
 import { http } from './http.ts';
 import { mainJob } from './main-job.ts';
@@ -12,12 +13,14 @@ import { steps } from './steps.ts';
 
 type Bench = (folder: string) => Promise<void>;
 
-const parts: Record<string, Bench> = { 'main-job': mainJob, steps, bulk, http, elasticsearch, broker };
+const parts: Record<string, Bench> = { 'main-job': mainJob, durability, steps, bulk, http, elasticsearch, broker };
 /** Names for several of them. */
 const groups: Record<string, readonly string[]> = { pipelines: ['steps', 'bulk', 'http', 'elasticsearch'] };
 
 const asked = process.argv.slice(2);
-for (const name of (asked.length > 0 ? asked : ['main-job', 'pipelines']).flatMap((each) => groups[each] ?? [each])) {
+for (const name of (asked.length > 0 ? asked : ['main-job', 'durability', 'pipelines']).flatMap(
+  (each) => groups[each] ?? [each],
+)) {
   const bench = parts[name];
   if (bench === undefined) {
     console.error(
