@@ -35,11 +35,6 @@ export function holdBatchBuffer(batch: Buffer): void {
   if (count !== undefined) holders.set(batch.buffer, count + 1);
 }
 
-/** Whether `batch` has never left the memory of this process since a builder wrote it. */
-export function isBatchBuffer(batch: Buffer): boolean {
-  return holders.has(batch.buffer);
-}
-
 /** One holder less: it must not look at `batch` any more. Other buffers are ignored. */
 export function giveBatchBuffer(batch: Buffer): void {
   const count = holders.get(batch.buffer);

@@ -1,10 +1,5 @@
 import { expect, it } from 'vitest';
-import {
-  giveBatchBuffer,
-  holdBatchBuffer,
-  isBatchBuffer,
-  takeBatchBuffer,
-} from '../../../broker/wire/batch-buffers.ts';
+import { giveBatchBuffer, holdBatchBuffer, takeBatchBuffer } from '../../../broker/wire/batch-buffers.ts';
 
 const size = 300_000;
 
@@ -15,9 +10,7 @@ it('a buffer is used again when its last holder has given it back, and not befor
   holdBatchBuffer(view);
   giveBatchBuffer(first);
   expect(takeBatchBuffer(size).buffer).not.toBe(first.buffer);
-  expect(isBatchBuffer(view)).toBe(true);
   giveBatchBuffer(view);
-  expect(isBatchBuffer(view)).toBe(false);
   expect(takeBatchBuffer(size).buffer).toBe(first.buffer);
 });
 
@@ -26,9 +19,7 @@ it('what was not taken here is left alone', () => {
   holdBatchBuffer(other);
   giveBatchBuffer(other);
   giveBatchBuffer(other);
-  expect(isBatchBuffer(other)).toBe(false);
   expect(takeBatchBuffer(size).buffer).not.toBe(other.buffer);
-  expect(isBatchBuffer(takeBatchBuffer(1000))).toBe(false);
 });
 
 it('giving back twice does not lend it twice', () => {
