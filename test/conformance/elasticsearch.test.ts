@@ -9,6 +9,7 @@ import type { PipelinePlan, SinkPlan } from '../../pipelines/plan.ts';
 import { replay } from '../../pipelines/replay.ts';
 import type { PipelineRunner } from '../../pipelines/runner.ts';
 import { elasticsearchSink } from '../../sinks/elasticsearch/sink.ts';
+import { auditOf } from '../support/auditing.ts';
 import { pipeline, PipelineWorld } from '../support/pipeline-world.ts';
 import { compile } from '../support/planning.ts';
 import { isInstalled } from '../support/programs.ts';
@@ -139,6 +140,49 @@ describe.each(kinds)('%s', (kind) => {
       const plain = { term: { '@timestamp': '2026-01-31T00:00:00.000Z' } };
       expect(await search.count('days-2026.01.31', plain)).toBe(11_000);
       expect(await search.count('days-*', { match: { message: 'plain' } })).toBe(7334);
+    });
+
+    it('is audited: a document that was deleted is named by offset, index and id, and comes back with the range', async () => {
+      await write(3000);
+      const sink = sinkPlan('audited-%Y.%m.%d');
+      const runner = await run(sink);
+      await runner.drain();
+      await runner.stop(5000);
+      const plan = pipeline('app', sink);
+      const whole = await auditOf(world, [plan]);
+      expect(whole).toMatchObject({
+        balanced: true,
+        edges: [{ read: 3000, checked: { what: 'documents', count: 3000 } }],
+      });
+      const hits = (await search.request('POST', '/audited-*/_search', { query: { term: { n: 1234 } } })) as {
+        hits: { hits: { _id: string; _index: string }[] };
+      };
+      const [{ _id, _index } = { _id: '', _index: '' }] = hits.hits.hits;
+      await search.request('DELETE', `/${_index}/_doc/${_id}`);
+      const { problems } = await auditOf(world, [plan]);
+      expect(problems).toMatchObject([
+        {
+          who: 'web.search',
+          kind: 'missing',
+          where: `${_index}/_doc/${_id}`,
+          ranges: [{ topic: 'app', partition: 0, from: 1234, to: 1235 }],
+        },
+      ]);
+      const [{ from, to, partition } = { from: 0, to: 0, partition: 0 }] = problems[0]!.ranges;
+      const range = { from: { offset: from }, until: { offset: to }, partition, again: false, dryRun: false };
+      await replay(
+        { topic: 'app', sink, pipeline: plan, ...range },
+        {
+          client: world.client,
+          instance: 'here',
+          files: nodeFiles,
+          clock: systemClock,
+          random: systemRandom,
+          logger: silentLogger,
+        },
+      );
+      expect(await auditOf(world, [plan])).toMatchObject({ balanced: true });
+      await expectEachOnce('audited-*', 3000);
     });
 
     it('is replayed into another index, and over the same one with corrected steps', async () => {

@@ -14,6 +14,7 @@ import type { PipelineRunner } from '../../pipelines/runner.ts';
 import { hdfsSink } from '../../sinks/hdfs/sink.ts';
 import type { TwoPhaseSink, WriterScope } from '../../sinks/sink.ts';
 import { deliveryBatch, testPartition } from '../support/deliveries.ts';
+import { auditOf } from '../support/auditing.ts';
 import { canRunJava } from '../support/maven-jars.ts';
 import { pipeline, PipelineWorld } from '../support/pipeline-world.ts';
 import { RealHdfs } from '../support/real-hdfs.ts';
@@ -96,6 +97,40 @@ describe.skipIf(!canRunJava())('a real HDFS', () => {
     expect(folders.map(({ name }) => name)).toEqual(['.tailrace', 'dt=2023-11-14', 'dt=2023-11-15']);
     expect(await hdfs.list('/days/.tailrace')).toEqual([]);
     expect(await hdfs.list('/days/dt=2023-11-14')).not.toEqual([]);
+  });
+
+  it('is audited: a file that was removed or changed is named with its range', async () => {
+    const all: string[] = [];
+    const sink = sinkPlan('/audited/{partition}-{offset}');
+    for (let round = 0; round < 2; round++) {
+      all.push(...(await write(2000, round * 2000)));
+      const runner = await run(sink);
+      await runner.drain();
+      await runner.stop(5000);
+    }
+    const plan = pipeline('app', sink);
+    const whole = await auditOf(world, [plan]);
+    expect(whole).toMatchObject({
+      balanced: true,
+      edges: [{ read: all.length, checked: { what: 'files', lines: all.length } }],
+    });
+    const names = (await hdfs.list('/audited')).map(({ name }) => name).filter((name) => !name.startsWith('.'));
+    await hdfs.remove(`/audited/${names[1]!}`);
+    // Another one takes its name.
+    await hdfs.remove(`/audited/${names[2]!}`);
+    await hdfs.rename(`/audited/${names[3]!}`, `/audited/${names[2]!}`);
+    const { problems } = await auditOf(world, [plan]);
+    expect(problems.map(({ where }) => where).sort()).toEqual(names.slice(1, 4).map((name) => `/audited/${name}`));
+    expect(problems.map(({ what }) => what.replace(/\d+/g, 'N')).sort()).toEqual([
+      expect.stringMatching(/^has (N bytes where N were|other content than was) written \(N lines\)$/) as string,
+      ...['is missing (N lines)', 'is missing (N lines)'],
+    ]);
+    for (const { where, ranges } of problems) {
+      const [, partition, offset] = /(\d+)-(\d+)$/.exec(where!)!;
+      expect(ranges).toMatchObject([{ topic: 'app', partition: Number(partition) }]);
+      expect(ranges[0]!.from).toBeLessThanOrEqual(Number(offset));
+      expect(ranges[0]!.to).toBeGreaterThan(Number(offset));
+    }
   });
 
   it('loses and doubles nothing when the DataNode that takes a file is killed in mid-write', async () => {

@@ -154,6 +154,15 @@ export class RealHdfs {
     }
   }
 
+  /** As somebody else who may write there. */
+  async remove(path: string): Promise<void> {
+    await fetch(this.url(path, 'DELETE'), { method: 'DELETE' });
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    await fetch(`${this.url(from, 'RENAME')}&destination=${encodeURIComponent(to)}`, { method: 'PUT' });
+  }
+
   async stop(): Promise<void> {
     for (const name of [...this.processes.keys()]) await this.kill(name);
     await rm(this.folder, { recursive: true, force: true });
