@@ -39,7 +39,7 @@ broker: { listen: "127.0.0.1:${port}" }
 agents: { app: "tail://${folder}/logs/*.log" }
 pipelines: { web: { from: app, to: [ store, files ] } }
 sinks:
-  store: "elasticsearch://127.0.0.1:${storePort}/app"
+  store: { type: elasticsearch, urls: [ "http://127.0.0.1:${storePort}" ], index: app, timeout: 1s }
   files: { type: file, path: "out/{partition}-{offset}.ndjson", roll: { idle: 100ms } }
 `,
   );
@@ -68,6 +68,7 @@ sinks:
   store = await BulkStore.start({ port: storePort });
   const troubles: (Reaction | undefined)[] = [
     { status: 503 },
+    'hang',
     'half',
     'reset',
     { status: 429 },
