@@ -48,7 +48,7 @@ export class Shipper {
   private lineBytes = 0;
   private lines = 0;
   private flying: Promise<Flight> | undefined;
-  private failure: { error: unknown } | undefined;
+  private failure: Error | undefined;
 
   constructor(client: KafkaClient, options: ShipperOptions) {
     this.client = client;
@@ -122,7 +122,7 @@ export class Shipper {
    * positions would be committed without the lines that were lost with it.
    */
   launch(positions: readonly OutgoingRecord[]): Promise<Flight> {
-    if (this.failure !== undefined) return Promise.reject(this.failure.error);
+    if (this.failure !== undefined) return Promise.reject(this.failure);
     const batches = [...this.full];
     // One that was begun for a line that it did not take is empty: no broker takes it.
     for (const [partition, builder] of this.open) {
@@ -140,8 +140,8 @@ export class Shipper {
       .then(
         () => flight,
         (error: unknown) => {
-          this.failure = { error };
-          throw error;
+          this.failure = error instanceof Error ? error : new Error(String(error));
+          throw this.failure;
         },
       )
       .finally(() => (this.flying = undefined));
