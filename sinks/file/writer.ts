@@ -7,7 +7,7 @@ import type { Compression } from '../rolled/compression.ts';
 import { isDiskFull, OpenFiles } from '../rolled/open-files.ts';
 import type { PathTemplate } from '../rolled/path-template.ts';
 import type { RollLimits } from '../rolled/settings.ts';
-import { temporaryName } from '../rolled/temporary-names.ts';
+import { randomNumber, temporaryName } from '../rolled/temporary-names.ts';
 import { BoundedWritePool } from '../rolled/write-pool.ts';
 import type { DeliveryBatch, Manifest, SinkContext, TwoPhaseWriter } from '../sink.ts';
 import { type FileEntry, type FileManifest, type Publisher, readManifest } from './publication.ts';
@@ -31,7 +31,6 @@ export class FileWriter implements TwoPhaseWriter {
   private readonly publisher: Publisher;
   private readonly baseDirectory: string;
   private readonly open: OpenFiles;
-  private fileNumber = 0;
   private publishing: Manifest | undefined;
 
   constructor(
@@ -46,7 +45,7 @@ export class FileWriter implements TwoPhaseWriter {
     this.open = new OpenFiles({
       ...{ clock: context.clock, template, compression, limits },
       pool: new BoundedWritePool(context.files, { durable: true, permissions }),
-      nextTemporary: () => join(this.baseDirectory, temporaryName(context, scope, this.fileNumber++)),
+      nextTemporary: () => join(this.baseDirectory, temporaryName(context, scope, randomNumber(context.random))),
     });
   }
 

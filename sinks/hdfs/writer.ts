@@ -13,7 +13,7 @@ import type { Compression } from '../rolled/compression.ts';
 import { isDiskFull, OpenFiles } from '../rolled/open-files.ts';
 import type { PathTemplate } from '../rolled/path-template.ts';
 import type { RollLimits } from '../rolled/settings.ts';
-import { temporaryName } from '../rolled/temporary-names.ts';
+import { randomNumber, temporaryName } from '../rolled/temporary-names.ts';
 import { BoundedWritePool } from '../rolled/write-pool.ts';
 import type { DeliveryBatch, Manifest, SinkContext, TwoPhaseWriter } from '../sink.ts';
 import { type HdfsEntry, type HdfsManifest, type HdfsPublisher, readManifest } from './publication.ts';
@@ -32,9 +32,6 @@ export interface HdfsWriterOptions {
   /** Folder in HDFS of files that are not published yet. */
   temporaryFolder: string;
 }
-
-/** Names in HDFS have a random number: none is ever used twice, by whatever session of whatever process. */
-const nameBytes = 6;
 
 export class HdfsWriter implements TwoPhaseWriter {
   private readonly context: SinkContext;
@@ -111,8 +108,7 @@ export class HdfsWriter implements TwoPhaseWriter {
     const { uploader, scope, temporaryFolder } = this.options;
     const { context } = this;
     const local = await file.seal();
-    const nextName = () =>
-      `${temporaryFolder}/${temporaryName(context, scope, context.random.bytes(nameBytes).readUIntBE(0, nameBytes))}`;
+    const nextName = () => `${temporaryFolder}/${temporaryName(context, scope, randomNumber(context.random))}`;
     const entry = await uploader.upload(local, nextName, isGivenUp);
     crashPoint('hdfs.uploaded');
     await context.files.remove(local.temporary);

@@ -2,6 +2,7 @@
 // whatever folders the final names are in. The scope is a hash of edge and partition; instance and generation keep a writer that does
 // not know yet that it was replaced from writing into its successor's file.
 import { createHash } from 'node:crypto';
+import type { Random } from '../../base/random.ts';
 import type { WriterScope } from '../sink.ts';
 
 export interface Writer {
@@ -29,6 +30,16 @@ export function scopeTag(edge: string, scope: WriterScope): string {
   const which =
     scope.kind === 'edge' ? 'edge' : `${scope.coordinates.topicId.toString('hex')}/${scope.coordinates.partition}`;
   return hash(`${edge}\n${which}`, 16);
+}
+
+const numberBytes = 6;
+
+/**
+ * A number for a name that a manifest may hold: no name is ever used twice, by whatever session of whatever process. A manifest that is published again after
+ * a crash would take a later file of the same name for its own; and the generation does not tell sessions apart, for a static member comes back into its old one.
+ */
+export function randomNumber(random: Random): number {
+  return random.bytes(numberBytes).readUIntBE(0, numberBytes);
 }
 
 /** The name (without folder) of the writer's file of this number. */

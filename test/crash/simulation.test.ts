@@ -15,8 +15,11 @@ vi.mock('../../agents/tail/watch.ts', () => ({
   },
 }));
 
-/** 112: an agent that had nothing but positions to send sent an empty batch too, was refused, and never got on. */
-const kept: readonly number[] = [112];
+/**
+ * 109: a session of a static member gave a new file the temporary name that the last manifest held, and the next one published that.
+ * 112: an agent that had nothing but positions to send sent an empty batch too, was refused, and never got on.
+ */
+const kept: readonly number[] = [109, 112];
 const count = Number(process.env['SEEDS'] ?? 8);
 const first = Number(process.env['SEED'] ?? 1);
 const seeds =

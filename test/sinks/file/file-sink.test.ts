@@ -158,7 +158,7 @@ describe('leftovers', () => {
     const left = await readdir(folder);
     expect(before).toHaveLength(4);
     expect(left).toHaveLength(2);
-    expect(left.every((name) => name.includes('.3.0.tmp') || name.includes('.1.0.tmp'))).toBe(true);
+    expect(left.every((name) => /\.[13]\.\d+\.tmp$/.test(name))).toBe(true);
   });
 });
 
