@@ -22,7 +22,10 @@ import type { AbortedEntry } from './transaction-index.ts';
 const greatestKeyCount = 500_000;
 const writeBytes = 1024 * 1024;
 
-/** Compacts `partition` when enough of it is new. Returns the first offset that is not compacted now; `firstDirty` when nothing was done. */
+/**
+ * Compacts `partition` when enough of it is new, or some of it has been new for too long. Returns the first offset that is not compacted now;
+ * `firstDirty` when nothing was done.
+ */
 export async function compactPartition(
   files: Files,
   partition: Partition,
@@ -32,9 +35,11 @@ export async function compactPartition(
   const segments = await cleanableSegments(partition, nowMs);
   const dirty = segments.filter((segment) => endOf(partition, segment) > firstDirty);
   const bytesOf = (list: readonly Segment[]) => list.reduce((sum, segment) => sum + segment.sizeBytes, 0);
-  if (dirty.length === 0 || bytesOf(dirty) < partition.settings.minCleanableDirtyRatio * bytesOf(segments)) {
-    return firstDirty;
-  }
+  const [oldest] = dirty;
+  if (oldest === undefined) return firstDirty;
+  const { minCleanableDirtyRatio, maxCompactionLagMs } = partition.settings;
+  const isDue = nowMs - ((await partition.latestTime(oldest)) ?? nowMs) > maxCompactionLagMs;
+  if (!isDue && bytesOf(dirty) < minCleanableDirtyRatio * bytesOf(segments)) return firstDirty;
   const cleaner = new Cleaner(files, partition, firstDirty, nowMs);
   const end = await cleaner.readKeys(dirty);
   for (const group of groupsOf(segments, end, partition)) await cleaner.clean(group);

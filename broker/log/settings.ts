@@ -1,4 +1,5 @@
-// The settings of a topic: Kafka's names, types and defaults, those that act here. A setting that is not in the table is refused, not ignored.
+// The settings of a topic: Kafka's names, types and defaults: those that act here, and those that tools set on every Kafka and that mean nothing on one
+// node, or are so already. A setting that is not in the table is refused, not ignored.
 import { ErrorCode, KafkaError } from '../wire/errors.ts';
 
 export type SettingType = 'long' | 'int' | 'string' | 'list' | 'boolean' | 'double';
@@ -44,11 +45,39 @@ export const topicSettings: readonly SettingDefinition[] = [
     doc: 'How long a tombstone stays in a compacted topic, in milliseconds.',
   },
   {
+    name: 'file.delete.delay.ms',
+    type: 'long',
+    default: '60000',
+    range: [0, greatestLong],
+    doc: 'Accepted for tools that set it: deleted files go at once.',
+  },
+  {
+    name: 'flush.messages',
+    type: 'long',
+    default: noLimit,
+    range: [1, greatestLong],
+    doc: 'Accepted for tools that set it: every batch is synced to disk before it is visible.',
+  },
+  {
+    name: 'flush.ms',
+    type: 'long',
+    default: noLimit,
+    range: [0, greatestLong],
+    doc: 'Accepted for tools that set it: every batch is synced to disk before it is visible.',
+  },
+  {
     name: 'index.interval.bytes',
     type: 'int',
     default: '4096',
     range: [0, greatestInt],
     doc: 'Bytes of log between two entries of the offset index.',
+  },
+  {
+    name: 'max.compaction.lag.ms',
+    type: 'long',
+    default: noLimit,
+    range: [1, greatestLong],
+    doc: 'How long a record of a compacted topic stays uncompacted at most, in milliseconds.',
   },
   {
     name: 'max.message.bytes',
@@ -93,6 +122,27 @@ export const topicSettings: readonly SettingDefinition[] = [
     doc: 'How long a record stays uncompacted at least, in milliseconds.',
   },
   {
+    name: 'min.insync.replicas',
+    type: 'int',
+    default: '1',
+    range: [1, 1],
+    doc: 'One node keeps one copy: always 1.',
+  },
+  {
+    name: 'preallocate',
+    type: 'boolean',
+    default: 'false',
+    values: ['true', 'false'],
+    doc: 'Accepted for tools that set it: files grow as they are written.',
+  },
+  {
+    name: 'remote.storage.enable',
+    type: 'boolean',
+    default: 'false',
+    values: ['false'],
+    doc: 'There is no second tier of storage: always false.',
+  },
+  {
     name: 'retention.bytes',
     type: 'long',
     default: '-1',
@@ -114,11 +164,32 @@ export const topicSettings: readonly SettingDefinition[] = [
     doc: 'Size at which a new segment file is begun. Deletion is by whole segments.',
   },
   {
+    name: 'segment.index.bytes',
+    type: 'int',
+    default: '10485760',
+    range: [4, greatestInt],
+    doc: 'Accepted for tools that set it: an index grows with its segment.',
+  },
+  {
+    name: 'segment.jitter.ms',
+    type: 'long',
+    default: '0',
+    range: [0, greatestLong],
+    doc: 'Accepted for tools that set it: segments of a topic are begun at the same age.',
+  },
+  {
     name: 'segment.ms',
     type: 'long',
     default: '604800000',
     range: [1, greatestLong],
     doc: 'Age at which a new segment file is begun even when the old one is not full, in milliseconds.',
+  },
+  {
+    name: 'unclean.leader.election.enable',
+    type: 'boolean',
+    default: 'false',
+    values: ['true', 'false'],
+    doc: 'Accepted for tools that set it: there is nobody else to elect.',
   },
 ];
 
@@ -137,6 +208,7 @@ export interface TopicSettings {
   logAppendTime: boolean;
   minCleanableDirtyRatio: number;
   minCompactionLagMs: number;
+  maxCompactionLagMs: number;
   retentionBytes: number;
   retentionMs: number;
   segmentBytes: number;
@@ -182,9 +254,11 @@ export function resolveSettings(
   const policies = text('cleanup.policy')
     .split(',')
     .map((word) => word.trim());
+  const compacts = policies.includes('compact');
+  const maxCompactionLagMs = number('max.compaction.lag.ms');
   return {
     deletes: policies.includes('delete'),
-    compacts: policies.includes('compact'),
+    compacts,
     compressionType: text('compression.type'),
     deleteRetentionMs: number('delete.retention.ms'),
     indexIntervalBytes: number('index.interval.bytes'),
@@ -194,9 +268,11 @@ export function resolveSettings(
     logAppendTime: text('message.timestamp.type') === 'LogAppendTime',
     minCleanableDirtyRatio: number('min.cleanable.dirty.ratio'),
     minCompactionLagMs: number('min.compaction.lag.ms'),
+    maxCompactionLagMs,
     retentionBytes: number('retention.bytes'),
     retentionMs: number('retention.ms'),
     segmentBytes: number('segment.bytes'),
-    segmentMs: number('segment.ms'),
+    // Only closed segments are compacted.
+    segmentMs: compacts ? Math.min(number('segment.ms'), maxCompactionLagMs) : number('segment.ms'),
   };
 }

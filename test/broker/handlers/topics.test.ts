@@ -220,3 +220,21 @@ describe('settings', () => {
     expect(changed.responses[0]!.errorCode).toBe(ErrorCode.INVALID_REQUEST);
   });
 });
+
+test('takes the settings that tools put on every topic, and refuses what a node on its own cannot keep', async () => {
+  const settings = {
+    'min.insync.replicas': '1',
+    'flush.messages': '1',
+    'segment.jitter.ms': '1000',
+    preallocate: 'true',
+  };
+  const configs = Object.entries(settings).map(([name, value]) => ({ name, value }));
+  expect((await create({ name: 'by-a-tool', configs })).topics).toMatchObject([{ errorCode: 0 }]);
+  for (const [name, value] of [
+    ['min.insync.replicas', '2'],
+    ['remote.storage.enable', 'true'],
+  ]) {
+    const { topics } = await create({ name: 'too-much', configs: [{ name, value }] });
+    expect(topics).toMatchObject([{ errorCode: ErrorCode.INVALID_CONFIG }]);
+  }
+});

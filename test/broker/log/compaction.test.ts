@@ -85,6 +85,34 @@ describe('compaction', () => {
     expect((await memory.files.list('/data/state-0')).filter((name) => name.endsWith('.log'))).toEqual(files);
   });
 
+  it('waits for the dirty ratio, but no longer than max.compaction.lag.ms, and begins a new segment in time for that', async () => {
+    await begin({ 'min.cleanable.dirty.ratio': '1', 'max.compaction.lag.ms': '60000', 'segment.bytes': '1048576' });
+    for (let round = 0; round < 5; round++) await put([['a', `a${round}`]]);
+    await log.maintain();
+    expect(await all()).toHaveLength(5);
+    memory.advance(61_000);
+    await put([['b', 'begins another segment']]);
+    await log.maintain();
+    expect((await all()).map(({ key, value }) => [key, value])).toEqual([
+      ['a', 'a4'],
+      ['b', 'begins another segment'],
+    ]);
+    // From here on part of the log is compacted: what is new is less than all of it, whatever its share.
+    await put([['a', 'a5']]);
+    await put([['a', 'a6']]);
+    memory.advance(30_000);
+    await log.maintain();
+    expect(await all()).toHaveLength(4);
+    memory.advance(31_000);
+    await put([['c', 'begins a third one']]);
+    await log.maintain();
+    expect((await all()).map(({ key, value }) => [key, value])).toEqual([
+      ['b', 'begins another segment'],
+      ['a', 'a6'],
+      ['c', 'begins a third one'],
+    ]);
+  });
+
   it('removes a tombstone only after delete.retention.ms, at its second pass', async () => {
     await put([['a', 'x'.repeat(1000)]]);
     await put([['a', null]]);
