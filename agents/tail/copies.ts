@@ -245,7 +245,7 @@ export class CopyJudge {
     if (!startsLike(original, head)) return undefined;
     const milestone = original.milestones.findLast(({ position }) => position > 0 && position <= size);
     if (milestone !== undefined) {
-      const agrees = await verify(handle, milestone.position, milestone.imprint.fingerprint());
+      const agrees = await verify(handle, milestone.position, milestone.fingerprint);
       if (agrees === undefined) return undefined;
     }
     const imprint = await imprintAt(handle, size);

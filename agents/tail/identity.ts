@@ -13,6 +13,14 @@ export function hashOf(bytes: Uint8Array): string {
   return hash('sha256', bytes, 'hex').slice(0, 32);
 }
 
+/** In memory of its own: a slice of a pool would keep 8 KiB alive for each of thousands of files. */
+function joined(parts: readonly Buffer[]): Buffer {
+  const whole = Buffer.allocUnsafeSlow(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) at += part.copy(whole, at);
+  return whole;
+}
+
 /** Head and anchor of what was read so far. Immutable: `after` makes the next one. */
 export class Imprint {
   static readonly empty = new Imprint(Buffer.alloc(0), Buffer.alloc(0));
@@ -32,12 +40,14 @@ export class Imprint {
     const count = end - start;
     if (count <= 0) return this;
     const missing = headLimitBytes - this.head.length;
-    const head =
-      missing > 0 ? Buffer.concat([this.head, bytes.subarray(start, Math.min(end, start + missing))]) : this.head;
+    const head = missing > 0 ? joined([this.head, bytes.subarray(start, Math.min(end, start + missing))]) : this.head;
     const anchor =
       count >= anchorLimitBytes
-        ? Buffer.from(bytes.subarray(end - anchorLimitBytes, end))
-        : Buffer.concat([this.anchor, bytes.subarray(start, end)]).subarray(-anchorLimitBytes);
+        ? joined([bytes.subarray(end - anchorLimitBytes, end)])
+        : joined([
+            this.anchor.subarray(Math.max(0, this.anchor.length + count - anchorLimitBytes)),
+            bytes.subarray(start, end),
+          ]);
     const next = new Imprint(head, anchor);
     if (missing <= 0) next.headHash = this.headHash;
     return next;

@@ -23,7 +23,7 @@ export type KnownFile = Omit<PositionRecord, 'kind' | 'instance' | 'agent' | 'ho
 const unpackAgainMs = 30_000;
 
 /** Anchors of the last flights are kept for this many positions: a copy that is shorter than what was read is compared at one of them. */
-const milestoneLimit = 32;
+const milestoneLimit = 16;
 
 export class TailedFile {
   readonly origin: FileOrigin;
@@ -78,7 +78,7 @@ export class TailedFile {
   trouble: unknown;
   private troubleMs: number | undefined;
   /** Earlier positions with the anchor there, oldest first. */
-  readonly milestones: { position: number; imprint: Imprint }[] = [];
+  readonly milestones: { position: number; fingerprint: Fingerprint }[] = [];
 
   constructor(origin: FileOrigin, path: string, identity: string) {
     this.origin = origin;
@@ -201,7 +201,9 @@ export class TailedFile {
 
   /** Called with each flight, so that copies can be compared at earlier positions too. */
   addMilestone(): void {
-    this.milestones.push({ position: this.position, imprint: this.imprint });
+    // Nobody copies and truncates what a rotator has put aside.
+    if (this.isRenamed || this.position === 0) this.milestones.length = 0;
+    else this.milestones.push({ position: this.position, fingerprint: this.fingerprint });
     if (this.milestones.length > milestoneLimit) this.milestones.shift();
   }
 

@@ -1,5 +1,5 @@
 // Rotation in every form: see forms.ts for the forms, course.ts for what happens to the reader meanwhile. ROTATION=all runs the whole matrix, with
-// rsyslog beside it, and writes docs/rotation.md; ROTATION_FORM and ROTATION_STATE choose some of it, ROTATION_LOGS the number of logs.
+// rsyslog beside it, and writes docs/rotation.md; ROTATION_FORM (a regular expression) and ROTATION_STATE choose some of it, ROTATION_LOGS the number of logs.
 import { afterEach, describe, expect, it } from 'vitest';
 import { seededRandom } from '../../base/random.ts';
 import { endAll } from '../support/command.ts';
@@ -10,7 +10,7 @@ import { hasRsyslog } from './rsyslog.ts';
 
 const isLong = process.env['ROTATION'] === 'all';
 const seed = Number(process.env['ROTATION_SEED'] ?? Date.now() % 1_000_000);
-const chosen = forms.filter(({ name }) => name.includes(process.env['ROTATION_FORM'] ?? ''));
+const chosen = forms.filter(({ name }) => new RegExp(process.env['ROTATION_FORM'] ?? '').test(name));
 const states = (['up', 'down', 'killed'] as const).filter((state) =>
   state.includes(process.env['ROTATION_STATE'] ?? ''),
 );
