@@ -53,6 +53,7 @@ export class Newcomers {
   private readonly judge: CopyJudge;
   /** Packed files whose original is still there: not unpacked again while neither changes. */
   private readonly held = new Map<string, { stat: FileStat; original: TailedFile | undefined }>();
+  private isPostponed = false;
   /** Generations that no pattern matches and that are not decided yet, by path. */
   private strays = new Map<string, { identity: string; firstPath: string }>();
 
@@ -63,12 +64,13 @@ export class Newcomers {
 
   /** Something is not decided and will be soon. */
   get isWaiting(): boolean {
-    return this.judge.isWaiting;
+    return this.judge.isWaiting || this.isPostponed;
   }
 
   async decide(newcomers: readonly FoundFile[], sight: Sight): Promise<Decision> {
     const decision: Decision = { copies: new Map(), fresh: [] };
     const waiting = new Set<string>();
+    this.isPostponed = false;
     const originals = new Originals(sight);
     for (const identity of this.held.keys()) if (!sight.byIdentity.has(identity)) this.held.delete(identity);
     const vanishedPaths = new Set([...sight.vanished].map(({ path }) => path));
@@ -100,6 +102,7 @@ export class Newcomers {
     if (handle === undefined) return;
     if (handle instanceof UnpackedFile && fresh.some((each) => !(each.handle instanceof UnpackedFile))) {
       // What is new itself cannot be compared with yet.
+      this.isPostponed = true;
       waiting.add(found.stat.identity);
       await handle.close();
       return;

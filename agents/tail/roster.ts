@@ -384,6 +384,8 @@ export class Roster {
 
   /** The reader found that `file` is packed: the next sweep opens it as what it is. */
   pass(file: TailedFile): void {
+    // Nobody is to wait until it was read.
+    file.hungry = false;
     this.release(file);
     this.dirty.delete(file);
     this.mustLook = true;

@@ -59,6 +59,16 @@ export class FakeCluster {
     return lines;
   }
 
+  /** Every record of `topic` in its order, as text. */
+  records(topic: string): { key: string; value: string | null }[] {
+    const records: { key: string; value: string | null }[] = [];
+    for (const { bytes } of this.topics.get(topic)?.partitions.flat() ?? []) {
+      const cursor = new RecordCursor(bytes);
+      while (cursor.next()) records.push({ key: cursor.key()!.toString(), value: cursor.value()?.toString() ?? null });
+    }
+    return records;
+  }
+
   /** `isDead`: from then on nobody gets an answer, as when the process has been killed. */
   client(isDead: () => boolean = () => false): KafkaClient {
     return {

@@ -1,0 +1,187 @@
+import {
+  appendFileSync,
+  copyFileSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { nodeFiles } from '../../../base/node-files.ts';
+import { FakeCluster } from '../support/fake-cluster.ts';
+import { TailBench, until } from '../support/tail-bench.ts';
+
+let bench: TailBench;
+let cluster: FakeCluster;
+beforeEach(() => {
+  bench = new TailBench();
+  cluster = new FakeCluster();
+  cluster.createTopic('lines');
+});
+afterEach(() => bench.close());
+
+const texts = () => cluster.lines('lines').map((line) => line.text);
+const numbers = () =>
+  texts()
+    .map((text) => Number(text.split(' ')[0]))
+    .sort((left, right) => left - right);
+const range = (from: number, to: number) => Array.from({ length: to - from }, (_none, index) => from + index);
+const linesOf = (from: number, to: number) =>
+  range(from, to)
+    .map((index) => `${index} ${'x'.repeat(40)}\n`)
+    .join('');
+const write = (name: string, from: number, to: number) => appendFileSync(bench.path(name), linesOf(from, to));
+const look = (...paths: string[]) => bench.once(cluster.client(), { paths });
+const arrived = (to: number) =>
+  until(
+    () => texts().length >= to,
+    () => `${texts().length} of ${to}`,
+  ).then(() => expect(numbers()).toEqual(range(0, to)));
+
+/** As the programs do: the packed file is there before the other one goes. */
+function pack(name: string, kind: 'gz' | 'zst'): void {
+  const bytes = readFileSync(bench.path(name));
+  writeFileSync(bench.path(`${name}.${kind}`), kind === 'gz' ? gzipSync(bytes) : zstdCompressSync(bytes));
+  rmSync(bench.path(name));
+}
+
+describe.each(['app.log', 'app.log*'])('while nobody looks, with %s', (pattern) => {
+  it.each(['gz', 'zst'] as const)(
+    'a log is renamed and packed (%s): the rest is read from the archive',
+    async (kind) => {
+      write('app.log', 0, 50);
+      await look(pattern);
+      write('app.log', 50, 80);
+      renameSync(bench.path('app.log'), bench.path('app.log.1'));
+      write('app.log', 80, 90);
+      pack('app.log.1', kind);
+      await look(pattern);
+      expect(numbers()).toEqual(range(0, 90));
+      await look(pattern);
+      expect(numbers()).toEqual(range(0, 90));
+    },
+  );
+
+  it('several generations come and go, some of them packed', async () => {
+    write('app.log', 0, 30);
+    await look(pattern);
+    write('app.log', 30, 40);
+    for (let generation = 1; generation <= 3; generation++) {
+      renameSync(bench.path('app.log'), bench.path(`app.log-2026010${generation}`));
+      write('app.log', 30 + generation * 10, 40 + generation * 10);
+    }
+    pack('app.log-20260102', 'gz');
+    await look(pattern);
+    expect(numbers()).toEqual(range(0, 70));
+  });
+
+  it('a log is copied, truncated and the copy packed', async () => {
+    write('app.log', 0, 30);
+    await look(pattern);
+    write('app.log', 30, 60);
+    copyFileSync(bench.path('app.log'), bench.path('app.log.1'));
+    truncateSync(bench.path('app.log'));
+    pack('app.log.1', 'gz');
+    write('app.log', 60, 70);
+    await look(pattern);
+    expect(numbers()).toEqual(range(0, 70));
+  });
+
+  it('the link is swapped, far away', async () => {
+    for (const run of ['1', '2']) mkdirSync(bench.path(`runs/${run}/out`), { recursive: true });
+    write('runs/1/out/text', 0, 20);
+    symlinkSync('runs/1/out/text', bench.path('app.log'));
+    await look(pattern);
+    write('runs/1/out/text', 20, 30);
+    write('runs/2/out/text', 30, 40);
+    rmSync(bench.path('app.log'));
+    symlinkSync('runs/2/out/text', bench.path('app.log'));
+    await look(pattern);
+    expect(numbers()).toEqual(range(0, 40));
+  });
+});
+
+it('reads archives that are there at the first start where the pattern means them, and no others', async () => {
+  write('app.log.1', 0, 20);
+  pack('app.log.1', 'gz');
+  write('app.log', 20, 30);
+  await bench.once(cluster.client(), { paths: ['app.log'] }, { name: 'exact' });
+  expect(numbers()).toEqual(range(20, 30));
+  await look('app.log*');
+  expect(numbers().slice(0, 20)).toEqual(range(0, 20));
+  expect(texts()).toHaveLength(40);
+  await bench.once(cluster.client(), { paths: ['app.log'] }, { name: 'exact' });
+  expect(texts()).toHaveLength(40);
+});
+
+it('knows a log again that is packed while it is followed, at once or long after it had gone', async () => {
+  await bench.start(cluster.client(), { paths: ['app.log*'] });
+  write('app.log', 0, 30);
+  await arrived(30);
+  renameSync(bench.path('app.log'), bench.path('app.log.1'));
+  pack('app.log.1', 'gz');
+  write('app.log', 30, 60);
+  await arrived(60);
+  const bytes = readFileSync(bench.path('app.log'));
+  rmSync(bench.path('app.log'));
+  // Nobody can reach it any more: it is given up.
+  await until(() => positions().some(({ state }) => state === 'gone'));
+  writeFileSync(bench.path('app.log.2.zst'), zstdCompressSync(bytes));
+  write('app.log', 60, 70);
+  await arrived(70);
+  await until(
+    () => positions().filter(({ packing, packed }) => packing !== undefined && packed !== undefined).length === 2,
+  );
+  expect(numbers()).toEqual(range(0, 70));
+});
+
+interface Position {
+  state: string;
+  packing?: string;
+  packed?: object;
+}
+
+/** The last record of each file. */
+function positions(): Position[] {
+  const latest = new Map<string, Position>();
+  for (const { key, value } of cluster.records('__tailrace_positions'))
+    if (value !== null) latest.set(key, JSON.parse(value) as Position);
+  return [...latest.values()];
+}
+
+it('leaves copies alone that people make beside a log', async () => {
+  write('app.log', 0, 30);
+  await look('app.log');
+  write('app.log', 30, 40);
+  copyFileSync(bench.path('app.log'), bench.path('app.log.bak'));
+  copyFileSync(bench.path('app.log'), bench.path('app.log.2'));
+  write('app.log', 40, 50);
+  renameSync(bench.path('app.log'), bench.path('app.log.1'));
+  write('app.log', 50, 60);
+  await look('app.log');
+  expect(numbers()).toEqual(range(0, 60));
+});
+
+it('tells which bytes were destroyed', async () => {
+  const files = {
+    ...nodeFiles,
+    open: (path: string, mode: 'read' | 'write' | 'create' | 'create-new') =>
+      path.endsWith('locked.log') ? Promise.reject(new Error('not now')) : nodeFiles.open(path, mode),
+  };
+  const agent = await bench.start(cluster.client(), { paths: ['*.log'] }, { files });
+  write('app.log', 0, 10);
+  write('locked.log', 0, 7);
+  await until(() => texts().length === 10);
+  await until(() => agent.ledger().warnings.length > 0 || agent.ledger().committedBytes > 0);
+  rmSync(bench.path('locked.log'));
+  await until(() => agent.ledger().destroyedBytes > 0);
+  const bytes = linesOf(0, 7).length;
+  expect(agent.ledger().destroyedBytes).toBe(bytes);
+  expect(agent.ledger().warnings.join()).toContain(
+    `locked.log was deleted before its bytes 0 to ${bytes} could be read`,
+  );
+});
