@@ -7,6 +7,7 @@ import { positionsTopic } from '../broker/client/positions-record.ts';
 import { KafkaError } from '../broker/wire/errors.ts';
 import { decisionTimeoutMs } from '../pipelines/decide.ts';
 import { memberSessionMs } from '../pipelines/edge-session.ts';
+import { ledgerTopic } from '../pipelines/ledger-record.ts';
 import { manifestsTopic } from '../pipelines/manifests.ts';
 import type { Plan } from '../pipelines/plan.ts';
 
@@ -93,6 +94,7 @@ function rolesOf(plan: Plan): Map<string, TopicRole> {
     for (const { target } of edges) if (target.kind === 'topic') roles.set(target.topic, 'lines');
   }
   for (const name of [positionsTopic, manifestsTopic]) roles.set(name, 'state');
+  roles.set(ledgerTopic, 'lines');
   for (const name of kafkaTopics) roles.set(name, 'kafka');
   return roles;
 }
@@ -149,7 +151,11 @@ function judgeContents({ name, role, configs }: TopicFacts): Finding[] {
   if (role === 'lines' && policy.includes('compact'))
     findings.push(error(`topic ${name} has cleanup.policy=${policy}: Kafka takes no lines without keys there`));
   const largest = numberOf(configs, 'max.message.bytes');
-  if ((role === 'state' || name.endsWith('.dlq')) && largest !== undefined && largest < largestBatchBytes)
+  if (
+    (role === 'state' || name === ledgerTopic || name.endsWith('.dlq')) &&
+    largest !== undefined &&
+    largest < largestBatchBytes
+  )
     findings.push(
       error(`topic ${name} has max.message.bytes=${largest}: its records need ${largestBatchBytes} at least`),
     );
