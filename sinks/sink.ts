@@ -159,6 +159,8 @@ export interface FoundPart {
   bytes: number;
   /** What is not as it was published: "is missing". */
   problem: string | undefined;
+  /** It is decided and waits, under its temporary name, for the next start of its pipeline to be published. */
+  waits: boolean;
 }
 
 /** A record that a store should have. */

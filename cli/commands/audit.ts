@@ -87,7 +87,11 @@ async function withBroker<T>(
       throw new TailraceError('TLR_LOCKED', message, { cause: error });
     }
     const broker = `${address.host}:${address.port}`;
-    return withClient(broker, (client) => work(client, broker));
+    return withClient(broker, (client) => work(client, broker)).catch((reason: unknown) => {
+      if (!(reason instanceof TailraceError) || reason.code !== 'TLR_UNREACHABLE') throw reason;
+      const message = `${error.message}, and does not answer at ${broker}: it is starting or ending, or was told to listen elsewhere (--broker)`;
+      throw new TailraceError('TLR_LOCKED', message, { cause: reason, retriable: true });
+    });
   }
   try {
     const [address] = plan.broker.listen;

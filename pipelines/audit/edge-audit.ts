@@ -225,9 +225,10 @@ export class EdgeAudit {
       this.add('account', ranges, undefined, `delivered ${delivered} records into files of ${lines} lines`);
   }
 
-  private addFile({ name, lines, problem }: FoundPart, ranges: readonly OffsetRange[]): void {
+  private addFile({ name, lines, problem, waits }: FoundPart, ranges: readonly OffsetRange[]): void {
     const count = lines === undefined ? '' : ` (${lines} ${lines === 1 ? 'line' : 'lines'})`;
     this.add('published', ranges, name, `${problem ?? ''}${count}`);
+    if (waits) this.problems.at(-1)!.remedy = 'tailrace up publishes it when it starts';
   }
 
   private add(

@@ -14,8 +14,10 @@ export class FileAuditor implements SinkAuditor {
   async published(manifest: Manifest): Promise<FoundPart[]> {
     const parts: FoundPart[] = [];
     for (const entry of readManifest(manifest).files) {
-      const { final, length, lines } = entry;
-      parts.push({ name: final, lines, bytes: length, problem: await this.problem(entry) });
+      const { temporary, final, length, lines } = entry;
+      const waits = (await this.files.stat(temporary)) !== undefined;
+      const problem = waits ? 'is decided and not published yet' : await this.problem(entry);
+      parts.push({ name: final, lines, bytes: length, problem, waits });
     }
     return parts;
   }
@@ -24,9 +26,7 @@ export class FileAuditor implements SinkAuditor {
     return Promise.resolve();
   }
 
-  private async problem({ temporary, final, length, checksum, at }: FileEntry): Promise<string | undefined> {
-    if ((await this.files.stat(temporary)) !== undefined)
-      return 'is decided and not published yet, which the next start of its pipeline does';
+  private async problem({ final, length, checksum, at }: FileEntry): Promise<string | undefined> {
     const found = await this.files.stat(final);
     if (found === undefined) return 'is missing';
     const from = at ?? 0;

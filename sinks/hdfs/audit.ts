@@ -5,6 +5,7 @@ import type { WebHdfs } from './webhdfs.ts';
 
 /** Files looked at at the same time. */
 const parallel = 8;
+const missing = 'is missing';
 
 export class HdfsAuditor implements SinkAuditor {
   readonly fieldPaths = [];
@@ -21,9 +22,7 @@ export class HdfsAuditor implements SinkAuditor {
     const parts: FoundPart[] = [];
     for (let from = 0; from < entries.length; from += parallel) {
       const some = entries.slice(from, from + parallel);
-      const problems = await Promise.all(some.map((entry) => this.problem(entry)));
-      for (const [index, { final, lines, length }] of some.entries())
-        parts.push({ name: final, lines, bytes: length, problem: problems[index] });
+      parts.push(...(await Promise.all(some.map((entry) => this.look(entry)))));
     }
     return parts;
   }
@@ -33,12 +32,16 @@ export class HdfsAuditor implements SinkAuditor {
     return Promise.resolve();
   }
 
-  private async problem({ temporary, final, length, checksum }: HdfsEntry): Promise<string | undefined> {
+  private async look(entry: HdfsEntry): Promise<FoundPart> {
+    const { temporary, final, lines, length } = entry;
+    const problem = await this.problem(entry);
+    const waits = problem === missing && (await this.hdfs.status(temporary)) !== undefined;
+    return { name: final, lines, bytes: length, problem: waits ? 'is decided and not published yet' : problem, waits };
+  }
+
+  private async problem({ final, length, checksum }: HdfsEntry): Promise<string | undefined> {
     const found = await this.hdfs.status(final);
-    if (found === undefined) {
-      const waits = (await this.hdfs.status(temporary)) !== undefined;
-      return waits ? 'is decided and not published yet, which the next start of its pipeline does' : 'is missing';
-    }
+    if (found === undefined) return missing;
     if (found.kind !== 'file') return `is a ${found.kind}`;
     if (found.length !== length) return `has ${found.length} bytes where ${length} were written`;
     if (checksum === undefined) return undefined;

@@ -13,6 +13,7 @@ import { StepError } from '../../../pipelines/steps/step.ts';
 import { elasticsearchSink } from '../../../sinks/elasticsearch/sink.ts';
 import { auditOf } from '../../support/auditing.ts';
 import { BulkStore } from '../../support/bulk-store.ts';
+import { deliveryBatch, testPartition } from '../../support/deliveries.ts';
 import { numbered, pipeline, PipelineWorld, sinkPlan, step } from '../../support/pipeline-world.ts';
 
 let world: PipelineWorld;
@@ -122,6 +123,24 @@ describe('files', () => {
         what: expect.stringContaining('lacks some of') as string,
       },
     ]);
+  });
+
+  it('that are decided and not published yet are told from those that are gone', async () => {
+    const plan = world.fileSink('{partition}-{offset}');
+    const context = { edge: 'web.files', pipeline: 'web', instance: 'here', generation: 1, files: nodeFiles };
+    const whole = { ...context, clock: systemClock, random: systemRandom, logger: silentLogger };
+    const sink = await plan.definition.open(plan.settings, whole);
+    const auditor = await plan.definition.audit!(plan.settings, whole);
+    if (sink.guarantee !== 'two-phase') throw new Error('not a two-phase sink');
+    const writer = await sink.openWriter({ kind: 'partition', coordinates: testPartition });
+    await writer.write(deliveryBatch([{ offset: 0, text: 'one' }]));
+    const manifest = (await writer.prepare())!;
+    expect(await auditor.published!(manifest)).toMatchObject([
+      { problem: 'is decided and not published yet', waits: true },
+    ]);
+    await writer.publish(manifest);
+    expect(await auditor.published!(manifest)).toMatchObject([{ problem: undefined, lines: 1, waits: false }]);
+    await sink.close();
   });
 
   it('are those of the period that is asked for', async () => {
