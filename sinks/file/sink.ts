@@ -1,6 +1,6 @@
 // The sink `file`: exactly once into files. A path with {offset} gives rolled files that appear whole under their final name; one without
 // gives files that are appended to, at decided lengths. Compressed by file name (.gz, .zst) unless `compression` says otherwise.
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { z } from 'zod';
 import { DurableFolders } from '../../base/durable-folders.ts';
 import { defineSink } from '../definition.ts';
@@ -10,7 +10,7 @@ import { compressionSetting, pathSetting, type RollLimits, rollLimits, rollSetti
 import { isLeftOver, readTemporaryName, scopeTag } from '../rolled/temporary-names.ts';
 import type { Manifest, SinkContext, TwoPhaseSink, TwoPhaseWriter, WriterScope } from '../sink.ts';
 import { FileAuditor } from './audit.ts';
-import { Publisher, readManifest } from './publication.ts';
+import { type FileManifest, Publisher, readManifest } from './publication.ts';
 import { FileWriter } from './writer.ts';
 
 const settings = z.strictObject({
@@ -77,7 +77,11 @@ export class FileSink implements TwoPhaseSink {
 
   async recover(scope: WriterScope, lastDecided: Manifest | undefined): Promise<void> {
     this.topics.check(scope);
-    if (lastDecided !== undefined) await this.publisher.publish(readManifest(lastDecided), true);
+    if (lastDecided !== undefined) {
+      const manifest = readManifest(lastDecided);
+      await this.lookForOthersFiles(manifest);
+      await this.publisher.publish(manifest, true);
+    }
     const folder = resolve(this.template.baseDirectory);
     if ((await this.context.files.stat(folder)) === undefined) return;
     const tag = scopeTag(this.context.edge, scope);
@@ -85,6 +89,24 @@ export class FileSink implements TwoPhaseSink {
       const temporary = readTemporaryName(name);
       if (temporary !== undefined && isLeftOver(temporary, this.context, tag))
         await this.context.files.remove(`${folder}/${name}`);
+    }
+  }
+
+  /**
+   * What another process decided must be here, under its temporary or its final name. Where it is not, somebody has moved it since, or the processes do
+   * not write into the same folder: then what was not published yet stays on the other machine, and nobody but a person can know.
+   */
+  private async lookForOthersFiles({ files: entries }: FileManifest): Promise<void> {
+    const { files, instance, logger } = this.context;
+    const others = entries.filter(({ temporary }) => readTemporaryName(basename(temporary))?.isOf(instance) === false);
+    for (const { temporary, final } of others) {
+      if ((await files.stat(temporary)) !== undefined || (await files.stat(final)) !== undefined) continue;
+      logger.warn(
+        'a file that another process has decided on is not here: do all processes write to the same folder?',
+        {
+          file: final,
+        },
+      );
     }
   }
 

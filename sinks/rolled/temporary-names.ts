@@ -13,8 +13,11 @@ export interface Writer {
 
 export interface TemporaryName {
   scope: string;
+  /** A hash of it. */
   instance: string;
   generation: number;
+  /** Whether a writer of this instance made it. */
+  isOf(instance: string): boolean;
 }
 
 function short(text: string, length: number): string {
@@ -50,7 +53,9 @@ export function temporaryName(writer: Writer, scope: string, number: number): st
 /** What a name says; undefined when it is not one of ours. */
 export function readTemporaryName(name: string): TemporaryName | undefined {
   const match = /^\.[A-Za-z0-9_-]*\.([0-9a-f]{16})\.([0-9a-f]{12})\.(-?\d+)\.\d+\.tmp$/.exec(name);
-  return match === null ? undefined : { scope: match[1]!, instance: match[2]!, generation: Number(match[3]) };
+  if (match === null) return undefined;
+  const instance = match[2]!;
+  return { scope: match[1]!, instance, generation: Number(match[3]), isOf: (name) => hash(name, 12) === instance };
 }
 
 /**
@@ -58,5 +63,5 @@ export function readTemporaryName(name: string): TemporaryName | undefined {
  * instance), or of a generation that is over.
  */
 export function isLeftOver(name: TemporaryName, writer: Writer, scope: string): boolean {
-  return name.scope === scope && (name.instance === hash(writer.instance, 12) || name.generation <= writer.generation);
+  return name.scope === scope && (name.isOf(writer.instance) || name.generation <= writer.generation);
 }
