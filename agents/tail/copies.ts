@@ -112,7 +112,8 @@ export class CopyJudge {
     if (waits) return { kind: 'wait' };
     const { identity } = found.stat;
     const isWanted = ({ born, identity: other }: { born?: string; identity: string }) =>
-      other === identity && (born === undefined || found.stat.born === undefined || born === found.stat.born);
+      isStray ||
+      (other === identity && (born === undefined || found.stat.born === undefined || born === found.stat.born));
     return (await this.comeBack(found, handle, originals, isWanted)) ?? { kind: 'new' };
   }
 

@@ -5,7 +5,7 @@ import { basename } from 'node:path';
 import type { Files, FileStat, OpenFile } from '../../base/files.ts';
 import { type Copy, CopyJudge } from './copies.ts';
 import type { FoundFile } from './discovery.ts';
-import { isRotatedName } from './families.ts';
+import { familyOf, isRotatedName } from './families.ts';
 import type { Departure } from './holders.ts';
 import type { Imprint } from './identity.ts';
 import { Originals, type Scene } from './originals.ts';
@@ -46,6 +46,12 @@ export interface NewcomerOptions {
   /** The file holds no lines that could be read. */
   skip: (found: FoundFile) => void;
   isExcluded: (found: FoundFile) => boolean;
+}
+
+/** Whether this very file is followed: one that is no more may have left its inode to another. */
+function isFollowed({ stat }: FoundFile, { live, replaced, vanished }: Sight): boolean {
+  const file = live.get(stat.identity);
+  return file !== undefined && !replaced.has(file) && !vanished.has(file) && !file.isMissing && !file.isOther(stat);
 }
 
 export class Newcomers {
@@ -159,9 +165,9 @@ export class Newcomers {
       if (copies.has(original) || original.position === 0) continue;
       // What nobody can see any more is still read through its handle.
       if (sight.vanished.has(original) && original.handle !== undefined) continue;
-      for (const found of await sight.siblings.alike(original.realPath ?? original.path)) {
+      for (const found of await this.around(original, sight)) {
         const { identity, sizeBytes } = found.stat;
-        if (sizeBytes === 0 || sight.live.has(identity) || taken.has(identity)) continue;
+        if (sizeBytes === 0 || isFollowed(found, sight) || taken.has(identity)) continue;
         if (sight.byIdentity.has(identity) && found.path === original.path) continue;
         const handle = await this.open(found);
         if (handle === undefined) continue;
@@ -176,6 +182,14 @@ export class Newcomers {
     }
   }
 
+  private async around(original: TailedFile, { siblings }: Sight): Promise<FoundFile[]> {
+    const { path, realPath, origin } = original;
+    const found = await siblings.alike(realPath ?? path);
+    // Its path may be that of the file which has its inode now.
+    if (familyOf(origin.firstPath) === familyOf(path)) return found;
+    return [...(await siblings.alike(origin.firstPath)), ...found];
+  }
+
   /** A log that was rotated since it was last seen may have been rotated more than once: what was written to it meanwhile belongs to it too. */
   private async addStrays(sight: Sight, { copies, fresh }: Decision): Promise<void> {
     const taken = new Set([...copies.values(), ...fresh].map(({ found }) => found.stat.identity));
@@ -183,7 +197,7 @@ export class Newcomers {
       for (const found of await sight.siblings.alike(path)) {
         const { identity, modifiedMs, sizeBytes } = found.stat;
         if (sizeBytes === 0 || modifiedMs < sinceMs - clockSlackMs) continue;
-        if (sight.live.has(identity) || taken.has(identity) || sight.byIdentity.has(identity)) continue;
+        if (isFollowed(found, sight) || taken.has(identity) || sight.byIdentity.has(identity)) continue;
         if (!isRotatedName(basename(path), basename(found.path)) || this.options.isExcluded(found)) continue;
         this.strays.set(found.path, { identity, firstPath: path });
       }
@@ -199,8 +213,9 @@ export class Newcomers {
     const some: { found: FoundFile; firstPath: string }[] = [];
     for (const [path, { identity, firstPath }] of this.strays) {
       const stat = await this.options.files.stat(path).catch(() => undefined);
-      const isKnown = sight.live.has(identity) || sight.byIdentity.has(identity);
-      if (stat?.identity !== identity || isKnown) this.strays.delete(path);
+      const isTaken = [...decision.copies.values()].some(({ found }) => found.stat.identity === identity);
+      if (stat?.identity !== identity || isTaken || sight.byIdentity.has(identity)) this.strays.delete(path);
+      else if (isFollowed({ path, stat }, sight)) this.strays.delete(path);
       else some.push({ found: { path, stat }, firstPath });
     }
     some.sort((left, right) => left.found.stat.modifiedMs - right.found.stat.modifiedMs);

@@ -174,8 +174,9 @@ export class Roster {
         continue;
       }
       files.add(file);
-      if (file.isOther(entry.stat)) file.replaced = true;
-      this.observe(file, entry.path, entry.stat, nowMs);
+      const isOther = file.isOther(entry.stat);
+      if (isOther) file.replaced = true;
+      this.observe(file, isOther ? file.path : entry.path, entry.stat, nowMs);
       if (file.unverified === undefined && file.packing === undefined && file.sizeBytes < file.position)
         file.replaced = true;
     }
@@ -310,9 +311,16 @@ export class Roster {
       original.observe(found.stat, this.options.clock.now());
       original.endPosition =
         this.options.targets === undefined || packing !== undefined ? undefined : found.stat.sizeBytes;
+      this.supersede(original.identity, copies);
       this.live.set(original.identity, original);
       this.dirty.add(original);
     }
+  }
+
+  /** Another file has this identity now: the one before is no more, unless it goes on elsewhere. */
+  private supersede(identity: string, copies: ReadonlyMap<TailedFile, Copy>): void {
+    const before = this.live.get(identity);
+    if (before !== undefined && !copies.has(before)) this.end(before, 'gone');
   }
 
   /** Follows a new file, or a file that begins anew. */
@@ -339,6 +347,7 @@ export class Roster {
     }
     file.soundMs = clock.now();
     file.observe(found.stat, file.soundMs);
+    this.supersede(identity, new Map());
     this.live.set(file.identity, file);
     this.latestByPath.set(firstPath, file);
   }
