@@ -1,5 +1,5 @@
 // The kill storm (test/crash/kill-storm.test.ts) with real stores: Tailrace is killed at random and at named points, while Elasticsearch loses answers and is killed itself, and
-// while HDFS loses DataNodes and its NameNode. Documents and lines are exact, and a history is checked. STORM_KILLS makes it long (8 kills unless told
+// while HDFS loses DataNodes and its NameNode. Documents and lines are exact, and a history is checked. STORM_KILLS makes it long (5 kills unless told
 // otherwise), STORM_SEED repeats the draws. Skipped by name where a JDK or Maven is missing.
 import { afterEach, describe, expect, it } from 'vitest';
 import type { CrashPoint } from '../../base/crash-point.ts';
@@ -13,7 +13,7 @@ import { canRunSearch, RealSearch } from '../support/real-search.ts';
 import { parseLine } from '../support/rotated-programs.ts';
 import { SearchProxy } from '../support/search-proxy.ts';
 
-const kills = Number(process.env['STORM_KILLS'] ?? 8);
+const kills = Number(process.env['STORM_KILLS'] ?? 5);
 const seed = Number(process.env['STORM_SEED'] ?? Date.now() % 1_000_000);
 const timeoutMs = 120_000 + kills * 10_000;
 const linesPerSecond = 3000;
