@@ -64,6 +64,8 @@ class Audit {
   /** By topic, then partition. */
   private readonly scopes = new Map<string, Map<number, Scope>>();
   private readonly topicIds = new Map<string, string>();
+  /** Whether nothing of the ledger was deleted for its age. */
+  private ledgerIsWhole = true;
 
   constructor(request: AuditRequest, dependencies: AuditDependencies) {
     this.request = request;
@@ -156,6 +158,9 @@ class Audit {
   private async readLedger(chosen: readonly Chosen[]): Promise<Ledger> {
     const { client, signal } = this.dependencies;
     const ledger: Ledger = new Map();
+    const isThere = (await client.admin().topics([ledgerTopic])).length > 0;
+    const start = isThere ? await client.admin().offsets(ledgerTopic, 'earliest') : new Map<number, number>();
+    this.ledgerIsWhole = (start.get(0) ?? 0) === 0;
     for (const { edge } of chosen) ledger.set(edge.group, new Map());
     await readLedger(
       client,
@@ -216,7 +221,7 @@ class Audit {
     const spans: Span[] = [];
     const starts = new Map<string, number>();
     const beginsAtStart = pipeline.start === 'earliest';
-    const ledgerIsWhole = ((await client.admin().offsets(ledgerTopic, 'earliest')).get(0) ?? 0) === 0;
+    const { ledgerIsWhole } = this;
     for (const topic of topics) {
       for (const [partition, scope] of this.scopes.get(topic) ?? []) {
         starts.set(`${topic}/${partition}`, scope.start);

@@ -313,6 +313,15 @@ it('says what cannot be asked', async () => {
   ]);
 });
 
+it('adds up before anything was delivered', async () => {
+  const plan = pipeline('app', world.fileSink('{partition}-{offset}'));
+  expect(await auditOf(world, [plan])).toMatchObject({ balanced: true, edges: [{ read: 0 }] });
+  await world.write('app', numbered(10));
+  expect(await auditOf(world, [plan, pipeline('nothing', 'copy', { name: 'other' })])).toMatchObject({
+    balanced: true,
+  });
+});
+
 it('knows no other edges than those there are', async () => {
   const plan = pipeline('app', world.fileSink('{partition}-{offset}'));
   await expect(auditOf(world, [plan], { edges: ['web.other'] })).rejects.toThrow(
