@@ -86,8 +86,10 @@ export class Newcomers {
       if (!vanishedPaths.has(found.path)) await this.decideOne(found, originals, sight, decision, waiting);
     }
     await this.searchAround(originals, sight, decision);
+    const goingOn = new Set([...decision.copies.values()].map(({ found }) => found.stat.identity));
     for (const found of wanted) {
-      if (vanishedPaths.has(found.path)) await this.decideOne(found, originals, sight, decision, waiting);
+      if (vanishedPaths.has(found.path) && !goingOn.has(found.stat.identity))
+        await this.decideOne(found, originals, sight, decision, waiting);
     }
     await this.addStrays(sight, decision);
     await this.decideStrays(originals, sight, decision, waiting);

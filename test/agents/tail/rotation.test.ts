@@ -7,6 +7,7 @@ import {
   rmSync,
   symlinkSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
@@ -108,6 +109,8 @@ describe.each(['app.log', 'app.log*'])('while nobody looks, with %s', (pattern) 
 it('reads archives that are there at the first start where the pattern means them, and no others', async () => {
   write('app.log.1', 0, 20);
   pack('app.log.1', 'gz');
+  // Not of the moment in which the log is first followed.
+  utimesSync(bench.path('app.log.1.gz'), new Date(Date.now() - 60_000), new Date(Date.now() - 60_000));
   write('app.log', 20, 30);
   await bench.once(cluster.client(), { paths: ['app.log'] }, { name: 'exact' });
   expect(numbers()).toEqual(range(20, 30));
@@ -184,4 +187,21 @@ it('tells which bytes were destroyed', async () => {
   expect(agent.ledger().warnings.join()).toContain(
     `locked.log was deleted before its bytes 0 to ${bytes} could be read`,
   );
+});
+
+it('knows a copy that takes the name of a generation which is packed in the same moment', async () => {
+  await bench.start(cluster.client(), { paths: ['*.log*'] });
+  write('app.log.1', 0, 300);
+  await arrived(300);
+  write('app.log', 300, 400);
+  await arrived(400);
+  writeFileSync(bench.path('app.log.2.gz'), gzipSync(readFileSync(bench.path('app.log.1'))));
+  rmSync(bench.path('app.log.1'));
+  copyFileSync(bench.path('app.log'), bench.path('app.log.1'));
+  truncateSync(bench.path('app.log'));
+  write('app.log', 400, 410);
+  await arrived(410);
+  // The archive is compared once it has been quiet for a while; then all is decided.
+  await until(() => positions().some(({ packing, packed }) => packing !== undefined && packed !== undefined));
+  expect(numbers()).toEqual(range(0, 410));
 });
