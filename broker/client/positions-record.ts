@@ -147,7 +147,9 @@ export function decodePositionsRecord(key: Uint8Array, value: Uint8Array): TailR
   };
 }
 
-function optionalFields(body: Record<string, unknown>): Pick<PositionRecord, 'sinceMs' | 'realPath' | 'born' | 'packing' | 'packed'> {
+function optionalFields(
+  body: Record<string, unknown>,
+): Pick<PositionRecord, 'sinceMs' | 'realPath' | 'born' | 'packing' | 'packed'> {
   const { sinceMs, realPath, born, packing, packed } = body;
   return {
     ...(isCount(sinceMs) ? { sinceMs } : {}),
