@@ -158,6 +158,8 @@ export class ScramServer {
   private readonly credential: ScramCredential;
   private readonly bare: string;
   private readonly nonce: string;
+  /** Before 2.6.1 librdkafka puts its own nonce in front of both once more; the server's is in it all the same, so nothing can be replayed. */
+  private readonly doubledNonce: string;
   private readonly serverFirst: string;
 
   /** `serverNonce`: printable, without commas, never used before. */
@@ -171,6 +173,7 @@ export class ScramServer {
     this.credential = credential;
     this.bare = client.bare;
     this.nonce = client.nonce + serverNonce;
+    this.doubledNonce = client.nonce + this.nonce;
     this.serverFirst = `r=${this.nonce},s=${credential.salt.toString('base64')},i=${credential.iterations}`;
   }
 
@@ -185,7 +188,8 @@ export class ScramServer {
     const text = clientFinal.toString('utf8');
     const attributes = attributesOf(text);
     const proof = Buffer.from(attributes?.get('p') ?? '', 'base64');
-    const isAnswer = attributes?.get('c') === channelBinding && attributes.get('r') === this.nonce;
+    const nonce = attributes?.get('r');
+    const isAnswer = attributes?.get('c') === channelBinding && (nonce === this.nonce || nonce === this.doubledNonce);
     if (!isAnswer || proof.length !== storedKey.length) return undefined;
     const said = `${this.bare},${this.serverFirst},${text.slice(0, text.lastIndexOf(',p='))}`;
     const clientKey = exclusiveOr(proof, hmac(mechanism, storedKey, said));

@@ -85,7 +85,8 @@ export async function startRealCluster(count: number, options: RealKafkaOptions 
   for (let id = 1; id <= count; id++) places.push({ id, port: await freePort(), controllerPort: await freePort() });
   const voters = places.map(({ id, controllerPort }) => `${id}@127.0.0.1:${controllerPort}`).join(',');
   const java = [...(options.java ?? smallJava), `-Dlog4j2.configurationFile=${logging}`];
-  const clusterId = randomBytes(16).toString('base64url').slice(0, 22);
+  // Not with a dash in front: it would be taken for an option.
+  const clusterId = randomBytes(16).toString('base64url').replace(/^-/, 'A');
   const nodes = await Promise.all(
     places.map(async (place) => {
       const own = join(directory, `node${place.id}`);
