@@ -38,13 +38,11 @@ export class Shipper {
   private readonly client: KafkaClient;
   private readonly options: ShipperOptions;
   private producer: Producer | undefined;
-  /** The builder that takes lines, by partition. */
+  /** The builder that takes lines, by partition; each holds one at least. */
   private open = new Map<number, BatchBuilder>();
   /** Batches that are full, in order. */
   private full: Filling[] = [];
   private readonly spare: BatchBuilder[] = [];
-  private fullBytes = 0;
-  private openBytes = 0;
   private lineBytes = 0;
   private lines = 0;
   private flying: Promise<Flight> | undefined;
@@ -64,7 +62,10 @@ export class Shipper {
 
   /** Bytes that wait for the next flight. */
   get pendingBytes(): number {
-    return this.fullBytes + this.openBytes;
+    let bytes = 0;
+    for (const { builder } of this.full) bytes += builder.sizeBytes;
+    for (const builder of this.open.values()) bytes += builder.sizeBytes;
+    return bytes;
   }
 
   get isFlying(): boolean {
@@ -77,16 +78,11 @@ export class Shipper {
     const bytes = end - start + headers.length + 24;
     if (builder !== undefined && builder.sizeBytes + bytes > this.options.batchBytes) {
       this.full.push({ partition, builder });
-      this.fullBytes += builder.sizeBytes;
-      this.openBytes -= builder.sizeBytes;
       builder = undefined;
     }
-    builder ??= this.begin(partition);
-    const before = builder.sizeBytes;
+    builder ??= this.spareBuilder();
     builder.appendLine(timestampMs, source, start, end, headers);
-    this.openBytes += builder.sizeBytes - before;
-    this.lineBytes += end - start + 1;
-    this.lines++;
+    this.took(partition, builder, 1, end - start + 1);
   }
 
   /**
@@ -100,20 +96,22 @@ export class Shipper {
     end: number,
     run: LineRun,
   ): { end: number; count: number } {
-    const builder = this.open.get(partition) ?? this.begin(partition);
-    const before = builder.sizeBytes;
+    const builder = this.open.get(partition) ?? this.spareBuilder();
     const taken = builder.appendLines(source, start, end, run, this.options.batchBytes);
-    this.openBytes += builder.sizeBytes - before;
-    this.lineBytes += taken.end - start;
-    this.lines += taken.count;
+    if (taken.count > 0) this.took(partition, builder, taken.count, taken.end - start);
+    else if (builder.count === 0) this.spare.push(builder);
     return taken;
   }
 
-  private begin(partition: number): BatchBuilder {
-    const builder = this.spare.pop() ?? new BatchBuilder();
+  private spareBuilder(): BatchBuilder {
+    return this.spare.pop() ?? new BatchBuilder();
+  }
+
+  /** `builder` holds `lines` more: it is open from its first line on. */
+  private took(partition: number, builder: BatchBuilder, lines: number, lineBytes: number): void {
     this.open.set(partition, builder);
-    this.openBytes += builder.sizeBytes;
-    return builder;
+    this.lineBytes += lineBytes;
+    this.lines += lines;
   }
 
   /**
@@ -124,16 +122,10 @@ export class Shipper {
   launch(positions: readonly OutgoingRecord[]): Promise<Flight> {
     if (this.failure !== undefined) return Promise.reject(this.failure);
     const batches = [...this.full];
-    // One that was begun for a line that it did not take is empty: no broker takes it.
-    for (const [partition, builder] of this.open) {
-      if (builder.count > 0) batches.push({ partition, builder });
-      else this.spare.push(builder);
-    }
+    for (const [partition, builder] of this.open) batches.push({ partition, builder });
     const flight = { records: this.lines, bytes: this.lineBytes };
     this.full = [];
     this.open = new Map();
-    this.fullBytes = 0;
-    this.openBytes = 0;
     this.lineBytes = 0;
     this.lines = 0;
     this.flying = this.fly(batches, positions)
