@@ -5,13 +5,12 @@
 // Behaviour
 // - Settings of the broker stand in its configuration and cannot be changed by request: INVALID_REQUEST.
 // Version notes: 1 throttle · 2 flexible
-import { messageOf } from '../../base/errors.ts';
 import { checkSetting } from '../log/settings.ts';
 import type { RequestOf } from '../wire/apis.ts';
-import { ErrorCode, errorCodeOf, KafkaError } from '../wire/errors.ts';
+import { ErrorCode, KafkaError } from '../wire/errors.ts';
 import { alterConfigsResponse } from '../wire/messages/33-alter-configs.ts';
 import { handler, type HandlerContext } from './handler.ts';
-import { findAlterableTopic } from './resources.ts';
+import { alterResources, findAlterableTopic } from './resources.ts';
 
 type Resource = RequestOf<'AlterConfigs'>['resources'][number];
 
@@ -19,17 +18,7 @@ export const alterConfigs = handler({
   api: 'AlterConfigs',
   versions: [0, 2],
   async handle(request, context) {
-    const responses = [];
-    for (const resource of request.resources) {
-      const { resourceType, resourceName } = resource;
-      try {
-        const changes = changesOf(resource, context);
-        if (!request.validateOnly) await context.broker.log.alterConfigs(resourceName, changes);
-        responses.push({ errorCode: ErrorCode.NONE, errorMessage: null, resourceType, resourceName });
-      } catch (error) {
-        responses.push({ errorCode: errorCodeOf(error), errorMessage: messageOf(error), resourceType, resourceName });
-      }
-    }
+    const responses = await alterResources(request, context, (resource) => changesOf(resource, context));
     return alterConfigsResponse.create({ responses });
   },
 });

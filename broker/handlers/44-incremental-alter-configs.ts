@@ -5,13 +5,12 @@
 // - SET, DELETE (back to the default), APPEND and SUBTRACT (lists only: cleanup.policy). All changes of a resource are made together or none.
 // - Settings of the broker stand in its configuration and cannot be changed by request: INVALID_REQUEST.
 // Version notes: 1 flexible
-import { messageOf } from '../../base/errors.ts';
 import { topicSettings, checkSetting } from '../log/settings.ts';
 import type { RequestOf } from '../wire/apis.ts';
-import { ErrorCode, errorCodeOf, KafkaError } from '../wire/errors.ts';
+import { ErrorCode, KafkaError } from '../wire/errors.ts';
 import { incrementalAlterConfigsResponse } from '../wire/messages/44-incremental-alter-configs.ts';
 import { handler, type HandlerContext } from './handler.ts';
-import { findAlterableTopic } from './resources.ts';
+import { alterResources, findAlterableTopic } from './resources.ts';
 
 type Resource = RequestOf<'IncrementalAlterConfigs'>['resources'][number];
 
@@ -21,17 +20,7 @@ export const incrementalAlterConfigs = handler({
   api: 'IncrementalAlterConfigs',
   versions: [0, 1],
   async handle(request, context) {
-    const responses = [];
-    for (const resource of request.resources) {
-      const { resourceType, resourceName } = resource;
-      try {
-        const changes = changesOf(resource, context);
-        if (!request.validateOnly) await context.broker.log.alterConfigs(resourceName, changes);
-        responses.push({ errorCode: ErrorCode.NONE, errorMessage: null, resourceType, resourceName });
-      } catch (error) {
-        responses.push({ errorCode: errorCodeOf(error), errorMessage: messageOf(error), resourceType, resourceName });
-      }
-    }
+    const responses = await alterResources(request, context, (resource) => changesOf(resource, context));
     return incrementalAlterConfigsResponse.create({ responses });
   },
 });
