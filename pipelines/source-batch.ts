@@ -2,7 +2,7 @@
 // slices it is shown. Counts come from the batch headers.
 import type { FetchedBatches } from '../broker/client/contract.ts';
 import { unframeLines } from '../broker/wire/line-kernel.ts';
-import { type BatchHeader, readBatchHeader, RecordCursor, recordsOf } from '../broker/wire/record-batch.ts';
+import { type BatchHeader, readBatchHeader, RecordCursor } from '../broker/wire/record-batch.ts';
 import type { Coordinates, Delivery, DeliveryBatch, DeliveryBlock } from '../sinks/sink.ts';
 import { RecordEvent } from './event.ts';
 
@@ -116,9 +116,8 @@ export function forEachRecord(
 
 /** The records of a batch as a block; undefined when they have to be looked at one by one. */
 function blockOf(batch: Buffer, header: BatchHeader): DeliveryBlock | undefined {
-  const { buffer, start, end } = recordsOf(batch, 0, header);
-  const unframed = unframeLines(buffer, start, end, header.recordCount);
   const first = new RecordCursor(batch, 0, header);
+  const unframed = unframeLines(first.buffer, first.recordsStart, first.recordsEnd, header.recordCount);
   if (unframed === undefined || !first.next()) return undefined;
   const { baseTimestampMs, maxTimestampMs, isLogAppendTime } = header;
   return {

@@ -170,20 +170,6 @@ export function forEachBatch(buffer: Buffer, visit: (header: BatchHeader) => unk
   }
 }
 
-/** Where the records of the batch at `position` stand, decompressed when needed. Throws KafkaError CORRUPT_MESSAGE. */
-export function recordsOf(
-  batch: Buffer,
-  position: number,
-  header: BatchHeader,
-): { buffer: Buffer; start: number; end: number } {
-  const start = position + batchHeaderBytes;
-  const end = position + header.sizeBytes;
-  if (end > batch.length) throw corrupt(position, 'the records are cut short');
-  if (header.compression === 'none') return { buffer: batch, start, end };
-  const buffer = decompress(header.compression, batch.subarray(start, end), maxDecompressedBytes);
-  return { buffer, start: 0, end: buffer.length };
-}
-
 /**
  * Walks over the records of one batch without making an object for each: `while (cursor.next()) …` and look at the fields, which hold until the
  * next call. Decompresses when needed. Positions are in `cursor.buffer`, which is not the batch's buffer when it was compressed.
@@ -206,8 +192,11 @@ export class RecordCursor {
   /** Where the record's headers, and with them the record, end. */
   headersEnd = 0;
 
+  /** Where the batch's records stand in `buffer`. */
+  recordsStart = 0;
+  recordsEnd = 0;
+
   private position = 0;
-  private end = 0;
   private remaining = 0;
   private baseOffset = 0;
   private baseTimestampMs = 0;
@@ -220,10 +209,19 @@ export class RecordCursor {
 
   /** Begins with another batch, so that one cursor serves many. */
   open(batch: Buffer, position = 0, header: BatchHeader = readBatchHeader(batch, position)): void {
-    const records = recordsOf(batch, position, header);
-    this.buffer = records.buffer;
-    this.position = records.start;
-    this.end = records.end;
+    const end = position + header.sizeBytes;
+    if (end > batch.length) throw corrupt(position, 'the records are cut short');
+    if (header.compression === 'none') {
+      this.buffer = batch;
+      this.recordsStart = position + batchHeaderBytes;
+      this.recordsEnd = end;
+    } else {
+      const compressed = batch.subarray(position + batchHeaderBytes, end);
+      this.buffer = decompress(header.compression, compressed, maxDecompressedBytes);
+      this.recordsStart = 0;
+      this.recordsEnd = this.buffer.length;
+    }
+    this.position = this.recordsStart;
     this.remaining = header.recordCount;
     this.baseOffset = header.baseOffset;
     this.baseTimestampMs = header.baseTimestampMs;
@@ -233,13 +231,13 @@ export class RecordCursor {
   /** Goes to the next record; false after the last. */
   next(): boolean {
     if (this.remaining <= 0) {
-      if (this.position !== this.end) throw this.invalid('bytes after the last record');
+      if (this.position !== this.recordsEnd) throw this.invalid('bytes after the last record');
       return false;
     }
     this.remaining--;
     const length = this.varint();
     const end = this.position + length;
-    if (length < 0 || end > this.end) throw this.invalid(`a record of ${length} bytes`);
+    if (length < 0 || end > this.recordsEnd) throw this.invalid(`a record of ${length} bytes`);
     this.position++; // attributes: none are defined
     const timestampDelta = this.varlong();
     this.timestampMs = this.appendTimeMs ?? this.baseTimestampMs + timestampDelta;
