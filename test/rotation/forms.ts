@@ -95,13 +95,17 @@ function renamed(toName: (log: LogFile, round: number) => string): Form['rotate'
   };
 }
 
+function renameAndReopen(logs: Parameters<Form['rotate']>[0]['logs']): void {
+  for (const log of logs) {
+    shift(log);
+    moveAside(log, log.path('.1'));
+    log.reopen();
+  }
+}
+
 function compressedAtOnce(program: readonly string[]): Form['rotate'] {
   return async ({ logs }) => {
-    for (const log of logs) {
-      shift(log);
-      moveAside(log, log.path('.1'));
-      log.reopen();
-    }
+    renameAndReopen(logs);
     await compress(
       program,
       logs.map((log) => log.path('.1')),
@@ -111,11 +115,7 @@ function compressedAtOnce(program: readonly string[]): Form['rotate'] {
 
 function compressedLater(program: readonly string[]): Form['rotate'] {
   return async ({ logs }) => {
-    for (const log of logs) {
-      shift(log);
-      moveAside(log, log.path('.1'));
-      log.reopen();
-    }
+    renameAndReopen(logs);
     await compress(
       program,
       logs.map((log) => log.path('.2')).filter((path) => existsSync(path)),
@@ -137,11 +137,7 @@ export const forms: readonly Form[] = [
     name: 'rename',
     what: 'app.log → app.log.1 → app.log.2 …; the program writes on into the old file for a moment',
     rotate: ({ logs }) => {
-      for (const log of logs) {
-        shift(log);
-        moveAside(log, log.path('.1'));
-        log.reopen();
-      }
+      renameAndReopen(logs);
       return Promise.resolve();
     },
   },
@@ -300,11 +296,7 @@ export const forms: readonly Form[] = [
     what: 'every generation of every log begins with the same 4 KiB; renamed, every other one compressed',
     hasHeader: true,
     rotate: async ({ logs, round }) => {
-      for (const log of logs) {
-        shift(log);
-        moveAside(log, log.path('.1'));
-        log.reopen();
-      }
+      renameAndReopen(logs);
       if (round % 2 === 0)
         await compress(
           gzip,
