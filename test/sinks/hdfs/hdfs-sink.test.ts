@@ -290,17 +290,17 @@ describe('left-overs', () => {
 
   it('of failed attempts are removed later when they cannot be removed at once', async () => {
     const sink = await open({ retry: '1ms' });
-    let failures = 0;
     hdfs.trouble = ({ node, op }) => {
-      if (op === 'DELETE' && failures < 4) return 'cut';
-      return op === 'CREATE' && node.startsWith('dn') && failures++ === 0 ? 'half' : undefined;
+      if (op === 'DELETE') return 'cut';
+      return op === 'CREATE' && node.startsWith('dn') ? 'half' : undefined;
     };
     const writer = await sink.openWriter(scope);
     await writeLines(writer, 'one');
     await expect(writer.prepare()).rejects.toMatchObject({ retriable: true });
-    expect(hidden()).toHaveLength(1);
+    // As many as its patience of a millisecond allowed.
+    expect(hidden()).not.toEqual([]);
     await writeLines(writer, 'one');
-    failures = 4;
+    hdfs.trouble = () => undefined;
     await writer.publish((await writer.prepare())!);
     expect(hidden()).toEqual([]);
   });
