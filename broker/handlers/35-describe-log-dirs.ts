@@ -1,10 +1,10 @@
 // DescribeLogDirs (key 35): the one data directory, the partitions in it and their sizes, and how much room there is.
 //
-// Versions: 1-4.
+// Versions: 1-5.
 // Behaviour
 // - Null asks for all partitions. Those that are not there are left out.
 // - A partition that is offline counts as empty.
-// Version notes: 2 flexible · 3 top-level error · 4 total and usable bytes (KIP-827)
+// Version notes: 2 flexible · 3 top-level error · 4 total and usable bytes (KIP-827) · 5 cordoned folders (KIP-1066): never
 import { ErrorCode } from '../wire/errors.ts';
 import { describeLogDirsResponse } from '../wire/messages/35-describe-log-dirs.ts';
 import { handler, type HandlerContext } from './handler.ts';
@@ -12,7 +12,7 @@ import { findPartition } from './topics.ts';
 
 export const describeLogDirs = handler({
   api: 'DescribeLogDirs',
-  versions: [1, 4],
+  versions: [1, 5],
   async handle({ topics: asked }, context) {
     const { log } = context.broker;
     const { totalBytes, freeBytes: usableBytes } = await log.space();

@@ -276,7 +276,7 @@ const cases: Case[] = [
   ask('of an unknown id', 'DescribeTransactions', 0, { transactionalIds: ['unknown'] }),
   ask('in states that are none', 'ListTransactions', 0, { stateFilters: ['Ongoing', 'Lost'] }),
   ask('by a pattern that is none', 'ListTransactions', 2, { transactionalIdPattern: '(' }),
-  ask('of nothing', 'DescribeLogDirs', 4, { topics: [] }),
+  ask('of nothing', 'DescribeLogDirs', 5, { topics: [] }),
 ];
 
 describe.skipIf(!canRunRealKafka())('the same requests to a real Kafka and to ours', () => {

@@ -82,6 +82,7 @@ public class MessageVectors {
         if (type == short.class) return (short) RANDOM.nextInt(65536);
         if (type == int.class) return RANDOM.nextInt();
         if (type == long.class) return RANDOM.nextInt(3) == 0 ? -1L - RANDOM.nextInt(1000) : RANDOM.nextLong() >>> 12;
+        if (type == double.class) return RANDOM.nextInt() / 8.0;
         if (type == String.class) return WORDS[RANDOM.nextInt(WORDS.length)];
         if (type == Uuid.class) return new Uuid(RANDOM.nextLong(), RANDOM.nextLong());
         if (type == byte[].class) return someBytes();
@@ -106,6 +107,7 @@ public class MessageVectors {
         if (type == Byte.class) return (byte) RANDOM.nextInt(256);
         if (type == Short.class) return (short) RANDOM.nextInt(65536);
         if (type == Long.class) return (long) RANDOM.nextInt();
+        if (type == double.class) return RANDOM.nextInt() / 8.0;
         if (type == String.class) return WORDS[RANDOM.nextInt(WORDS.length)];
         if (type == Uuid.class) return new Uuid(RANDOM.nextLong(), RANDOM.nextLong());
         return fill(type.getDeclaredConstructor().newInstance(), (Schema) wire);

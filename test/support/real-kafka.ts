@@ -2,7 +2,7 @@
 // the user's cache folder; where a JDK (17 or newer) or Maven is missing, tests are skipped by name.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { canRunJava, mavenJars } from './maven-jars.ts';
@@ -53,6 +53,12 @@ export interface RealCluster {
 /** Whether a real Kafka can be run here. */
 export function canRunRealKafka(): boolean {
   return canRunJava();
+}
+
+/** Paths of the jars of a real Kafka. */
+export async function kafkaJars(): Promise<string[]> {
+  const folder = await mavenJars('kafka', pom);
+  return (await readdir(folder)).map((file) => join(folder, file));
 }
 
 export interface RealKafkaOptions {
