@@ -34,6 +34,8 @@ export interface AgentLedger {
   destroyedBytes: number;
   /** Things people must know: unreadable files, flagged long lines, bytes the rotator destroyed. */
   warnings: readonly string[];
+  /** Why lines that are there do not get into their topic at present; undefined when they do. */
+  problem: string | undefined;
 }
 
 export interface Agent {
@@ -41,7 +43,7 @@ export interface Agent {
   start(): Promise<void>;
   /**
    * `--once`: resolves when everything that was there at start (files up to their ends then, last lines without newline included) is
-   * committed. Network agents resolve at once.
+   * committed, or cannot be, as the ledger's `problem` says then. Network agents resolve at once.
    */
   drained(): Promise<void>;
   ledger(): AgentLedger;

@@ -8,7 +8,7 @@ import type { KafkaClient } from '../broker/client/contract.ts';
 import type { Account } from '../pipelines/account.ts';
 import type { EdgeState } from '../pipelines/edge.ts';
 import { groupLag, type PartitionLag } from '../pipelines/lag.ts';
-import type { OutageStatus } from '../pipelines/outage.ts';
+import type { OutageStatus } from '../base/outage.ts';
 import { version } from './version.ts';
 
 const lagPatienceMs = 2000;
@@ -63,7 +63,7 @@ function addEdge(page: MetricsPage, { edge, state, account, outage }: ObservedEd
   page.add('tailrace_edge_outage_seconds', { edge }, outage.seconds);
 }
 
-/** Left out while the broker does not answer soon, as for a partition that is offline: the others' numbers must not wait for it. */
+/** Left out of topics with a partition that is offline, and while the broker does not answer soon: the others' numbers must not wait for it. */
 async function addLag(
   page: MetricsPage,
   client: KafkaClient,
@@ -76,7 +76,9 @@ async function addLag(
   ]);
   for (const topic of new Set(lags.map((lag) => lag.topic))) {
     const own = lags.filter((lag) => lag.topic === topic);
-    const records = own.reduce((sum, { lagRecords }) => sum + lagRecords, 0);
+    const known = own.flatMap(({ lagRecords }) => lagRecords ?? []);
+    if (known.length < own.length) continue;
+    const records = known.reduce((sum, lagRecords) => sum + lagRecords, 0);
     const seconds = own.flatMap(({ lagSeconds }) => lagSeconds ?? []);
     page.add('tailrace_edge_lag_records', { edge, topic }, records);
     if (seconds.length > 0) page.add('tailrace_edge_lag_seconds', { edge, topic }, Math.max(...seconds));

@@ -26,7 +26,7 @@ import { Decider } from './decide.ts';
 import { Edge, type EdgeOptions } from './edge.ts';
 import { type JobRecord, ManifestStore } from './manifests.ts';
 import type { CompiledStep, SinkPlan } from './plan.ts';
-import { normaliseReason } from './reason.ts';
+import { normaliseReason } from '../base/reason.ts';
 import { PassThroughBatch } from './source-batch.ts';
 
 const topicSuffix = '.dlq';

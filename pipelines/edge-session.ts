@@ -46,6 +46,8 @@ export interface SessionHooks {
   healthy(waiting: number): void;
   /** Whether the last session failed and this one has not proved yet that it works. */
   isTroubled(): boolean;
+  /** Told each round: why some partition has not been readable for a while, though the others are; undefined when all are. */
+  reads(trouble: unknown): void;
   /** Asked after each round: whether the topics to read are others by now. */
   topicsChanged(wanted: Ends | undefined): Promise<boolean>;
   /** Asked after each round: the ends to reach now, when somebody waits for that. */
@@ -136,6 +138,7 @@ export class EdgeSession {
       }
       this.catchUp();
       await this.decideDue();
+      this.hooks.reads(this.consumer.trouble());
       await this.proveHealthy(fetched.length === 0);
       const ends = this.hooks.drainEnds();
       if (this.job === undefined && (await this.hooks.topicsChanged(ends))) break;

@@ -13,7 +13,7 @@ import { Decider } from './decide.ts';
 import { EdgeSession, type Ends } from './edge-session.ts';
 import type { FileNames } from './event.ts';
 import type { LetterChoice } from './letter-source.ts';
-import { needsSomebody, OutageReport, type OutageStatus } from './outage.ts';
+import { needsSomebody, OutageReport, type OutageStatus } from '../base/outage.ts';
 import type { JobRecord, ManifestStore } from './manifests.ts';
 import type { CompiledStep, ReplayEnd, ReplayStart } from './plan.ts';
 import { lookMs, Subscription } from './subscription.ts';
@@ -75,6 +75,8 @@ export interface EdgeStatus {
 
 /** After the deadline, for handles and connections to be closed. */
 const closeGraceMs = 1000;
+/** How often a partition that cannot be read counts as one more failure; the report says so rarely. */
+const impairedMs = 10_000;
 const backoff = { firstMs: 200, maxMs: 15_000 };
 
 export class Edge {
@@ -88,6 +90,8 @@ export class Edge {
   private session: EdgeSession | undefined;
   private running: Promise<void> | undefined;
   private drain: { ends: Ends | undefined; resolve: (problem: string | undefined) => void } | undefined;
+  /** Set while the session cannot read some partition; when that was last told. */
+  private impaired: { toldMs: number } | undefined;
   private readonly backoff: Backoff;
   private readonly subscription: Subscription;
   private readonly outage: OutageReport;
@@ -98,7 +102,7 @@ export class Edge {
     const { topics, patterns = [] } = options;
     this.subscription = new Subscription({ topics, patterns }, () => options.client.admin(), options.clock);
     this.backoff = new Backoff(backoff, options.random);
-    this.outage = new OutageReport(options.group, options.clock, options.logger);
+    this.outage = new OutageReport('edge', { edge: options.group }, options.clock, options.logger);
   }
 
   /** Begins; returns at once. */
@@ -194,6 +198,7 @@ export class Edge {
         instanceId: options.client.inProcess ? undefined : `tailrace-${options.instance}-${options.group}`,
       });
       this.session = session;
+      this.impaired = undefined;
       if (!(await this.orKilled(session.run(this.stopping.signal, this.killing.signal)))) return false;
       if (job !== undefined && options.ends === undefined) await decider.keepJob({ ...job, done: true });
       return true;
@@ -287,7 +292,8 @@ export class Edge {
   private hooks() {
     return {
       healthy: (waiting: number) => this.healthy(waiting),
-      isTroubled: () => this.outage.isOn,
+      isTroubled: () => this.outage.isOn && this.impaired === undefined,
+      reads: (trouble: unknown) => this.reads(trouble),
       topicsChanged: (wanted: Ends | undefined) => this.subscription.hasChanged(wanted),
       drainEnds: () => this.drain?.ends,
       drained: () => this.resolveDrain(undefined),
@@ -295,11 +301,23 @@ export class Edge {
     };
   }
 
+  /** A partition that cannot be read holds up no other one of the session. */
+  private reads(trouble: unknown): void {
+    const nowMs = this.options.clock.monotonicMs();
+    if (trouble === undefined) this.impaired = undefined;
+    else if (nowMs - (this.impaired?.toldMs ?? -Infinity) >= impairedMs) {
+      this.impaired = { toldMs: nowMs };
+      this.problem = messageOf(trouble);
+      this.outage.failed(trouble);
+    }
+  }
+
   private healthy(waiting: number): void {
-    this.outage.ended(waiting);
     this.state = 'running';
-    this.problem = undefined;
     this.backoff.reset();
+    if (this.impaired !== undefined) return;
+    this.outage.ended(waiting);
+    this.problem = undefined;
   }
 
   private finish(): void {

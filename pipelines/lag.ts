@@ -9,8 +9,9 @@ export interface PartitionLag {
   partition: number;
   /** Undefined when nothing was committed yet. */
   committed: number | undefined;
-  end: number;
-  lagRecords: number;
+  /** Undefined while it cannot be read, as of a partition that is offline; then nothing else is known either. */
+  end: number | undefined;
+  lagRecords: number | undefined;
   /** Estimated from the size of the next batch. */
   lagBytes: number | undefined;
   /** Since the first record that is not consumed; undefined when it could not be read. */
@@ -19,6 +20,8 @@ export interface PartitionLag {
 
 const lookMs = 200;
 const looks = 3;
+/** A partition whose ends are not to be had for so long is offline. */
+const offlineMs = 500;
 
 /** One small fetch. */
 async function lookAt(
@@ -59,14 +62,26 @@ export async function groupLag(
   const committed = await admin.groupOffsets(group);
   const rows: PartitionLag[] = [];
   for (const topic of [...new Set([...committed.keys(), ...topics])].sort()) {
-    const ends = await admin.offsets(topic, 'latest-stable').catch(() => new Map<number, number>());
-    const starts = await admin.offsets(topic, 'earliest').catch(() => new Map<number, number>());
+    const [found] = await admin.topics([topic]);
+    const [ends, starts] =
+      found === undefined
+        ? [undefined, undefined]
+        : await Promise.all([
+            admin.offsets(topic, 'latest-stable', { withinMs: offlineMs }),
+            admin.offsets(topic, 'earliest', { withinMs: offlineMs }),
+          ]);
     const known = committed.get(topic);
-    const partitions = topics.includes(topic) ? new Set([...(known?.keys() ?? []), ...ends.keys()]) : known!.keys();
+    const all = found?.partitions.map(({ partition }) => partition) ?? [];
+    const partitions = topics.includes(topic) ? new Set([...(known?.keys() ?? []), ...all]) : known!.keys();
     for (const partition of [...partitions].sort((left, right) => left - right)) {
       const offset = known?.get(partition)?.offset;
-      const from = Math.max(offset ?? 0, starts.get(partition) ?? 0);
-      const end = ends.get(partition) ?? from;
+      const from = Math.max(offset ?? 0, starts?.get(partition) ?? 0);
+      const end = ends?.get(partition);
+      if (end === undefined) {
+        const unknown = { end, lagRecords: undefined, lagBytes: undefined, lagSeconds: undefined };
+        rows.push({ topic, partition, committed: offset, ...unknown });
+        continue;
+      }
       const lagRecords = Math.max(0, end - from);
       const place = { topic, partition, offset: from };
       const lag = lagRecords === 0 ? { seconds: 0, bytes: 0 } : await lookAt(client, clock, place, lagRecords);

@@ -11,6 +11,8 @@ export interface AgentAccount {
   committedBytes: number;
   totalLines: Readonly<Record<string, number>>;
   warnings: readonly string[];
+  /** Why it has not brought everything into its topics that it should have. */
+  problem: string | undefined;
 }
 
 export interface EdgeAccount {
@@ -46,6 +48,7 @@ export interface Ledger {
     bytes: number;
     totalLines: Readonly<Record<string, number>>;
     warnings: readonly string[];
+    problem: string | undefined;
   }[];
   /** Records that agents and edges put into each topic. */
   topics: { topic: string; records: number }[];
@@ -78,12 +81,13 @@ export function buildLedger(agents: readonly AgentAccount[], edges: readonly Edg
     };
   });
   return {
-    agents: agents.map(({ agent, committedLines, committedBytes, totalLines, warnings }) => ({
+    agents: agents.map(({ agent, committedLines, committedBytes, totalLines, warnings, problem }) => ({
       ...{ agent, lines: sum(Object.values(committedLines)), bytes: committedBytes, totalLines, warnings },
+      problem,
     })),
     topics: [...written].map(([topic, records]) => ({ topic, records })),
     edges: rows,
-    balanced: rows.every(({ balanced }) => balanced),
+    balanced: rows.every(({ balanced }) => balanced) && agents.every(({ problem }) => problem === undefined),
   };
 }
 
@@ -104,7 +108,8 @@ export function renderLedger(ledger: Ledger): string {
     blocks.push(table(['edge', 'read', 'delivered', 'already there', 'dropped', 'dead letters', 'balanced'], rows));
   }
   const notes: string[] = [];
-  for (const { agent, warnings } of ledger.agents) for (const warning of warnings) notes.push(`${agent}: ${warning}`);
+  for (const { agent, warnings, problem } of ledger.agents)
+    for (const text of problem === undefined ? warnings : [...warnings, problem]) notes.push(`${agent}: ${text}`);
   for (const { edge, problem, missing, deadLetterTopic, dead, split } of ledger.edges) {
     if (split > 0)
       notes.push(`${edge}: splitting made ${formatCount(split)} more ${split === 1 ? 'record' : 'records'}`);

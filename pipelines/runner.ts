@@ -13,6 +13,9 @@ import { ManifestStore } from './manifests.ts';
 import type { EdgePlan, PipelinePlan } from './plan.ts';
 import { selectTopics } from './subscription.ts';
 
+/** How long a cluster may take to give each partition a leader; in this process one that is offline stays so. */
+const settleMs = 30_000;
+
 export interface RunnerOptions {
   pipelines: readonly PipelinePlan[];
   client: KafkaClient;
@@ -141,16 +144,28 @@ export class PipelineRunner {
 
   private async drainEdge(entry: Entry): Promise<void> {
     const { edge, pipeline } = entry;
-    entry.problem =
-      pipeline.until === undefined ? await edge.drained(await this.endsOf(pipeline)) : await edge.finished();
+    if (pipeline.until === undefined) {
+      const { ends, offline } = await this.endsOf(pipeline);
+      const problem = await edge.drained(ends);
+      entry.problem = problem ?? (offline.length === 0 ? undefined : `offline, so not read: ${offline.join('; ')}`);
+    } else entry.problem = await edge.finished();
   }
 
-  private async endsOf({ from, fromPatterns }: PipelinePlan): Promise<Ends> {
-    const admin = this.options.client.admin();
+  /** The ends of what can be read, and what cannot. */
+  private async endsOf({ from, fromPatterns }: PipelinePlan): Promise<{ ends: Ends; offline: string[] }> {
+    const { client } = this.options;
+    const admin = client.admin();
     const topics = await selectTopics(admin, { topics: from, patterns: fromPatterns });
-    return new Map(
-      await Promise.all(topics.map(async (topic) => [topic, await admin.offsets(topic, 'latest')] as const)),
-    );
+    const ends = new Map<string, Map<number, number>>();
+    const offline: string[] = [];
+    const withinMs = client.inProcess ? 0 : settleMs;
+    for (const { name, partitions } of await admin.topics(topics)) {
+      const known = await admin.offsets(name, 'latest', { withinMs });
+      ends.set(name, known);
+      for (const { partition } of partitions)
+        if (!known.has(partition)) offline.push(`topic ${name}, partition ${partition}`);
+    }
+    return { ends, offline };
   }
 
   private createEntry(pipeline: PipelinePlan, plan: EdgePlan): Entry {

@@ -43,6 +43,7 @@ export class Account {
       totalLines: { ...totals },
       destroyedBytes: 0,
       warnings: [],
+      problem: undefined,
     };
   }
 }

@@ -9,7 +9,7 @@ import type { BatchBuilder } from '../../broker/wire/batch-builder.ts';
 import type { AgentContext } from '../agent.ts';
 import type { Account } from './account.ts';
 import { IngestKeys, type KeyedRequest } from './keys.ts';
-import { Load, type Part, type TopicLimits } from './load.ts';
+import { Load, type Part, type TopicLimits, unusable } from './load.ts';
 import { HttpProblem, unavailable } from './problem.ts';
 
 /**
@@ -141,6 +141,10 @@ export class Intake {
       if (this.underWay.has(keyed.key))
         throw new HttpProblem(409, 'a request with this Idempotency-Key is under way', { retryAfterSeconds: 1 });
     }
+    for (const part of parts) {
+      const partition = unusable(part, this.limits.get(part.topic)!);
+      if (partition !== undefined) throw unavailable(`topic ${part.topic}, partition ${partition} is offline`);
+    }
     const load = this.collecting;
     const nowMs = this.options.context.clock.now();
     const turn = this.turn++;
@@ -208,9 +212,14 @@ export class Intake {
       [found] = await admin.topics([topic]);
     }
     const configs = await admin.describeConfigs(topic);
+    const partitions = found?.partitions ?? [];
+    // In this process what is offline stays so; in a cluster a leader is chosen soon, and records wait for it.
+    const { inProcess } = this.options.context.client;
+    const usable = partitions.flatMap(({ partition, leader }) => (leader < 0 && inProcess ? [] : partition));
     const messageBytes = Number(configs['max.message.bytes']?.value ?? kafkaDefaultMessageBytes);
     this.limits.set(topic, {
-      partitions: Math.max(found?.partitions.length ?? 1, 1),
+      partitions: Math.max(partitions.length, 1),
+      usable: partitions.length === 0 ? [0] : usable,
       batchBytes: Math.min(messageBytes, largestBatchBytes) - batchMarginBytes,
     });
     return codecs.find((codec) => codec === configs['compression.type']?.value) ?? 'none';

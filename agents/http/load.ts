@@ -13,6 +13,8 @@ const spareLimit = 16;
 /** How a topic takes records. */
 export interface TopicLimits {
   partitions: number;
+  /** Those that take records: all, unless some are offline. */
+  usable: readonly number[];
   /** No batch gets larger. */
   batchBytes: number;
 }
@@ -24,6 +26,14 @@ export interface Part {
   spans: readonly number[];
   /** By record; null where it has none. */
   keys?: readonly (Buffer | null)[];
+}
+
+/** A partition that would have to take records of the part and cannot, as far as is known; undefined when there is none. */
+export function unusable({ keys }: Part, { partitions, usable }: TopicLimits): number | undefined {
+  if (usable.length === partitions) return undefined;
+  const all = keys ?? [null];
+  const wanted = all.map((key) => (key === null ? (usable[0] ?? 0) : partitionForKey(key, partitions)));
+  return wanted.find((partition) => !usable.includes(partition));
 }
 
 interface Batch {
@@ -53,11 +63,11 @@ export class Load {
     this.done.promise.catch(() => undefined);
   }
 
-  /** Records with a key go where it says, the others of the request into partition `turn` (modulo). */
+  /** Records with a key go where it says, the others of the request into one in turn. See `unusable`. */
   add(part: Part, limits: TopicLimits, turn: number, timestampMs: number): void {
     const { topic, source, spans, keys } = part;
-    const { partitions, batchBytes } = limits;
-    const own = turn % partitions;
+    const { partitions, usable, batchBytes } = limits;
+    const own = usable[turn % usable.length]!;
     let batch: Batch | undefined;
     for (let index = 0; index < spans.length; index += 2) {
       const key = keys?.[index / 2] ?? null;

@@ -56,7 +56,7 @@ export class Account {
     if (before === 0) this.logger.warn('a line is longer than max_line', { path, long_line: policy });
   }
 
-  ledger(): AgentLedger {
+  ledger(): Omit<AgentLedger, 'problem'> {
     const longLines = [...this.long].map(
       ([policy, count]) => `${count} lines longer than max_line (long_line: ${policy})`,
     );

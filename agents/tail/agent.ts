@@ -3,6 +3,7 @@
 import { resolve } from 'node:path';
 import { Backoff } from '../../base/backoff.ts';
 import { messageOf, TailraceError } from '../../base/errors.ts';
+import { OutageReport } from '../../base/outage.ts';
 import { formatBytes } from '../../base/units.ts';
 import type { Agent, AgentContext, AgentDefinition, AgentLedger } from '../agent.ts';
 import { Account } from './account.ts';
@@ -24,7 +25,8 @@ class TailAgent implements Agent {
   private session: Session | undefined;
   private running: Promise<void> = Promise.resolve();
   private stopped = false;
-  private troubled = false;
+  private readonly outage: OutageReport;
+  private problem: string | undefined;
   private readonly reading = Promise.withResolvers<boolean>();
   private readonly done = Promise.withResolvers<boolean>();
 
@@ -33,6 +35,7 @@ class TailAgent implements Agent {
     this.account = new Account(context.logger);
     this.backoff = new Backoff({ firstMs: 100, maxMs: 30_000 }, context.random);
     this.wake = new Wake(context.clock);
+    this.outage = new OutageReport('agent', {}, context.clock, context.logger);
     this.failed = new Promise((_resolve, reject) => (this.fail = reject));
     this.failed.catch(() => undefined);
     const targets = options.once ? new Map<string, number>() : undefined;
@@ -42,8 +45,9 @@ class TailAgent implements Agent {
       new Session({
         ...{ settings: { ...settings, paths, exclude }, topic, context, account: this.account, targets },
         onDrained: () => this.done.resolve(true),
-        onReading: () => this.isWell(),
-        onCommitted: () => this.backoff.reset(),
+        onReading: () => this.reading.resolve(true),
+        onWell: () => this.isWell(),
+        onHeld: (error) => this.isTroubled(error),
       });
   }
 
@@ -64,8 +68,7 @@ class TailAgent implements Agent {
           return;
         }
         if (this.hasEnded()) return;
-        if (!this.troubled) this.context.logger.warn('interrupted; trying again', { error: messageOf(error) });
-        this.troubled = true;
+        this.isTroubled(error);
         await this.wake.wait(this.backoff.nextMs());
       }
     }
@@ -75,10 +78,15 @@ class TailAgent implements Agent {
     return this.stopped;
   }
 
+  private isTroubled(error: unknown): void {
+    this.outage.failed(error);
+    this.problem = messageOf(error);
+  }
+
   private isWell(): void {
-    if (this.troubled) this.context.logger.info('reading again');
-    this.troubled = false;
-    this.reading.resolve(true);
+    this.outage.ended();
+    this.problem = undefined;
+    this.backoff.reset();
   }
 
   async drained(): Promise<void> {
@@ -86,7 +94,7 @@ class TailAgent implements Agent {
   }
 
   ledger(): AgentLedger {
-    return this.account.ledger();
+    return { ...this.account.ledger(), problem: this.problem };
   }
 
   async stop(deadlineMs: number): Promise<void> {

@@ -94,10 +94,10 @@ export class Roster {
     }
   }
 
-  /** `--once`: everything that was there at the start has been read, as far as it can be. */
-  get isDone(): boolean {
+  /** `--once`: everything that was there at the start has been read, as far as it can be, or waits for something else. */
+  isDone(waits: (file: TailedFile) => boolean): boolean {
     if (this.sweeps === 0 || this.newcomers.isWaiting || this.mustLook) return false;
-    return [...this.live.values()].every((file) => file.isDone);
+    return [...this.live.values()].every((file) => file.isDone || waits(file));
   }
 
   /** Some file holds other content now, and it is not decided yet what became of the old: it takes a sweep. */

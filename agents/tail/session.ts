@@ -1,6 +1,8 @@
 // One life of a tail agent: fence earlier lives, read back what they committed, then sweep, read and commit until something fails or it is
 // to stop. Crash-only: a session that failed is thrown away with everything it knew, and the next one begins from the topic.
+import { TailraceError } from '../../base/errors.ts';
 import { compilePattern } from '../../base/regex.ts';
+import type { TopicMetadata } from '../../broker/client/contract.ts';
 import { partitionForKey } from '../../broker/wire/murmur2.ts';
 import type { AgentContext } from '../agent.ts';
 import { recordOverheadBytes, Shipper } from '../shipper.ts';
@@ -24,6 +26,11 @@ const kafkaDefaultMessageBytes = 1_048_588;
 const sweepGapMs = 20;
 const sweepShare = 10;
 
+/** How often partitions that are offline are asked for, and mentioned. */
+const offlineLookMs = 10_000;
+/** `--once`: how long a cluster may take to give each partition a leader; in this process one that is offline stays so. */
+const offlinePatienceMs = 30_000;
+
 const codecs = ['gzip', 'snappy', 'lz4', 'zstd'] as const;
 
 export interface SessionOptions {
@@ -35,9 +42,12 @@ export interface SessionOptions {
   targets: Map<string, number> | undefined;
   /** Called when `--once` has everything committed. */
   onDrained: () => void;
-  /** Called when the session has everything together and begins to read, and after each commit. */
+  /** Called when the session has everything together and begins to read. */
   onReading: () => void;
-  onCommitted: () => void;
+  /** Called when all that could be read is committed, and after commits while nothing is held back. */
+  onWell: () => void;
+  /** Called now and then while lines wait for a partition that is offline; those for the others go on. */
+  onHeld: (error: Error) => void;
 }
 
 export class Session {
@@ -50,6 +60,10 @@ export class Session {
   private sweepIsWanted = false;
   private dirtySinceMs: number | undefined;
   private turn = 0;
+  /** Partitions of the topic that are offline. */
+  private offline: ReadonlySet<number> = new Set();
+  private offlineSinceMs = 0;
+  private toldMs = -Infinity;
 
   constructor(options: SessionOptions) {
     this.options = options;
@@ -102,11 +116,41 @@ export class Session {
     }
     const configs = await admin.describeConfigs(topic);
     const messageBytes = Number(configs['max.message.bytes']?.value ?? kafkaDefaultMessageBytes);
+    this.setOffline(found);
     return {
       partitions: Math.max(found?.partitions.length ?? 1, 1),
       batchBytes: Math.min(messageBytes, largestBatchBytes) - batchMarginBytes,
       compression: codecs.find((codec) => codec === configs['compression.type']?.value) ?? ('none' as const),
     };
+  }
+
+  private setOffline(found: TopicMetadata | undefined): void {
+    const offline = new Set(
+      (found?.partitions ?? []).flatMap(({ partition, leader }) => (leader < 0 ? partition : [])),
+    );
+    if (this.offline.size === 0) this.offlineSinceMs = this.options.context.clock.monotonicMs();
+    this.offline = offline;
+  }
+
+  private isHeld(file: TailedFile): boolean {
+    if (!this.offline.has(file.origin.partition)) return false;
+    return file.isReadable && (file.packing !== undefined || file.position < file.sizeBytes);
+  }
+
+  /** Says how it goes, and looks whether what was offline is back. */
+  private async report(roster: Roster): Promise<void> {
+    const { context, topic } = this.options;
+    const held = this.offline.size === 0 ? [] : [...roster.live.values()].filter((file) => this.isHeld(file));
+    if (held.length === 0) this.options.onWell();
+    const nowMs = context.clock.monotonicMs();
+    if (this.offline.size === 0 || nowMs - this.toldMs < offlineLookMs) return;
+    this.toldMs = nowMs;
+    if (held.length > 0) {
+      const partitions = [...new Set(held.map(({ origin }) => origin.partition))].join(', ');
+      const message = `topic ${topic}, partition ${partitions}: offline; what is new in ${held.length} of the files waits`;
+      this.options.onHeld(new TailraceError('TLR_KAFKA', message, { retriable: true }));
+    }
+    this.setOffline((await context.client.admin().topics([topic]))[0]);
   }
 
   private createRoster(reader: Reader, positions: Positions, partitions: number): Roster {
@@ -149,6 +193,7 @@ export class Session {
       const progressed = await this.readRound(roster, reader, shipper, launch);
       launch();
       if (progressed) continue;
+      if (!shipper.isFlying && shipper.pendingBytes === 0) await this.report(roster);
       if (this.isDrained(roster, shipper)) this.options.onDrained();
       await this.rest(shipper);
     }
@@ -183,7 +228,9 @@ export class Session {
   /** One chunk of each file that has something, beginning with another one each time. Returns whether anything was read. */
   private async readRound(roster: Roster, reader: Reader, shipper: Shipper, launch: () => void): Promise<boolean> {
     const fullBytes = this.options.settings.flush.size * 2;
-    const readable = [...roster.live.values()].filter((file) => file.isReadable);
+    const readable = [...roster.live.values()].filter(
+      (file) => file.isReadable && !this.offline.has(file.origin.partition),
+    );
     const first = readable.length === 0 ? 0 : this.turn++ % readable.length;
     for (let index = 0; index < readable.length; index++) {
       if (shipper.pendingBytes >= fullBytes || this.stopping.signal.aborted) return index > 0;
@@ -223,7 +270,7 @@ export class Session {
     const isOld = clock.monotonicMs() - this.dirtySinceMs >= wait;
     const isEnough = shipper.pendingBytes >= size || positions.isDirty;
     // With nothing left to wait for, `--once` does not wait.
-    const isLast = this.options.targets !== undefined && roster.isDone;
+    const isLast = this.options.targets !== undefined && this.isDone(roster);
     if (isOld || isEnough || isLast) this.launch(roster, shipper, positions);
   }
 
@@ -241,15 +288,23 @@ export class Session {
       .launch(positions.outgoing(records, nowMs))
       .then((flight) => {
         account.committed(topic, flight);
-        this.options.onCommitted();
+        if (this.offline.size === 0) this.options.onWell();
       })
       .catch((error: unknown) => (this.failure = error instanceof Error ? error : new Error(String(error))))
       .finally(() => this.wake.ring());
   }
 
   private isDrained(roster: Roster, shipper: Shipper): boolean {
-    if (this.options.targets === undefined || this.nextSweepMs === 0) return false;
-    return roster.isDone && !shipper.isFlying && shipper.pendingBytes === 0 && roster.dirty.size === 0;
+    const { targets, context } = this.options;
+    if (targets === undefined || this.nextSweepMs === 0) return false;
+    const waitedMs = context.clock.monotonicMs() - this.offlineSinceMs;
+    if (this.offline.size > 0 && !context.client.inProcess && waitedMs < offlinePatienceMs) return false;
+    return this.isDone(roster) && !shipper.isFlying && shipper.pendingBytes === 0 && roster.dirty.size === 0;
+  }
+
+  /** `--once`: there is nothing more to read but what waits for a partition that is offline. */
+  private isDone(roster: Roster): boolean {
+    return roster.isDone((file) => this.isHeld(file));
   }
 
   /** Until something happens, the next sweep is due, or what was read is old enough to go. */

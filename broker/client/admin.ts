@@ -127,13 +127,13 @@ export class KafkaAdmin implements Admin {
     });
   }
 
-  async offsets(topic: string, at: OffsetSpec): Promise<Map<number, number>> {
+  async offsets(topic: string, at: OffsetSpec, options: { withinMs?: number } = {}): Promise<Map<number, number>> {
     const found = await this.patiently(async () => {
       const [metadata] = await this.cluster.refresh([topic]);
       if (metadata === undefined) throw new KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `topic ${topic}`);
       return metadata.partitions.map(({ partition }) => ({ topic, partition }));
     });
-    return (await listOffsets(this.cluster, found, at)).get(topic) ?? new Map<number, number>();
+    return (await listOffsets(this.cluster, found, at, options.withinMs)).get(topic) ?? new Map<number, number>();
   }
 
   async listGroups(): Promise<{ groupId: string; protocolType: string; state: string }[]> {

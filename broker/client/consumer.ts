@@ -85,6 +85,10 @@ export class KafkaConsumer implements Consumer {
     return this.fetcher.partitions();
   }
 
+  trouble(): unknown {
+    return this.fetcher.trouble();
+  }
+
   position(partition: TopicPartition): number {
     return this.fetcher.position(partition);
   }

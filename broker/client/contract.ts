@@ -118,10 +118,14 @@ export interface Admin {
     topic: string,
   ): Promise<Record<string, { value: string | null; isDefault: boolean; isSensitive: boolean }>>;
   alterConfigs(topic: string, changes: Record<string, string | null>): Promise<void>;
-  /** Offsets by partition: the ends (log or last stable), starts, or the first at or after a time (-1 becomes the end). */
+  /**
+   * Offsets by partition: the ends (log or last stable), starts, or the first at or after a time (-1 becomes the end). With `withinMs`, partitions that are
+   * offline for so long are left out.
+   */
   offsets(
     topic: string,
     at: 'earliest' | 'latest' | 'latest-stable' | { timestampMs: number },
+    options?: { withinMs?: number },
   ): Promise<Map<number, number>>;
   listGroups(): Promise<{ groupId: string; protocolType: string; state: string }[]>;
   describeGroup(groupId: string): Promise<GroupDescription>;
@@ -288,6 +292,8 @@ export interface Consumer {
   /** Up to maxBytes of what there is, waiting at most maxWaitMs: possibly nothing. Throws only what no retry heals. */
   poll(signal?: AbortSignal): Promise<FetchedBatches[]>;
   assignment(): readonly TopicPartition[];
+  /** Why some partition has not been readable for a while, although it is asked for again and again; undefined when all are. */
+  trouble(): unknown;
   /** The next offset to be polled. */
   position(partition: TopicPartition): number;
   seek(partition: TopicPartition, offset: number): void;

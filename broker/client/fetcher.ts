@@ -31,9 +31,13 @@ interface FetchState {
   inFlight: boolean;
   /** Fetched, not yet polled. */
   ready: FetchedBatches | undefined;
+  /** Since when the broker has given nothing of it but this error. */
+  trouble: { error: unknown; sinceMs: number } | undefined;
 }
 
 const pauseAfterErrorMs = 100;
+/** Leaders move, connections break: what passes within this time is no trouble. */
+const troubleMs = 10_000;
 const responseMarginMs = 30_000;
 
 export class Fetcher {
@@ -98,6 +102,14 @@ export class Fetcher {
     }
   }
 
+  /** Why some partition has not been readable for a while, though it is asked for again and again; undefined when all of them are. */
+  trouble(): unknown {
+    const nowMs = this.now();
+    for (const { trouble } of this.states.values())
+      if (trouble !== undefined && nowMs - trouble.sinceMs >= troubleMs) return trouble.error;
+    return undefined;
+  }
+
   /** Ends a waiting poll at once, with what there is. */
   interrupt(): void {
     this.interrupted = true;
@@ -144,7 +156,8 @@ export class Fetcher {
     for (const state of idle) state.inFlight = true;
     try {
       for (const { topic, topicId } of idle) await this.checkIdentity(topic, topicId);
-      const byLeader = await groupByLeader(this.cluster, idle);
+      const { byLeader, leaderless } = await groupByLeader(this.cluster, idle);
+      for (const { entry, error } of leaderless) void this.recover([entry], error);
       for (const [leader, states] of byLeader) {
         if ((this.busy.get(leader) ?? 0) >= this.maxBusy()) release(states);
         else void this.fetch(leader, states);
@@ -220,6 +233,7 @@ export class Fetcher {
           troubled.push({ state, errorCode: answer.errorCode });
           continue;
         }
+        state.trouble = undefined;
         const aborted = this.options.readCommitted ? (answer.abortedTransactions ?? []) : undefined;
         const { batches, nextOffset } = filterBatches(answer.records, state.position, aborted, (buffer, header) =>
           checkIntact(state, buffer, header),
@@ -278,7 +292,10 @@ export class Fetcher {
       isRetriable(error) && !(error instanceof KafkaError && error.errorCode === ErrorCode.CORRUPT_MESSAGE);
     if (!passes) this.failure ??= { error };
     else {
-      for (const { topic } of states) this.cluster.forgetTopic(topic);
+      for (const state of states) {
+        this.cluster.forgetTopic(state.topic);
+        state.trouble = { error, sinceMs: state.trouble?.sinceMs ?? this.now() };
+      }
       this.cluster.dependencies.logger.debug('A fetch is repeated', { error: messageOf(error) });
       await sleep(this.cluster.dependencies.clock, pauseAfterErrorMs);
     }
@@ -337,6 +354,7 @@ function newState(topic: string, partition: number, topicId: Buffer, offset: num
     paused: false,
     inFlight: false,
     ready: undefined,
+    trouble: undefined,
   };
 }
 

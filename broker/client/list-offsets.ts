@@ -9,19 +9,33 @@ import { isRetriable, retry } from './retry.ts';
 
 export type OffsetSpec = 'earliest' | 'latest' | 'latest-stable' | { readonly timestampMs: number };
 
-/** Offsets by topic, then partition. A time after the last record gives the end. Throws KafkaError for a topic that is not there. */
+/**
+ * Offsets by topic, then partition. A time after the last record gives the end. Throws KafkaError for a topic that is not there. With `withinMs` partitions that
+ * nobody leads, or whose disk failed, for so long are left out.
+ */
 export async function listOffsets(
   cluster: Cluster,
   partitions: readonly TopicPartition[],
   at: OffsetSpec,
+  withinMs?: number,
 ): Promise<Map<string, Map<number, number>>> {
   const found = new Map<string, Map<number, number>>();
   const isolationLevel = at === 'latest-stable' ? 1 : 0;
-  await ask(cluster, partitions, timestampOf(at), isolationLevel, found);
+  try {
+    await ask(cluster, partitions, timestampOf(at), { isolationLevel, withinMs: withinMs ?? settleMs }, found);
+  } catch (error) {
+    if (withinMs === undefined || !isUnavailable(error)) throw error;
+  }
   const behindEnd = partitions.filter(({ topic, partition }) => found.get(topic)?.get(partition) === -1);
   for (const { topic, partition } of behindEnd) found.get(topic)?.delete(partition);
-  if (behindEnd.length > 0) await ask(cluster, behindEnd, timestampOf('latest'), isolationLevel, found);
+  if (behindEnd.length > 0)
+    await ask(cluster, behindEnd, timestampOf('latest'), { isolationLevel, withinMs: settleMs }, found);
   return found;
+}
+
+function isUnavailable(error: unknown): boolean {
+  if (!(error instanceof KafkaError)) return false;
+  return error.errorCode === ErrorCode.LEADER_NOT_AVAILABLE || error.errorCode === ErrorCode.KAFKA_STORAGE_ERROR;
 }
 
 function timestampOf(at: OffsetSpec): number {
@@ -33,23 +47,24 @@ async function ask(
   cluster: Cluster,
   partitions: readonly TopicPartition[],
   timestamp: number,
-  isolationLevel: number,
+  { isolationLevel, withinMs }: { isolationLevel: number; withinMs: number },
   found: Map<string, Map<number, number>>,
 ): Promise<void> {
   let open = [...partitions];
   await retry(
     cluster.dependencies,
     async () => {
-      const byLeader = await groupByLeader(cluster, open);
+      const { byLeader, leaderless } = await groupByLeader(cluster, open);
       const answers = await Promise.allSettled(
         [...byLeader].map(([leader, led]) => askLeader(cluster, leader, led, timestamp, isolationLevel, found)),
       );
       const failed = answers.find((answer) => answer.status === 'rejected');
       open = open.filter(({ topic, partition }) => found.get(topic)?.has(partition) !== true);
       if (failed !== undefined) throw failed.reason;
+      if (leaderless.length > 0) throw leaderless[0]!.error;
     },
     {
-      withinMs: settleMs,
+      withinMs,
       retriable: (error) => isRetriable(error) && !isMissing(error),
       onRetry: () => {
         for (const { topic } of open) cluster.forgetTopic(topic);
@@ -62,19 +77,25 @@ function isMissing(error: unknown): boolean {
   return error instanceof KafkaError && error.errorCode === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
 }
 
-/** Partitions by the broker that leads them. Throws KafkaError when one has no leader. */
+/** Partitions by the broker that leads them, and those that nobody leads at the moment. Throws what is wrong with a topic as a whole. */
 export async function groupByLeader<T extends TopicPartition>(
   cluster: Cluster,
   partitions: readonly T[],
-): Promise<Map<number, T[]>> {
-  const groups = new Map<number, T[]>();
-  for (const each of partitions) {
-    const leader = await cluster.leaderOf(each.topic, each.partition);
-    const group = groups.get(leader);
-    if (group === undefined) groups.set(leader, [each]);
-    else group.push(each);
+): Promise<{ byLeader: Map<number, T[]>; leaderless: { entry: T; error: KafkaError }[] }> {
+  const byLeader = new Map<number, T[]>();
+  const leaderless: { entry: T; error: KafkaError }[] = [];
+  for (const entry of partitions) {
+    try {
+      const leader = await cluster.leaderOf(entry.topic, entry.partition);
+      const group = byLeader.get(leader);
+      if (group === undefined) byLeader.set(leader, [entry]);
+      else group.push(entry);
+    } catch (error) {
+      if (!(error instanceof KafkaError) || error.errorCode !== ErrorCode.LEADER_NOT_AVAILABLE) throw error;
+      leaderless.push({ entry, error });
+    }
   }
-  return groups;
+  return { byLeader, leaderless };
 }
 
 async function askLeader(

@@ -51,7 +51,9 @@ async function describe(client: KafkaClient, groupId: string, options: Options):
   }
   const rows = await lagRows(client, groupId);
   if (options.json) {
-    rows.forEach((row) => printJson(row));
+    rows.forEach(({ end = null, lagRecords = null, lagBytes = null, lagSeconds = null, ...row }) =>
+      printJson({ ...row, end, lagRecords, lagBytes, lagSeconds }),
+    );
     return;
   }
   if (rows.length === 0) {
@@ -65,8 +67,8 @@ async function describe(client: KafkaClient, groupId: string, options: Options):
         row.topic,
         row.partition,
         row.committed,
-        row.end,
-        row.lagRecords,
+        row.end ?? 'unknown',
+        row.lagRecords ?? 'unknown',
         row.lagBytes,
         row.lagSeconds === undefined ? undefined : Math.round(row.lagSeconds),
         row.member,

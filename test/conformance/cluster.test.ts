@@ -129,7 +129,7 @@ sinks: { files: { type: file, path: "${folder}/out/{partition}-{offset}.log", ro
     await Promise.all(writers.map((each) => each.finished()));
     const lag = async () => {
       const rows = await groupLag(client, systemClock, group, [topic]);
-      return rows.reduce((sum, { lagRecords }) => sum + lagRecords, 0);
+      return rows.reduce((sum, { lagRecords }) => sum + (lagRecords ?? NaN), 0);
     };
     const delivered = async () => {
       const total = (await countLines(join(folder, 'out'), lines)).lost === 0;

@@ -15,6 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import type { Ledger } from '../../pipelines/ledger.ts';
 import { endAll, freePort, type RunningCommand, run, start, until } from '../support/command.ts';
 import { countLines } from '../support/numbered-lines.ts';
 
@@ -22,6 +23,7 @@ const lineCount = 20_000;
 const topics = ['damaged', 'sound'] as const;
 let folder: string;
 let monitor: string;
+let broker: string;
 
 function lines(from: number, to: number): string {
   return Array.from(
@@ -33,13 +35,14 @@ function lines(from: number, to: number): string {
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'tailrace-rot-'));
   monitor = `127.0.0.1:${await freePort()}`;
+  broker = `127.0.0.1:${await freePort()}`;
   for (const topic of topics) writeFileSync(join(folder, `${topic}.log`), lines(0, lineCount));
   const each = (text: (topic: string) => string) => topics.map(text).join(', ');
   writeFileSync(
     join(folder, 'tailrace.yaml'),
     `
 monitor: ${monitor}
-broker: { listen: "127.0.0.1:${await freePort()}" }
+broker: { listen: "${broker}" }
 agents: { ${each((topic) => `${topic}: "tail://${folder}/${topic}.log"`)} }
 topics: { ${each((topic) => `${topic}: { settings: { segment.bytes: 1000000 } }`)} }
 pipelines: { ${each((topic) => `${topic}: { from: ${topic}, to: ${topic} }`)} }
@@ -95,8 +98,32 @@ it('takes the partition offline, says so, and goes on when the bytes are back', 
   expect(metrics).toContain('tailrace_edge_lag_records{edge="sound.sound",topic="sound"} 0');
   expect(JSON.parse(await page('ready'))).toMatchObject({ missing: ['partition damaged-0: offline'] });
   expect(broken.process.exitCode).toBeNull();
+  const lag = await run(['groups', 'describe', 'damaged.damaged', '--json', '--broker', broker], { cwd: folder });
+  expect(JSON.parse(lag.stdout), lag.stderr).toMatchObject({
+    partition: 0,
+    end: null,
+    lagRecords: null,
+    lagSeconds: null,
+  });
+  const paused = () => broken.stderr.match(/the (agent|edge) pauses.*/g) ?? [];
+  await until('agent and edge say so', () => paused().length >= 2, 60_000);
+  expect(paused().filter((line) => !/topic damaged, partition 0/.test(line))).toEqual([]);
+  expect(paused()).toHaveLength(2);
+  expect(broken.stderr).not.toContain('A transaction is aborted');
   broken.signal('SIGTERM');
   await broken.end();
+
+  const once = await run(['up', '--data', 'data', '--once', '--json'], { cwd: folder });
+  expect(once.code, once.stderr).toBe(1);
+  const ledger = JSON.parse(once.stdout) as Ledger;
+  expect(ledger.balanced).toBe(false);
+  expect(ledger.agents.find(({ agent }) => agent === 'damaged')!.problem).toContain(
+    'topic damaged, partition 0: offline',
+  );
+  expect(ledger.edges.map(({ edge, balanced, problem }) => [edge, balanced, problem])).toEqual([
+    ['damaged.damaged', false, 'offline, so not read: topic damaged, partition 0'],
+    ['sound.sound', true, undefined],
+  ]);
 
   copyFileSync(join(folder, 'backup', segment), join(folder, 'data', 'damaged-0', segment));
   const mended = await run(['up', '--data', 'data', '--once', '--json'], { cwd: folder });

@@ -34,6 +34,8 @@ const unsupported = () => Promise.reject(new Error('not a part of the fake'));
 export class FakeCluster {
   readonly topics = new Map<string, { partitions: Batch[][]; ends: number[] }>();
   commits = 0;
+  /** Partitions of all topics that nobody leads. */
+  readonly offline = new Set<number>();
   /** Decides about a commit: undefined lets it pass. */
   onCommit: ((number: number) => 'fail-before' | 'fail-after' | undefined) | undefined;
   private readonly epochs = new Map<string, number>();
@@ -89,7 +91,13 @@ export class FakeCluster {
             .map(([name, { partitions }]) => ({
               ...{ name, topicId: Buffer.alloc(16), isInternal: false },
               partitions: partitions.map((_batches, partition) => ({
-                ...{ partition, leader: 0, leaderEpoch: 0, replicas: [0], inSyncReplicas: [0] },
+                ...{
+                  partition,
+                  leader: this.offline.has(partition) ? -1 : 0,
+                  leaderEpoch: 0,
+                  replicas: [0],
+                  inSyncReplicas: [0],
+                },
               })),
             })),
         ),

@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FakeCluster } from '../support/fake-cluster.ts';
+import { recordingLogger } from '../../support/recording-logger.ts';
 import { TailBench, until } from '../support/tail-bench.ts';
 
 let bench: TailBench;
@@ -105,6 +106,40 @@ describe('--once', () => {
     ]);
     expect(lines.at(-1)!.text).toBe('end');
     expect(agent.ledger().warnings).toEqual(['1 lines longer than max_line (long_line: keep)']);
+  });
+
+  it('keeps lines for a partition that is offline in their files, says so once, and goes on with the others', async () => {
+    cluster.createTopic('spread', 2);
+    const names = Array.from({ length: 24 }, (_, index) => `${index}.log`);
+    for (const name of names) write(name, `${name} first\n`);
+    const logger = recordingLogger();
+    const options = { topic: 'spread', logger };
+    await bench.once(cluster.client(), { paths: ['*.log'] }, options);
+    const firsts = cluster.lines('spread');
+    expect(firsts).toHaveLength(24);
+    const there = firsts.filter(({ partition }) => partition === 1).map(({ text }) => text.split(' ')[0]!);
+
+    cluster.offline.add(0);
+    for (const name of names) append(name, `${name} second\n`);
+    const once = await bench.once(cluster.client(), { paths: ['*.log'] }, options);
+    const seconds = () => cluster.lines('spread').filter(({ text }) => text.endsWith('second'));
+    expect(seconds().map(({ text }) => text.split(' ')[0])).toEqual(expect.arrayContaining(there));
+    expect(seconds()).toHaveLength(there.length);
+    const held = `what is new in ${24 - there.length} of the files waits`;
+    expect(once.ledger().problem).toBe(`topic spread, partition 0: offline; ${held}`);
+    expect(logger.lines.map(({ message }) => message)).toEqual(['the agent pauses']);
+
+    logger.lines.length = 0;
+    const agent = await bench.start(cluster.client(), { paths: ['*.log'] }, options);
+    append(
+      names.find((name) => there.includes(name))!,
+      'more\n',
+    );
+    await until(() => cluster.lines('spread').some(({ text }) => text === 'more'));
+    expect(agent.ledger().problem).toContain('offline');
+    cluster.offline.clear();
+    await until(() => seconds().length === 24 && agent.ledger().problem === undefined);
+    expect(logger.lines.map(({ message }) => message)).toEqual(['the agent pauses', 'the agent goes on']);
   });
 
   it('sends a file always to the same partition', async () => {

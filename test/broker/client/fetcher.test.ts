@@ -100,6 +100,23 @@ describe('the fetcher', () => {
     await expect(ahead.poll()).rejects.toThrow(/offset 900 is behind the end of topic t, partition 0/);
   });
 
+  it('reads the other partitions while one has no leader', async () => {
+    const broker = new ScriptedBroker();
+    broker.script.Metadata = () =>
+      apis.Metadata.response.create({
+        brokers: [{ nodeId: 1, host: 'only', port: 1 }],
+        topics: [
+          { name: 't', topicId, partitions: [-1, 1].map((leaderId, partitionIndex) => ({ partitionIndex, leaderId })) },
+        ],
+      });
+    broker.script.Fetch = (body) => answer(body, (offset) => ({ records: [records(offset, 10)] }));
+    const consumer = await consumerOf(broker, 0, [0, 1]);
+    const found = async () => (await consumer.poll()).map(({ partition }) => partition);
+    await expect.poll(found, { timeout: 30_000 }).toEqual([1]);
+    expect(broker.bodies('Fetch').flatMap(({ topics }) => topics[0]!.partitions)).toMatchObject([{ partition: 1 }]);
+    await consumer.close();
+  });
+
   it('asks where the leader is after NOT_LEADER and after a lost connection, and goes on', async () => {
     const broker = new ScriptedBroker();
     const troubles = [

@@ -8,7 +8,7 @@ import type { FoundLetter } from '../../../pipelines/dead-letter.ts';
 import { letterGroup, listLetters, settleLetters, type SettleRequest } from '../../../pipelines/dead-letters.ts';
 import { decodeOrigin } from '../../../pipelines/origin.ts';
 import type { CompiledStep, PipelinePlan, SinkPlan } from '../../../pipelines/plan.ts';
-import { normaliseReason } from '../../../pipelines/reason.ts';
+import { normaliseReason } from '../../../base/reason.ts';
 import type { Outcome } from '../../../sinks/sink.ts';
 import { numbered, pipeline, PipelineWorld, sinkPlan, step } from '../../support/pipeline-world.ts';
 import { StoppingFiles } from '../../support/stopping-files.ts';

@@ -1,7 +1,7 @@
 // Outages: said once when they begin, rarely while they last, once when they end, with numbers; other edges do not notice, nothing is lost.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { TailraceError } from '../../../base/errors.ts';
-import { OutageReport } from '../../../pipelines/outage.ts';
+import { OutageReport } from '../../../base/outage.ts';
 import type { PipelineRunner } from '../../../pipelines/runner.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { numbered, pipeline, PipelineWorld, sinkPlan } from '../../support/pipeline-world.ts';
@@ -15,7 +15,7 @@ describe('the report', () => {
   it('is short for an hour of trouble, and has the numbers at its end', () => {
     const clock = new ManualClock();
     const logger = recordingLogger();
-    const report = new OutageReport('web.es', clock, logger);
+    const report = new OutageReport('edge', { edge: 'web.es' }, clock, logger);
     let attempts = 0;
     while (clock.monotonicMs() < 3_600_000) {
       report.failed(refused(++attempts));
@@ -40,7 +40,7 @@ describe('the report', () => {
   it('raises an alarm when somebody must act, and tells new kinds of problems, but not without end', () => {
     const clock = new ManualClock();
     const logger = recordingLogger();
-    const report = new OutageReport('web.es', clock, logger);
+    const report = new OutageReport('edge', { edge: 'web.es' }, clock, logger);
     report.failed(refused(1));
     report.failed(forbidden);
     report.failed(forbidden);

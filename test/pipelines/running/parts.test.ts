@@ -239,6 +239,7 @@ describe('the ledger', () => {
     committedBytes: 6000,
     totalLines: { app: 100 },
     warnings: [],
+    problem: undefined,
   };
   const edge: EdgeAccount = {
     ...{

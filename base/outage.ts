@@ -1,8 +1,8 @@
-// What an edge says of its troubles. One line when it stops delivering, few while that lasts (after one minute, two, four …, then every half hour, and
+// What an edge or an agent says of its troubles. One line when it stops, few while that lasts (after one minute, two, four …, then every half hour, and
 // when there is a new kind of problem), one when it goes on, with numbers. Trouble that waiting will not mend is an error, and says so.
-import { messageOf, TailraceError } from '../base/errors.ts';
-import type { Clock } from '../base/clock.ts';
-import type { Logger } from '../base/logger.ts';
+import { messageOf, TailraceError } from './errors.ts';
+import type { Clock } from './clock.ts';
+import type { Logger } from './logger.ts';
 import { normaliseReason } from './reason.ts';
 
 const firstReminderMs = 60_000;
@@ -15,7 +15,7 @@ export interface OutageStatus {
   seconds: number;
   /** Whether waiting will not mend it. */
   needsSomebody: boolean;
-  /** Since the edge began. */
+  /** Since the start. */
   outages: number;
   retries: number;
 }
@@ -35,7 +35,8 @@ export function needsSomebody(error: unknown): boolean {
 }
 
 export class OutageReport {
-  private readonly edge: string;
+  private readonly noun: 'edge' | 'agent';
+  private readonly names: Readonly<Record<string, string>>;
   private readonly clock: Clock;
   private readonly logger: Logger;
   private current:
@@ -44,8 +45,10 @@ export class OutageReport {
   private outages = 0;
   private retries = 0;
 
-  constructor(edge: string, clock: Clock, logger: Logger) {
-    this.edge = edge;
+  /** `names`: what tells this one from others of its kind in the log. */
+  constructor(noun: 'edge' | 'agent', names: Readonly<Record<string, string>>, clock: Clock, logger: Logger) {
+    this.noun = noun;
+    this.names = names;
     this.clock = clock;
     this.logger = logger;
   }
@@ -60,7 +63,7 @@ export class OutageReport {
     return { seconds, needsSomebody: current !== undefined && this.lastNeedsSomebody, outages, retries };
   }
 
-  /** The edge failed and will begin again. */
+  /** It failed and will begin again. */
   failed(error: unknown): void {
     const nowMs = this.clock.monotonicMs();
     const problem = messageOf(error);
@@ -72,7 +75,7 @@ export class OutageReport {
       this.outages++;
       const times = { sinceMs: nowMs, reminderMs: firstReminderMs, nextMs: nowMs + firstReminderMs };
       this.current = { ...times, retries: 1, kinds: new Set([kind]) };
-      this.say('the edge pauses', { problem });
+      this.say('pauses', { problem });
       return;
     }
     const { current } = this;
@@ -84,16 +87,17 @@ export class OutageReport {
       current.reminderMs = Math.min(current.reminderMs * 2, reminderLimitMs);
       current.nextMs = nowMs + current.reminderMs;
     }
-    this.say('the edge still pauses', { problem, ...this.numbers(nowMs) });
+    this.say('still pauses', { problem, ...this.numbers(nowMs) });
   }
 
-  /** It works; `waiting` records had come together. */
-  ended(waiting: number): void {
+  /** It works; `waiting` records had come together, where that is known. */
+  ended(waiting?: number): void {
     if (this.current === undefined) return;
     const numbers = this.numbers(this.clock.monotonicMs());
     this.current = undefined;
     this.lastNeedsSomebody = false;
-    this.logger.info('the edge goes on', { edge: this.edge, ...numbers, waiting });
+    const more = waiting === undefined ? {} : { waiting };
+    this.logger.info(`the ${this.noun} goes on`, { ...this.names, ...numbers, ...more });
   }
 
   private numbers(nowMs: number): { afterSeconds: number; retries: number } {
@@ -102,8 +106,9 @@ export class OutageReport {
   }
 
   private say(message: string, fields: { problem: string; afterSeconds?: number; retries?: number }): void {
+    const text = `the ${this.noun} ${message}`;
     if (this.lastNeedsSomebody)
-      this.logger.error(`${message}: somebody must act, then it goes on by itself`, { edge: this.edge, ...fields });
-    else this.logger.warn(message, { edge: this.edge, ...fields });
+      this.logger.error(`${text}: somebody must act, then it goes on by itself`, { ...this.names, ...fields });
+    else this.logger.warn(text, { ...this.names, ...fields });
   }
 }
