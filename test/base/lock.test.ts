@@ -20,14 +20,20 @@ afterEach(() => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-/** Another process that takes the lock and keeps it until it is killed. */
-async function holdElsewhere(): Promise<ChildProcess> {
+/** For node's command line: takes the lock, with so much memory, and keeps it until it is killed. */
+function holding(megabytes = 0): string[] {
   const lockPath = new URL('../../base/lock.ts', import.meta.url).href;
   const script = `const { acquireLock } = await import(${JSON.stringify(lockPath)});
+    const ballast = Buffer.alloc(${megabytes} * 1024 * 1024, 1);
     await acquireLock(${JSON.stringify(directory)});
-    process.stdout.write('held');
-    process.stdin.resume();`;
-  child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['pipe', 'pipe', 'inherit'] });
+    process.stdout.write(String(process.pid));
+    setInterval(() => ballast.length, 1_000_000);`;
+  return ['--input-type=module', '-e', script];
+}
+
+/** Another process that takes the lock and keeps it until it is killed. */
+async function holdElsewhere(megabytes?: number): Promise<ChildProcess> {
+  child = spawn(process.execPath, holding(megabytes), { stdio: ['ignore', 'pipe', 'inherit'] });
   await once(child.stdout!, 'data');
   return child;
 }
@@ -49,6 +55,28 @@ it('is free as soon as the other process is gone, even by kill -9', async () => 
   expect(readFileSync(join(directory, '.lock'), 'utf8')).toMatch(new RegExp(`^${process.pid} `));
   await lock.release();
   expect(existsSync(join(directory, '.lock'))).toBe(false);
+});
+
+it('is taken by who asks while the kernel still takes the killed process apart', async () => {
+  for (let round = 0; round < 3; round++) {
+    const holder = await holdElsewhere(200);
+    holder.kill('SIGKILL');
+    await (await acquireLock(directory)).release();
+    if (holder.exitCode === null && holder.signalCode === null) await once(holder, 'exit');
+  }
+});
+
+it('is free although nobody has asked for the exit code of the killed process', async () => {
+  // The shell becomes a program that knows nothing of its children.
+  child = spawn('sh', ['-c', '"$0" "$@" & exec sleep 60', process.execPath, ...holding()], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [data] = (await once(child.stdout!, 'data')) as [Buffer];
+  const pid = Number(data.toString());
+  process.kill(pid, 'SIGKILL');
+  await expect.poll(() => readFileSync(`/proc/${pid}/stat`, 'utf8'), { timeout: 30_000 }).toContain(') Z ');
+  expect(lockHolder(directory)).toBeUndefined();
+  await (await acquireLock(directory)).release();
 });
 
 it('is not held twice by one process, and can be taken again after release', async () => {
