@@ -19,6 +19,7 @@ const verbs: Record<string, () => Promise<AddVerb>> = {
   groups: async () => (await import('./commands/groups.ts')).addGroups,
   replay: async () => (await import('./commands/replay.ts')).addReplay,
   dlq: async () => (await import('./commands/dlq.ts')).addDlq,
+  why: async () => (await import('./commands/why.ts')).addWhy,
   audit: async () => (await import('./commands/audit.ts')).addAudit,
 };
 

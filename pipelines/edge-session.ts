@@ -30,8 +30,11 @@ const pollMs = 250;
 const provingPolls = 3;
 /** How often a member of a job that has done its part asks how far the others are. */
 const othersLookMs = 1000;
-/** A static member that was killed keeps its partitions for so long, and then others get them; one that comes back sooner goes on without a rebalance. */
-export const memberSessionMs = 10_000;
+/**
+ * A static member that was killed keeps its partitions for so long, and then others get them; one that comes back sooner goes on without a rebalance. The shortest
+ * that Kafka allows unless told otherwise.
+ */
+export const memberSessionMs = 6000;
 const fetchBytes = 4 * 1024 * 1024;
 /** Offsets of records that left nothing to decide (dropped, or none at all) are committed at this distance. */
 const idleCommitMs = 1000;

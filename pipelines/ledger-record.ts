@@ -8,10 +8,11 @@
 // Every manifest has its record. Where there is none (sinks that send, topics, records that were dropped) ranges are gathered for some seconds; a kill in
 // between leaves a range without record, which the audit checks without the numbers.
 import type { Clock } from '../base/clock.ts';
-import type { Admin, KafkaClient, OutgoingRecord } from '../broker/client/contract.ts';
+import type { Admin, FetchedBatches, KafkaClient, OutgoingRecord } from '../broker/client/contract.ts';
 import type { Manifest } from '../sinks/sink.ts';
 import { type Account, emptyAccount } from './account.ts';
 import type { PartitionProgress } from './progress.ts';
+import { readRanges } from './range-reader.ts';
 import { PassThroughBatch } from './source-batch.ts';
 
 export const ledgerTopic = '__tailrace_ledger';
@@ -115,28 +116,18 @@ export async function readLedger(
 ): Promise<void> {
   const admin = client.admin();
   if ((await admin.topics([ledgerTopic])).length === 0) return;
-  const end = (await admin.offsets(ledgerTopic, 'latest')).get(0) ?? 0;
-  const consumer = client.consumer({ isolation: 'read_committed', start: 'earliest', maxWaitMs: 200 });
-  const place = { topic: ledgerTopic, partition: 0 };
-  try {
-    await consumer.assign([place]);
-    while (consumer.position(place) < end) {
-      for (const fetched of await consumer.poll(signal)) {
-        new PassThroughBatch(fetched, end).forEach((delivery) => {
-          const edge = delivery.key()?.toString() ?? '';
-          const record = decode(
-            edge,
-            delivery.timestampMs,
-            delivery.buffer.toString('utf8', delivery.start, delivery.end),
-          );
-          if (record !== undefined) visit(record);
-        });
-      }
-      signal?.throwIfAborted();
-    }
-  } finally {
-    await consumer.close();
-  }
+  const [from, to] = [await admin.offsets(ledgerTopic, 'earliest'), await admin.offsets(ledgerTopic, 'latest')];
+  const range = { topic: ledgerTopic, partition: 0, from: from.get(0) ?? 0, to: to.get(0) ?? 0 };
+  const take = (fetched: FetchedBatches) => {
+    new PassThroughBatch(fetched, range.to).forEach((delivery) => {
+      const { timestampMs, buffer, start, end } = delivery;
+      const edge = delivery.key()?.toString() ?? '';
+      const record = decode(edge, timestampMs, buffer.toString('utf8', start, end));
+      if (record !== undefined) visit(record);
+    });
+    return true;
+  };
+  await readRanges(client, [range], take, signal === undefined ? {} : { signal });
 }
 
 /** `after` less `before`. */

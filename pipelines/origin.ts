@@ -78,3 +78,14 @@ export function addOrigin(headers: { key: string; value: Buffer | null }[], here
   const ordinal = ordinalBelow(first.ordinal, here.ordinal);
   headers[index] = { key: originHeader, value: encodeOrigin({ ...first, ordinal }) };
 }
+
+/** The origin in the headers of a record. */
+export function originIn(headers: readonly { key: string; value: Buffer | null }[]): Origin | undefined {
+  return decodeOrigin(headers.find(({ key }) => key === originHeader)?.value ?? Buffer.alloc(0));
+}
+
+/** The origin that a record read `here` has in the topic it goes to. */
+export function originAfter(headers: { key: string; value: Buffer | null }[], here: Origin): Origin | undefined {
+  addOrigin(headers, here);
+  return originIn(headers);
+}

@@ -164,21 +164,27 @@ export interface FoundPart {
 }
 
 /** A record that a store should have. */
-export interface MissingRecord {
+export interface SoughtRecord {
   offset: number;
   ordinal: number;
   /** Where it should be, for people: index and id. */
   name: string;
+  isThere: boolean;
 }
 
-/** Looks, for `tailrace audit`, whether what was delivered is still there. Changes nothing. */
+/** Looks, for `tailrace audit` and `tailrace why`, whether what was delivered is still there. Changes nothing. */
 export interface SinkAuditor {
   /** The field paths it asks deliveries for. */
   readonly fieldPaths: readonly string[];
   /** Of two-phase sinks: each file that a decided manifest names. Throws TailraceError TLR_SINK when the store cannot be asked. */
   published?(manifest: Manifest): Promise<FoundPart[]>;
-  /** Of stores that can be asked for records: those of the batch that are not there. Throws as published(). */
-  missing?(batch: DeliveryBatch, signal: AbortSignal): Promise<MissingRecord[]>;
+  /**
+   * Of two-phase sinks: whether a record goes into the part of this name. The offset of the part's first record, 0 for what is appended to; undefined when it
+   * does not.
+   */
+  firstOffsetIn?(name: string, coordinates: Coordinates, delivery: Delivery): number | undefined;
+  /** Of stores that can be asked for records: each of the batch. Throws as published(). */
+  seek?(batch: DeliveryBatch, signal: AbortSignal): Promise<SoughtRecord[]>;
   close(): Promise<void>;
 }
 

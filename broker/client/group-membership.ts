@@ -37,6 +37,10 @@ const protocolType = 'consumer';
 const rangeProtocol = 'range';
 const undividedProtocol = 'tailrace-undivided';
 const maxHeartbeatMs = 3000;
+/** So many in a session: a heartbeat is also how the others learn that somebody has gone. */
+const heartbeatsPerSession = 6;
+/** A coordinator that died with its broker is silent for longer than a session, and then gives every member a new one. */
+const deafSessions = 2;
 const topicWatchMs = 30_000;
 /** While a topic is missing the leader looks more often. */
 const missingTopicWatchMs = 1000;
@@ -207,7 +211,7 @@ export class GroupMembership {
   }
 
   private scheduleHeartbeat(): void {
-    const intervalMs = Math.min(maxHeartbeatMs, Math.floor(this.options.sessionTimeoutMs / 3));
+    const intervalMs = Math.min(maxHeartbeatMs, Math.floor(this.options.sessionTimeoutMs / heartbeatsPerSession));
     this.timer?.cancel();
     const timer = this.cluster.dependencies.clock.schedule(intervalMs, () => {
       void this.heartbeat().finally(() => {
@@ -228,7 +232,7 @@ export class GroupMembership {
     });
     try {
       const answer = await this.onCoordinator(async (connection) => {
-        const response = await connection.request('Heartbeat', body, { timeoutMs: sessionTimeoutMs });
+        const response = await connection.request('Heartbeat', body, { timeoutMs: sessionTimeoutMs / 2 });
         if (isRetriable(new KafkaError(response.errorCode || ErrorCode.UNKNOWN_SERVER_ERROR))) {
           throw new KafkaError(response.errorCode, `group ${groupId}`);
         }
@@ -240,8 +244,8 @@ export class GroupMembership {
       else this.onHeartbeatError(answer.errorCode);
     } catch (error) {
       if (generation !== this.generation || this.closed) return;
-      // Nobody heard us for a whole session: the group has gone on without us, most likely.
-      if (this.now() - this.lastContactMs >= sessionTimeoutMs) this.trouble();
+      // Nobody has heard us for so long that the group has gone on without us, most likely.
+      if (this.now() - this.lastContactMs >= deafSessions * sessionTimeoutMs) this.trouble();
       else if (!isRetriable(error)) this.end(error);
     }
   }

@@ -1,23 +1,19 @@
 // `tailrace audit [FILE…]`: do bytes read, offsets, and what is in files, stores and topics add up; which range does not. Looks at a running process over its
 // listener, and at a data directory that nobody uses by itself. Changes nothing.
-import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { systemClock } from '../../base/clock.ts';
 import { TailraceError } from '../../base/errors.ts';
 import { nodeFiles } from '../../base/node-files.ts';
 import { systemRandom } from '../../base/random.ts';
 import { formatCount } from '../../base/units.ts';
-import type { KafkaClient } from '../../broker/client/contract.ts';
 import { audit, type AuditRequest } from '../../pipelines/audit/audit.ts';
 import type { AuditResult, OffsetRange } from '../../pipelines/audit/findings.ts';
-import type { EdgePlan, PipelinePlan, Plan } from '../../pipelines/plan.ts';
+import type { EdgePlan, PipelinePlan } from '../../pipelines/plan.ts';
 import { printAudit } from '../audit-report.ts';
-import { accessOf } from '../broker-security.ts';
-import { withClient, withClientOf } from '../connection.ts';
-import { closeHouse, type House, openHouse } from '../house.ts';
 import { loadOrReport } from '../load.ts';
 import { createLogger } from '../logger.ts';
 import { ExitCode, note, printJson } from '../output.ts';
+import { withBrokerOf } from '../plan-broker.ts';
 import { parseStart } from '../positions.ts';
 
 interface Options {
@@ -56,51 +52,6 @@ function remedyFor(files: readonly string[], broker: string | undefined): AuditR
   };
 }
 
-/** Asks the broker that is named, the cluster of the configuration, the process that has the data directory, or nobody: then it is opened here. */
-async function withBroker<T>(
-  plan: Plan,
-  options: Options,
-  work: (client: KafkaClient, broker: string | undefined, isRunning?: boolean) => Promise<T>,
-): Promise<T> {
-  if (options.broker !== undefined) {
-    const { broker } = options;
-    return withClient(broker, (client) => work(client, broker));
-  }
-  if (plan.broker.kind === 'external') {
-    const broker = plan.broker.bootstrap.map(({ host, port }) => `${host}:${port}`).join();
-    return withClientOf(await accessOf(plan.broker, nodeFiles), (client) => work(client, broker));
-  }
-  const dataDirectory = resolve(options.data ?? plan.dataDirectory);
-  if ((await nodeFiles.stat(dataDirectory)) === undefined) {
-    const message = `there is no data directory ${dataDirectory}; say which with --data, or --broker`;
-    throw new TailraceError('TLR_NOT_FOUND', message);
-  }
-  const logger = await createLogger('warn', 'text');
-  let house: House;
-  try {
-    house = await openHouse({ plan: { ...plan, broker: { ...plan.broker, listen: [] } }, dataDirectory, logger });
-  } catch (error) {
-    if (!(error instanceof TailraceError) || error.code !== 'TLR_LOCKED') throw error;
-    const address = plan.broker.listen.find(({ tls, sasl }) => tls === undefined && sasl.length === 0);
-    if (address === undefined) {
-      const message = `${error.message}; it has no open listener to be asked at: name one with --broker, or stop it`;
-      throw new TailraceError('TLR_LOCKED', message, { cause: error });
-    }
-    const broker = `${address.host}:${address.port}`;
-    return withClient(broker, (client) => work(client, broker)).catch((reason: unknown) => {
-      if (!(reason instanceof TailraceError) || reason.code !== 'TLR_UNREACHABLE') throw reason;
-      const message = `${error.message}, and does not answer at ${broker}: it is starting or ending, or was told to listen elsewhere (--broker)`;
-      throw new TailraceError('TLR_LOCKED', message, { cause: reason, retriable: true });
-    });
-  }
-  try {
-    const [address] = plan.broker.listen;
-    return await work(house.client, address === undefined ? undefined : `${address.host}:${address.port}`, false);
-  } finally {
-    await closeHouse(house);
-  }
-}
-
 async function run(files: string[], options: Options): Promise<void> {
   const loaded = await loadOrReport(files, options.json === true);
   if (loaded === undefined) {
@@ -114,7 +65,7 @@ async function run(files: string[], options: Options): Promise<void> {
     process.once(signal, () => stop.abort(new TailraceError('TLR_CLOSED', 'the audit was stopped')));
   const logger = await createLogger('warn', 'text');
   const common = { files: nodeFiles, clock: systemClock, random: systemRandom, logger, signal: stop.signal };
-  const done = await withBroker(plan, options, async (client, address, isRunning = true) => {
+  const done = await withBrokerOf(plan, options, async (client, address, isRunning = true) => {
     const request = { plan, fromMs, untilMs, edges: options.edge ?? [], remedy: remedyFor(files, address) };
     return { result: await audit(request, { ...common, client }), isRunning };
   });

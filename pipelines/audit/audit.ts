@@ -13,7 +13,7 @@ import { PositionsLog } from '../../broker/client/positions-log.ts';
 import { decodePositionsRecord, type PositionRecord } from '../../broker/client/positions-record.ts';
 import type { SinkAuditor } from '../../sinks/sink.ts';
 import { type LedgerPart, type LedgerRecord, ledgerTopic, readLedger } from '../ledger-record.ts';
-import type { EdgePlan, PipelinePlan, Plan } from '../plan.ts';
+import type { EdgePlan, PipelinePlan, Plan, SinkPlan } from '../plan.ts';
 import { selectTopics } from '../subscription.ts';
 import { EdgeAudit } from './edge-audit.ts';
 import { type Span, spansOf } from './edge-spans.ts';
@@ -265,26 +265,15 @@ class Audit {
 
   private async openAuditor(pipeline: PipelinePlan, { group, target }: EdgePlan): Promise<SinkAuditor | undefined> {
     if (target.kind === 'topic') return undefined;
-    const { definition, settings, name } = target.sink;
+    const { definition, name } = target.sink;
     if (definition.audit === undefined) {
       this.notes.push(
         `${group}: ${name} (${definition.type}) cannot be asked what has arrived; its offsets alone are checked`,
       );
       return undefined;
     }
-    const { files, clock, random, logger } = this.dependencies;
-    const context = {
-      edge: group,
-      pipeline: pipeline.name,
-      instance: 'audit',
-      generation: 0,
-      files,
-      clock,
-      random,
-      logger,
-    };
     try {
-      return await definition.audit(settings, context);
+      return await openAuditor(pipeline, group, target.sink, this.dependencies);
     } catch (error) {
       const what = `${name} cannot be looked at: ${messageOf(error)}`;
       this.problems.push({
@@ -372,6 +361,17 @@ class Audit {
       };
     });
   }
+}
+
+/** Undefined where nobody can be asked what has arrived. Throws TailraceError TLR_SINK when the store cannot be reached. */
+export function openAuditor(
+  pipeline: PipelinePlan,
+  edge: string,
+  { definition, settings }: SinkPlan,
+  { files, clock, random, logger }: Pick<AuditDependencies, 'files' | 'clock' | 'random' | 'logger'>,
+): Promise<SinkAuditor | undefined> {
+  const who = { edge, pipeline: pipeline.name, instance: 'audit', generation: 0 };
+  return Promise.resolve(definition.audit?.(settings, { ...who, files, clock, random, logger }));
 }
 
 interface Chosen {

@@ -5,7 +5,7 @@ import type { FoundPart, SinkAuditor } from '../../sinks/sink.ts';
 import { addAccount, emptyAccount, isBalanced } from '../account.ts';
 import type { FileNames } from '../event.ts';
 import type { LedgerRecord } from '../ledger-record.ts';
-import { decodeOrigin, addOrigin, originHeader } from '../origin.ts';
+import { originAfter } from '../origin.ts';
 import type { EdgePlan, PipelinePlan } from '../plan.ts';
 import { PassThroughBatch, type SourceBatch } from '../source-batch.ts';
 import { Transformer } from '../transform.ts';
@@ -114,18 +114,16 @@ export class EdgeAudit {
     const isLetter = (offset: number, ordinal: number) =>
       letters?.has(this.group, { topicId, partition: span.partition, offset, ordinal }) === true;
     const missing = new Map<string, string>();
-    if (auditor?.missing !== undefined) {
-      for (const { offset, ordinal, name } of await auditor.missing(batch, signal))
-        missing.set(`${offset}/${ordinal}`, name);
+    if (auditor?.seek !== undefined) {
+      for (const { offset, ordinal, name, isThere } of await auditor.seek(batch, signal))
+        if (!isThere) missing.set(`${offset}/${ordinal}`, name);
     } else if (origins === undefined) return;
     this.checkedCount += batch.count;
     batch.forEach((delivery) => {
       const { offset, ordinal } = delivery;
       let name = missing.get(`${offset}/${ordinal}`);
       if (origins !== undefined) {
-        const headers = delivery.headers();
-        addOrigin(headers, { topicId, partition: span.partition, offset, ordinal });
-        const origin = decodeOrigin(headers.find(({ key }) => key === originHeader)?.value ?? Buffer.alloc(0));
+        const origin = originAfter(delivery.headers(), { topicId, partition: span.partition, offset, ordinal });
         if (origin !== undefined && !origins.has(origin)) name = origins.topic;
       }
       note(span, offset, name === undefined || isLetter(offset, ordinal) ? undefined : name);
@@ -274,7 +272,7 @@ export class EdgeAudit {
   private whatIsChecked(): AuditedEdge['checked']['what'] {
     const { auditor, origins } = this.options;
     if (auditor?.published !== undefined) return 'files';
-    if (auditor?.missing !== undefined) return 'documents';
+    if (auditor?.seek !== undefined) return 'documents';
     return origins === undefined ? 'nothing' : 'records';
   }
 

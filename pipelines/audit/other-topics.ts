@@ -1,7 +1,8 @@
 // What stands in the topics that edges write to: dead letters, and records of pipelines into topics, each with the place where its record was read.
-import type { KafkaClient } from '../../broker/client/contract.ts';
+import type { FetchedBatches, KafkaClient } from '../../broker/client/contract.ts';
 import { readLetter } from '../dead-letter.ts';
-import { decodeOrigin, type Origin, originHeader } from '../origin.ts';
+import { type Origin, originIn } from '../origin.ts';
+import { readRanges } from '../range-reader.ts';
 import { PassThroughBatch, type SourceDelivery } from '../source-batch.ts';
 
 /** One record among all topics. */
@@ -20,21 +21,14 @@ export async function forEachInTopic(
   if ((await admin.topics([topic])).length === 0) return false;
   const ends = await admin.offsets(topic, 'latest');
   const starts = await admin.offsets(topic, 'earliest');
-  const consumer = client.consumer({ isolation: 'read_committed', maxWaitMs: 200 });
-  try {
-    const places = [...ends.keys()].map((partition) => ({ topic, partition, offset: starts.get(partition) ?? 0 }));
-    await consumer.assign(places);
-    while ([...ends].some(([partition, end]) => consumer.position({ topic, partition }) < end)) {
-      for (const fetched of await consumer.poll(signal))
-        new PassThroughBatch(fetched, ends.get(fetched.partition)).forEach((delivery) =>
-          visit(delivery, fetched.partition),
-        );
-      signal.throwIfAborted();
-    }
+  const ranges = [...ends].map(([partition, to]) => ({ topic, partition, from: starts.get(partition) ?? 0, to }));
+  const take = (fetched: FetchedBatches) => {
+    const end = ends.get(fetched.partition);
+    new PassThroughBatch(fetched, end).forEach((delivery) => visit(delivery, fetched.partition));
     return true;
-  } finally {
-    await consumer.close();
-  }
+  };
+  await readRanges(client, ranges, take, { signal });
+  return true;
 }
 
 /** The dead letters of a pipeline, by edge: places of the records that they were. */
@@ -99,8 +93,7 @@ export class OriginIndex {
       client,
       topic,
       (delivery) => {
-        const header = delivery.headers().find(({ key }) => key === originHeader)?.value;
-        const origin = header === undefined || header === null ? undefined : decodeOrigin(header);
+        const origin = originIn(delivery.headers());
         if (origin !== undefined) index.places.add(placeName(origin));
       },
       signal,

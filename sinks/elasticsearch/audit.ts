@@ -1,6 +1,6 @@
 // Looks whether a store has the documents of records, under the names of indices and the ids that the sink gives them.
 import { TailraceError } from '../../base/errors.ts';
-import type { DeliveryBatch, MissingRecord, SinkAuditor } from '../sink.ts';
+import type { DeliveryBatch, SinkAuditor, SoughtRecord } from '../sink.ts';
 import { type BulkWriter, placeOf } from './bulk.ts';
 import type { Cluster } from './cluster.ts';
 import { findIds, refresh } from './lookup.ts';
@@ -20,10 +20,10 @@ export class ElasticsearchAuditor implements SinkAuditor {
     this.fieldPaths = fieldPaths;
   }
 
-  async missing(batch: DeliveryBatch, signal: AbortSignal): Promise<MissingRecord[]> {
+  async seek(batch: DeliveryBatch, signal: AbortSignal): Promise<SoughtRecord[]> {
     const records: { offset: number; ordinal: number }[] = [];
     batch.forEach(({ offset, ordinal }) => records.push({ offset, ordinal }));
-    const missing: MissingRecord[] = [];
+    const sought: SoughtRecord[] = [];
     for (let next = 0; next < batch.count;) {
       const { bulk } = this.writer.write(batch, next, limits);
       if (bulk === undefined) break;
@@ -34,10 +34,10 @@ export class ElasticsearchAuditor implements SinkAuditor {
         const here = places.filter(({ index }) => index === name);
         const found = await this.find(name, [...new Set(here.map(({ id }) => id))], signal);
         for (const { offset, ordinal, id } of here)
-          if (!found.has(id)) missing.push({ offset, ordinal, name: `${name}/_doc/${id}` });
+          sought.push({ offset, ordinal, name: `${name}/_doc/${id}`, isThere: found.has(id) });
       }
     }
-    return missing;
+    return sought;
   }
 
   close(): Promise<void> {

@@ -1,14 +1,19 @@
 // Looks whether published files still hold what manifests say: length and checksum, of appended files those of each piece.
+import { resolve } from 'node:path';
 import type { Files } from '../../base/files.ts';
-import type { FoundPart, Manifest, SinkAuditor } from '../sink.ts';
+import type { PathTemplate } from '../rolled/path-template.ts';
+import type { Coordinates, Delivery, FoundPart, Manifest, SinkAuditor } from '../sink.ts';
 import { checksumOf, type FileEntry, readManifest } from './publication.ts';
 
 export class FileAuditor implements SinkAuditor {
-  readonly fieldPaths = [];
+  readonly fieldPaths: readonly string[];
   private readonly files: Files;
+  private readonly template: PathTemplate;
 
-  constructor(files: Files) {
+  constructor(files: Files, template: PathTemplate) {
     this.files = files;
+    this.template = template;
+    this.fieldPaths = template.fieldPaths;
   }
 
   async published(manifest: Manifest): Promise<FoundPart[]> {
@@ -20,6 +25,10 @@ export class FileAuditor implements SinkAuditor {
       parts.push({ name: final, lines, bytes: length, problem, waits });
     }
     return parts;
+  }
+
+  firstOffsetIn(name: string, coordinates: Coordinates, delivery: Delivery): number | undefined {
+    return this.template.firstOffsetIn(resolve(this.template.key(coordinates, delivery)), name);
   }
 
   close(): Promise<void> {

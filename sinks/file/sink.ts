@@ -152,5 +152,5 @@ export const fileSink = defineSink({
     return path === undefined ? undefined : { path };
   },
   open: (options, context) => Promise.resolve(new FileSink(options, context)),
-  audit: (_options, context) => Promise.resolve(new FileAuditor(context.files)),
+  audit: ({ path }, context) => Promise.resolve(new FileAuditor(context.files, new PathTemplate(path))),
 });

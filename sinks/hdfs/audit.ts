@@ -1,5 +1,6 @@
 // Looks whether published files still are in HDFS as manifests say: by length, and by HDFS's own checksum where the cluster makes one.
-import type { FoundPart, Manifest, SinkAuditor } from '../sink.ts';
+import type { PathTemplate } from '../rolled/path-template.ts';
+import type { Coordinates, Delivery, FoundPart, Manifest, SinkAuditor } from '../sink.ts';
 import { type HdfsEntry, readManifest } from './publication.ts';
 import type { WebHdfs } from './webhdfs.ts';
 
@@ -8,12 +9,15 @@ const parallel = 8;
 const missing = 'is missing';
 
 export class HdfsAuditor implements SinkAuditor {
-  readonly fieldPaths = [];
+  readonly fieldPaths: readonly string[];
   private readonly hdfs: WebHdfs;
+  private readonly template: PathTemplate;
   private readonly onClose: () => void;
 
-  constructor(hdfs: WebHdfs, onClose: () => void) {
+  constructor(hdfs: WebHdfs, template: PathTemplate, onClose: () => void) {
     this.hdfs = hdfs;
+    this.template = template;
+    this.fieldPaths = template.fieldPaths;
     this.onClose = onClose;
   }
 
@@ -25,6 +29,10 @@ export class HdfsAuditor implements SinkAuditor {
       parts.push(...(await Promise.all(some.map((entry) => this.look(entry)))));
     }
     return parts;
+  }
+
+  firstOffsetIn(name: string, coordinates: Coordinates, delivery: Delivery): number | undefined {
+    return this.template.firstOffsetIn(this.template.key(coordinates, delivery), name);
   }
 
   close(): Promise<void> {

@@ -215,6 +215,6 @@ export const hdfsSink = defineSink({
       close();
       throw error;
     }
-    return new HdfsAuditor(hdfs, close);
+    return new HdfsAuditor(hdfs, readPath(options.path), close);
   },
 });

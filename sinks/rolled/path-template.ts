@@ -16,6 +16,7 @@ type Part =
 
 /** Stands for the offset in a key; filled-in values have no control characters, so it is unique. */
 const offsetMark = '\u0000';
+const offsetDigits = 20;
 const maxValueBytes = 120;
 
 /** Makes a value harmless as part of a file name; what `forbidden` matches is not to be in it either. */
@@ -106,7 +107,14 @@ export class PathTemplate {
 
   /** The final path of the file whose first record has this offset. */
   pathOf(key: string, firstOffset: number): string {
-    return key.replaceAll(offsetMark, String(firstOffset).padStart(20, '0'));
+    return key.replaceAll(offsetMark, String(firstOffset).padStart(offsetDigits, '0'));
+  }
+
+  /** The other way round: the offset in a path that was made of this key, 0 without {offset}; undefined for a path of another key. */
+  firstOffsetIn(key: string, path: string): number | undefined {
+    const at = key.indexOf(offsetMark);
+    const offset = at < 0 ? 0 : Number(path.slice(at, at + offsetDigits));
+    return this.pathOf(key, offset) === path ? offset : undefined;
   }
 
   private check(has: (kind: Part['kind']) => boolean): void {

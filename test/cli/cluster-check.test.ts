@@ -62,8 +62,8 @@ describe('a cluster', () => {
 
   it.each([
     [{ 'transaction.max.timeout.ms': '5000' }, /^error: .*15000 is needed/],
-    [{ 'group.min.session.timeout.ms': '30000' }, /^error: .*10000 must be allowed/],
-    [{ 'group.max.session.timeout.ms': '6000' }, /^error: .*10000 is needed/],
+    [{ 'group.min.session.timeout.ms': '30000' }, /^error: .*6000 must be allowed/],
+    [{ 'group.max.session.timeout.ms': '5000' }, /^error: .*6000 is needed/],
     [{ 'offset.metadata.max.bytes': '0' }, /^error: .*keep their account/],
     [{ 'offsets.retention.minutes': '60' }, /^warning: .*begins anew/],
   ])('whose brokers have %j is told about', (configs, expected) => {

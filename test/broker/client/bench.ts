@@ -17,7 +17,7 @@ import { RecordCursor } from '../../../broker/wire/record-batch.ts';
 
 export interface LiveBroker {
   transport: (clientId: string) => Transport;
-  /** How long members may be silent; heartbeats come three times as often, and with them the news of a rebalance. */
+  /** How long members may be silent; heartbeats come six times as often, and with them the news of a rebalance. */
   sessionTimeoutMs?: number;
   stop: () => Promise<void>;
 }

@@ -1,0 +1,70 @@
+// `tailrace why` on the real command: a line of a file, by its number, beside a running process and after it.
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import type { RecordPath } from '../../pipelines/why/why.ts';
+import { endAll, freePort, run, start, until } from '../support/command.ts';
+
+let folder: string;
+let port: number;
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'tailrace-why-'));
+  port = await freePort();
+  mkdirSync(join(folder, 'logs'));
+  writeFileSync(
+    join(folder, 'tailrace.yaml'),
+    `
+broker: { listen: "127.0.0.1:${port}" }
+agents: { app: { type: tail, paths: [ "./logs/*.log" ] } }
+pipelines: { web: { from: app, steps: [ { parse: json }, { drop: level == "debug" } ], to: files } }
+sinks: { files: { type: file, path: "out/{partition}-{offset}.ndjson", roll: { idle: 100ms } } }
+`,
+  );
+});
+afterEach(async () => {
+  await endAll();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const why = (...args: string[]) => run(['why', ...args], { cwd: folder });
+async function pathOf(record: string, ...args: string[]): Promise<RecordPath> {
+  const { stdout, stderr } = await why(record, '--json', ...args);
+  expect(stdout, stderr).toMatch(/^{/);
+  return JSON.parse(stdout) as RecordPath;
+}
+
+it('follows a line from its file into the file that it went to, whether Tailrace runs or not', async () => {
+  const log = join(folder, 'logs', 'a.log');
+  writeFileSync(log, '{"n":1}\n{"n":2,"level":"debug"}\nno json\n{"n":4}\n');
+  const up = start(['up', '--log-level', 'error'], { cwd: folder });
+  await until('it is delivered', async () => (await why(`${log}:4`)).stdout.includes('delivered'), 60_000);
+  const last = await pathOf('logs/a.log:4');
+  expect(last).toMatchObject({ file: { path: log, agent: 'app', byte: 40 }, value: '{"n":4}' });
+  expect(last.edges).toMatchObject([
+    { edge: 'web.files', state: 'delivered', pieces: [{ value: '{"n":4}', line: 2 }] },
+  ]);
+  const { topic, partition, offset } = last;
+  expect(await pathOf(`${topic}/${partition}/${offset}`)).toEqual(last);
+  expect(await pathOf('logs/a.log@44')).toEqual(last);
+
+  appendFileSync(log, '{"n":5}\n');
+  await until('the next line', async () => (await why(`${log}:5`)).code === 0, 60_000);
+  expect((await why(`${log}:9`)).stderr).toContain('has no line 9');
+  expect((await why('logs/b.log:1')).stderr).toContain('cannot be read');
+  expect((await why('logs/b.log@1')).stderr).toContain('no agent has read a file');
+  expect((await why('somewhere')).code).toBe(2);
+  const bare = await run(['why', `app/${partition}/${offset}`, '--broker', `127.0.0.1:${port}`], { cwd: tmpdir() });
+  expect(bare.stdout, bare.stderr).toMatch(/other +web\.files +decided/);
+  up.signal('SIGTERM');
+  expect((await up.end()).code).toBe(0);
+
+  const dropped = await why('logs/a.log:2');
+  expect(dropped.stdout, dropped.stderr).toMatch(/web\.files +dropped by drop at tailrace\.yaml:4:\d+/);
+  expect(dropped.code).toBe(0);
+  expect((await why('logs/a.log:3')).stdout).toMatch(/✗ web\.dlq\/0\/\d+ .* step parse at .*: the line is not JSON/);
+  rmSync(join(folder, 'out'), { recursive: true });
+  const gone = await why('logs/a.log:4');
+  expect(gone.code).toBe(1);
+  expect(gone.stdout).toMatch(/is missing/);
+});
