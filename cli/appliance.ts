@@ -150,11 +150,12 @@ export class Appliance {
       throw new TailraceError('TLR_RESTART', `${restart.join(' and ')} cannot change while Tailrace runs`);
     }
     const coming = [...edges.added, ...edges.changed.map(({ to }) => to)];
-    await Promise.race([reachSinks(coming, this.scratch), this.stopping.promise]);
+    if (coming.length > 0) await this.runner.prepare();
+    const reached = reachSinks(coming, this.scratch, (group) => this.runner.lastDecided(group));
+    await Promise.race([reached, this.stopping.promise]);
     replaceEntries(readers, readersOf([before, plan]));
     try {
       await setTopics(client, topics, this.logger);
-      if (coming.length > 0) await this.runner.prepare();
       await this.agents.replace(agents, replaceDeadlineMs);
     } catch (error) {
       await setTopics(client, comparePlans(plan, before).topics, this.logger).catch((problem: unknown) => {

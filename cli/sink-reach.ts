@@ -6,13 +6,21 @@ import { silentLogger } from '../base/logger.ts';
 import { nodeFiles } from '../base/node-files.ts';
 import { systemRandom } from '../base/random.ts';
 import type { SinkPlan } from '../pipelines/plan.ts';
+import type { Manifest } from '../sinks/sink.ts';
 import type { EdgeOfPipeline } from '../pipelines/plan-difference.ts';
 
 /** Sinks wait out short trouble by themselves; whoever asks here does not. */
 const deadlineMs = 15_000;
 
-/** Opens and closes the sink; the reason when it cannot be reached. `scratch`: see SinkContext. */
-export async function reachSink(sink: SinkPlan, scratch?: string): Promise<string | undefined> {
+/**
+ * Opens and closes the sink; the reason when it cannot be reached, or cannot finish what was decided last by the edges that are to write to it. `scratch`: see
+ * SinkContext.
+ */
+export async function reachSink(
+  sink: SinkPlan,
+  scratch?: string,
+  lastDecided: readonly Manifest[] = [],
+): Promise<string | undefined> {
   const late = new AbortController();
   const opening = sink.definition.open(sink.settings, {
     edge: `check.${sink.name}`,
@@ -25,7 +33,13 @@ export async function reachSink(sink: SinkPlan, scratch?: string): Promise<strin
     random: systemRandom,
     logger: silentLogger,
   });
-  const closing = opening.then((opened) => opened.close());
+  const closing = opening.then(async (opened) => {
+    try {
+      if (opened.guarantee === 'two-phase') for (const manifest of lastDecided) await opened.accept(manifest);
+    } finally {
+      await opened.close();
+    }
+  });
   try {
     const isLate = await Promise.race([
       closing.then(() => false),
@@ -40,12 +54,21 @@ export async function reachSink(sink: SinkPlan, scratch?: string): Promise<strin
   }
 }
 
-/** Throws TailraceError TLR_SINK with the reason of each sink of these edges that cannot be opened. */
-export async function reachSinks(edges: readonly EdgeOfPipeline[], scratch: string): Promise<void> {
-  const sinks = new Set(edges.flatMap(({ edge: { target } }) => (target.kind === 'sink' ? [target.sink] : [])));
+/** Throws TailraceError TLR_SINK with the reason of each sink of these edges that cannot be opened. `lastDecided`: by an edge of that group. */
+export async function reachSinks(
+  edges: readonly EdgeOfPipeline[],
+  scratch: string,
+  lastDecided: (group: string) => Promise<readonly Manifest[]>,
+): Promise<void> {
+  const decided = new Map<SinkPlan, Manifest[]>();
+  for (const { edge } of edges) {
+    if (edge.target.kind !== 'sink') continue;
+    const { sink } = edge.target;
+    decided.set(sink, [...(decided.get(sink) ?? []), ...(await lastDecided(edge.group))]);
+  }
   const problems = await Promise.all(
-    [...sinks].map(async (sink) => {
-      const reason = await reachSink(sink, scratch);
+    [...decided].map(async ([sink, manifests]) => {
+      const reason = await reachSink(sink, scratch, manifests);
       return reason === undefined ? [] : [`the sink ${sink.name} cannot be opened: ${reason}`];
     }),
   );

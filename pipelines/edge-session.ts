@@ -292,10 +292,16 @@ export class EdgeSession {
     const opened = new Set<string>();
     for (const { topic, topicId, partition, offset, metadata } of assigned) {
       const coordinates: Coordinates = { topic, topicId, partition };
-      const scope: WriterScope = this.target.scope === 'edge' ? { kind: 'edge' } : { kind: 'partition', coordinates };
-      const key = scopeKey(scope);
-      if (!opened.has(key)) await this.target.open(scope, this.options.manifests.manifest(manifestGroup, key));
-      opened.add(key);
+      const scopes: WriterScope[] = [{ kind: 'partition', coordinates }, { kind: 'edge' }];
+      // What was decided while partitions shared files, or did not, is finished before the first is written as it is now.
+      if (this.target.scope === 'partition') scopes.reverse();
+      for (const scope of scopes) {
+        const key = scopeKey(scope);
+        const lastDecided = this.options.manifests.manifest(manifestGroup, key);
+        if (scope.kind === this.target.scope && !opened.has(key)) await this.target.open(scope, lastDecided);
+        else if (lastDecided !== undefined && !opened.has(key)) await this.target.finish(scope, lastDecided);
+        opened.add(key);
+      }
       const pin = this.options.start !== 'earliest';
       this.partitions.set(nameOf({ topic, partition }), new PartitionProgress(coordinates, { offset, metadata }, pin));
     }

@@ -74,6 +74,17 @@ export class ManifestStore {
     return this.value(edge, scope)?.['manifest'] as Manifest | undefined;
   }
 
+  /** All of an edge, by scope. */
+  manifests(edge: string): Map<string, Manifest> {
+    const found = new Map<string, Manifest>();
+    for (const key of this.values.keys()) {
+      const [owner, scope] = JSON.parse(key) as [string, string];
+      const manifest = owner === edge ? this.manifest(edge, scope) : undefined;
+      if (manifest !== undefined) found.set(scope, manifest);
+    }
+    return found;
+  }
+
   job(edge: string): JobRecord | undefined {
     const value = this.value(edge, 'job');
     if (value === undefined) return undefined;

@@ -8,6 +8,7 @@ import { FileRegistry } from '../broker/client/file-registry.ts';
 import type { KafkaClient } from '../broker/client/contract.ts';
 import { Edge, type EdgeStatus } from './edge.ts';
 import type { Ends } from './edge-session.ts';
+import type { Manifest } from '../sinks/sink.ts';
 import type { EdgeAccount } from './ledger.ts';
 import { ManifestStore } from './manifests.ts';
 import type { EdgePlan, PipelinePlan } from './plan.ts';
@@ -63,6 +64,15 @@ export class PipelineRunner {
   /** Makes what edges need at the broker. Rejects when it is not to be had. */
   prepare(): Promise<void> {
     return this.manifests.create();
+  }
+
+  /** After prepare(): what an edge of this group has decided last, of each topic that is still there. */
+  async lastDecided(group: string): Promise<Manifest[]> {
+    await this.manifests.refresh();
+    const topics = await this.options.client.admin().topics();
+    const ids = new Set(topics.map(({ topicId }) => topicId.toString('hex')));
+    const isThere = (scope: string) => scope === 'edge' || ids.has(scope.slice(0, scope.indexOf('/')));
+    return [...this.manifests.manifests(group)].filter(([scope]) => isThere(scope)).map(([, manifest]) => manifest);
   }
 
   /**

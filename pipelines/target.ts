@@ -23,6 +23,8 @@ export interface Target {
   readonly scope: 'partition' | 'edge';
   /** Puts right what an earlier writer left, and makes ready to take records. */
   open(scope: WriterScope, lastDecided: Manifest | undefined): Promise<void>;
+  /** Puts right what an earlier writer left of a scope that is written to no more. */
+  finish(scope: WriterScope, lastDecided: Manifest): Promise<void>;
   /**
    * Delivers or writes. The outcomes are those of the batch's records in order; undefined: all were taken. The scope is that of the partition that
    * is read; the batch's own coordinates are others for dead letters that are tried again.
@@ -61,6 +63,10 @@ export class TwoPhaseTarget implements Target {
   async open(scope: WriterScope, lastDecided: Manifest | undefined): Promise<void> {
     await this.sink.recover(scope, lastDecided);
     this.writers.set(scopeKey(scope), await this.sink.openWriter(scope));
+  }
+
+  finish(scope: WriterScope, lastDecided: Manifest): Promise<void> {
+    return this.sink.recover(scope, lastDecided);
   }
 
   async take(scope: string, batch: SourceBatch): Promise<undefined> {
@@ -118,6 +124,10 @@ export class SendingTarget implements Target {
 
   open(): Promise<void> {
     this.sink.assigned?.();
+    return Promise.resolve();
+  }
+
+  finish(): Promise<void> {
     return Promise.resolve();
   }
 

@@ -43,6 +43,10 @@ export class TopicTarget implements Target {
     return Promise.resolve();
   }
 
+  finish(): Promise<void> {
+    return Promise.resolve();
+  }
+
   async take(_scope: string, batch: SourceBatch): Promise<undefined> {
     this.startedMs ??= this.monotonicMs();
     const { topicId, partition } = batch.coordinates;

@@ -118,6 +118,11 @@ export interface TwoPhaseSink {
   /** True when files that are there already are extended: then no other edge may write them, not even one that tries dead letters again. */
   readonly appends?: boolean;
   /**
+   * Throws TailraceError TLR_CONFIG when what an edge of this name decided last was for a sink of another type or place, so that this one could not finish it.
+   * Changes nothing. recover() makes sure of it, too.
+   */
+  accept(lastDecided: Manifest): Promise<void>;
+  /**
    * Before a writer is opened: publishes the last decided manifest again (harmless when already done), cuts appended files to their
    * decided length, removes attempts of this scope that no manifest names.
    */

@@ -75,6 +75,14 @@ export class FileSink implements TwoPhaseSink {
     this.publisher = new Publisher(context.files, context.logger, this.folders, options.mode);
   }
 
+  /** Paths are absolute, so whatever the path is now, what was decided for another one is published there. */
+  accept(lastDecided: Manifest): Promise<void> {
+    return new Promise((resolve) => {
+      readManifest(lastDecided);
+      resolve();
+    });
+  }
+
   async recover(scope: WriterScope, lastDecided: Manifest | undefined): Promise<void> {
     this.topics.check(scope);
     if (lastDecided !== undefined) {

@@ -1,6 +1,6 @@
 // Manifests of the HDFS sink, and making what they name visible. A manifest is
-//   { "v": 1, "sink": "hdfs", "files": [ { "temporary", "final", "length", "lines"?, "checksum"? } ] }
-// with absolute paths in HDFS, length in bytes, lines and HDFS's own checksum ("algorithm:hex") of the temporary file, which was complete and closed when the
+//   { "v": 1, "sink": "hdfs", "at"?: [ ORIGIN… ], "files": [ { "temporary", "final", "length", "lines"?, "checksum"? } ] }
+// with the servers that the sink asks, absolute paths in HDFS, length in bytes, lines and HDFS's own checksum ("algorithm:hex") of the temporary file, which was complete and closed when the
 // decision was prepared. Publishing is RENAME, which HDFS does as a whole or not at all, and which never replaces. What if it stops here?
 //   - before RENAME: it is done again.
 //   - after, the answer lost or not: the temporary name is gone, and RENAME says false. A missing temporary file therefore means "done", also when somebody
@@ -23,7 +23,7 @@ const entrySchema = z.object({
   lines: z.int().nonnegative().optional(),
   checksum: z.string().optional(),
 });
-const schema = manifestSchema('hdfs', entrySchema);
+const schema = manifestSchema('hdfs', entrySchema).extend({ at: z.array(z.string()).optional() });
 
 export interface HdfsEntry {
   temporary: string;

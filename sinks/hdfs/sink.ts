@@ -113,6 +113,7 @@ export class HdfsSink implements TwoPhaseSink {
   private readonly hdfs: WebHdfs;
   private readonly publisher: HdfsPublisher;
   private readonly uploader: Uploader;
+  private readonly origins: readonly string[];
   private readonly closing = new AbortController();
   private readonly writers: HdfsWriter[] = [];
   private readonly topics: TopicCheck;
@@ -129,6 +130,7 @@ export class HdfsSink implements TwoPhaseSink {
     this.spool = options.spool ?? join(context.scratch ?? cacheFolder(), 'hdfs');
     this.temporaryFolder = posix.join(this.template.baseDirectory, '.tailrace');
     this.http = http;
+    this.origins = readAddress(options.url).origins;
     this.hdfs = createWebHdfs(options, context, http, signal);
     this.publisher = new HdfsPublisher(this.hdfs, logger);
     this.uploader = new Uploader({
@@ -142,11 +144,28 @@ export class HdfsSink implements TwoPhaseSink {
     return this.hdfs.reach();
   }
 
+  /** What was decided for servers of which none is asked any more must be here all the same: it is the same HDFS under other names then. */
+  async accept(lastDecided: Manifest): Promise<void> {
+    const { at, files } = readManifest(lastDecided);
+    if (at === undefined || at.some((origin) => this.origins.includes(origin))) return;
+    for (const { temporary, final, length } of files) {
+      if ((await this.hdfs.status(final))?.length === length || (await this.hdfs.status(temporary)) !== undefined)
+        continue;
+      const message =
+        `${final} was decided for the HDFS at ${at.join(', ')}, and is not at ${this.origins.join(', ')}: give the new place a sink name of its own, ` +
+        'for its records are delivered and counted apart from those of the old one';
+      throw new TailraceError('TLR_CONFIG', message);
+    }
+  }
+
   async recover(scope: WriterScope, lastDecided: Manifest | undefined): Promise<void> {
     this.topics.check(scope);
     // A change first, so that safe mode and missing rights are met before anything is read from the topic.
     await this.hdfs.makeDirectory(this.temporaryFolder);
-    if (lastDecided !== undefined) await this.publisher.publish(readManifest(lastDecided), true);
+    if (lastDecided !== undefined) {
+      await this.accept(lastDecided);
+      await this.publisher.publish(readManifest(lastDecided), true);
+    }
     const tag = scopeTag(this.context.edge, scope);
     for (const { name } of await this.hdfs.list(this.temporaryFolder)) {
       if (this.isLeftOver(name, tag)) await this.hdfs.remove(`${this.temporaryFolder}/${name}`);
@@ -159,9 +178,9 @@ export class HdfsSink implements TwoPhaseSink {
   }
 
   openWriter(scope: WriterScope): Promise<TwoPhaseWriter> {
-    const { template, compression, limits, publisher, uploader, spool, temporaryFolder } = this;
+    const { template, compression, limits, publisher, uploader, spool, temporaryFolder, origins } = this;
     const writer = new HdfsWriter(this.context, {
-      ...{ template, compression, limits, publisher, uploader, spool, temporaryFolder },
+      ...{ template, compression, limits, publisher, uploader, spool, temporaryFolder, origins },
       scope: scopeTag(this.context.edge, scope),
     });
     this.writers.push(writer);

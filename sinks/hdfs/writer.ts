@@ -31,6 +31,8 @@ export interface HdfsWriterOptions {
   spool: string;
   /** Folder in HDFS of files that are not published yet. */
   temporaryFolder: string;
+  /** Servers that are asked, for the manifest. */
+  origins: readonly string[];
 }
 
 export class HdfsWriter implements TwoPhaseWriter {
@@ -71,7 +73,8 @@ export class HdfsWriter implements TwoPhaseWriter {
     const attempt = this.open.release();
     if (attempt.length === 0) return undefined;
     try {
-      return { v: 1, sink: 'hdfs', files: await this.bringAll(attempt) } satisfies HdfsManifest;
+      const { origins } = this.options;
+      return { v: 1, sink: 'hdfs', at: [...origins], files: await this.bringAll(attempt) } satisfies HdfsManifest;
     } catch (error) {
       await this.drop(attempt).catch(() => undefined);
       throw this.explain(error);

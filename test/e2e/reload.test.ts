@@ -4,6 +4,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { FakeHdfs } from '../support/fake-hdfs.ts';
 import { endAll, freePort, run, type RunningCommand, start, until } from '../support/command.ts';
 
 let folder: string;
@@ -301,6 +302,33 @@ describe('what cannot be applied', () => {
     write('app.log', 'two\n');
     await until('the line in the new place', () => published('out2') === 'two\n');
     await stop(command);
+  });
+
+  it('a sink of another type under the name of one that has written leaves the old configuration running', async () => {
+    const hdfs = await FakeHdfs.start({ nameNodes: 1, dataNodes: 1 });
+    try {
+      configure(simple);
+      const command = await up();
+      write('app.log', 'one\n');
+      await until('the first line', () => published('out') === 'one\n');
+      const lake = `files: { type: hdfs, url: "webhdfs://${hdfs.hosts}", path: "/logs/{partition}-{offset}", ${roll} }`;
+      configure(simple.replace(/files: \{.*\} \}/, `${lake} }`));
+      const refused = await reload('--data', 'data');
+      expect(refused.code, refused.stdout).toBe(1);
+      expect(refused.stderr).toMatch(
+        /of type file when this edge last wrote, and is hdfs now: give the new one a name/,
+      );
+      configure(
+        simple.replace('to: files', 'to: lake').replace(/files: \{.*\} \}/, `${lake.replace('files', 'lake')} }`),
+      );
+      expect((await reload('--data', 'data')).code).toBe(0);
+      write('app.log', 'two\n');
+      await until('both lines', () => Buffer.concat([...hdfs.files().values()]).toString() === 'one\ntwo\n');
+      expect(published('out')).toBe('one\n');
+      await stop(command);
+    } finally {
+      await hdfs.stop();
+    }
   });
 
   it('can be ended while it waits for a sink that says nothing', async () => {

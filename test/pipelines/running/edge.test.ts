@@ -3,6 +3,8 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { TailraceError } from '../../../base/errors.ts';
+import type { Files } from '../../../base/files.ts';
+import { nodeFiles } from '../../../base/node-files.ts';
 import { decodeAccount } from '../../../pipelines/account.ts';
 import type { SinkPlan } from '../../../pipelines/plan.ts';
 import type { PipelineRunner } from '../../../pipelines/runner.ts';
@@ -131,23 +133,23 @@ describe('members', () => {
     const first = await run(plan);
     await world.write('app', numbered(100), { partition: 0 });
     await world.write('app', numbered(100, 100), { partition: 1 });
-    await vi.waitUntil(async () => (await world.lines()).length > 0, { timeout: 5000 });
+    await vi.waitUntil(async () => (await world.lines()).length > 0, { timeout: 30_000 });
     const client = world.newClient();
     const other = world.runner([plan], { client, instance: 'there' });
     runners.push(other);
     await other.start();
     await world.write('app', numbered(100, 200), { partition: 0 });
     await world.write('app', numbered(100, 300), { partition: 1 });
-    await vi.waitUntil(() => other.status()[0]!.account.in > 0, { timeout: 10_000 });
+    await vi.waitUntil(() => other.status()[0]!.account.in > 0, { timeout: 30_000 });
     await first.stop(1000);
     await world.write('app', numbered(100, 400), { partition: 0 });
-    await vi.waitUntil(async () => (await world.lines()).length >= 500, { timeout: 10_000 });
+    await vi.waitUntil(async () => (await world.lines()).length >= 500, { timeout: 30_000 });
     await other.drain();
     expect((await world.lines()).sort()).toEqual(numbered(500).sort());
     await other.stop(1000);
     await client.close();
     expect(await world.leftOvers()).toEqual([]);
-  });
+  }, 90_000);
 });
 
 describe('memory', () => {
@@ -166,4 +168,30 @@ describe('memory', () => {
     await runner.drain();
     expect(await world.values('web.dlq')).toHaveLength(60);
   });
+});
+
+it.each([
+  ['{partition}-{offset}.log', 'all.log'],
+  ['all.log', '{partition}-{offset}.log'],
+])('publishes what was decided for %s although the path is %s now', async (before, after) => {
+  await world.write('app', ['one']);
+  const roll = { roll: { size: '1MB', idle: '1ms' } };
+  const refuse = () => Promise.reject(new TailraceError('TLR_SINK', 'the disk is away', { retriable: true }));
+  // It is decided, and then neither linked nor copied to its place.
+  const open: Files['open'] = (path, mode, permissions) =>
+    path.endsWith('/all.log') ? refuse() : nodeFiles.open(path, mode, permissions);
+  const { client, cut } = world.cuttableClient();
+  const first = world.runner([pipeline('app', world.fileSink(before, roll))], {
+    client,
+    files: { ...nodeFiles, open, link: refuse },
+  });
+  await first.start();
+  await vi.waitUntil(() => first.status()[0]!.outage.outages > 0, { timeout: 30_000 });
+  cut();
+  first.kill();
+  await world.restartBroker();
+  await world.write('app', ['two']);
+  await run(pipeline('app', world.fileSink(after, roll)));
+  await vi.waitUntil(async () => (await world.lines()).length === 2, { timeout: 30_000 });
+  expect((await world.lines()).sort()).toEqual(['one', 'two']);
 });

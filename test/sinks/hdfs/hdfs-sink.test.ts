@@ -365,3 +365,22 @@ it('ends what is under way when it is closed', async () => {
   await sink.close();
   await failing;
 });
+
+it('finishes what was decided for the same HDFS under other names, and refuses what was decided for another one', async () => {
+  const { manifest } = await prepared(await open());
+  const [host] = hdfs.hosts.split(',');
+  await (await open({ url: `webhdfs://${host}` })).accept(manifest);
+  await (await open()).accept({ ...manifest, at: ['http://former:9870'] });
+  const other = await FakeHdfs.start({ nameNodes: 1, dataNodes: 1 });
+  try {
+    const sink = await open({ url: `webhdfs://${other.hosts}` });
+    const refused = {
+      code: 'TLR_CONFIG',
+      message: expect.stringContaining('give the new place a sink name') as string,
+    };
+    await expect(sink.accept(manifest)).rejects.toMatchObject(refused);
+    await expect(sink.recover(scope, manifest)).rejects.toMatchObject(refused);
+  } finally {
+    await other.stop();
+  }
+});
