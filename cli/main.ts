@@ -20,6 +20,7 @@ const verbs: Record<string, () => Promise<AddVerb>> = {
   replay: async () => (await import('./commands/replay.ts')).addReplay,
   dlq: async () => (await import('./commands/dlq.ts')).addDlq,
   why: async () => (await import('./commands/why.ts')).addWhy,
+  top: async () => (await import('./commands/top.ts')).addTop,
   audit: async () => (await import('./commands/audit.ts')).addAudit,
 };
 

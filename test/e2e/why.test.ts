@@ -1,8 +1,9 @@
-// `tailrace why` on the real command: a line of a file, by its number, beside a running process and after it.
+// `tailrace why` and `tailrace top` on the real command: a line of a file, by its number, beside a running process and after it; what moves.
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import type { Traffic } from '../../pipelines/traffic.ts';
 import type { RecordPath } from '../../pipelines/why/why.ts';
 import { endAll, freePort, run, start, until } from '../support/command.ts';
 
@@ -67,4 +68,23 @@ it('follows a line from its file into the file that it went to, whether Tailrace
   const gone = await why('logs/a.log:4');
   expect(gone.code).toBe(1);
   expect(gone.stdout).toMatch(/is missing/);
+});
+
+it('shows what moves', async () => {
+  writeFileSync(join(folder, 'logs', 'a.log'), '{"n":1}\n{"n":2}\n');
+  const top = (...args: string[]) => run(['top', '--broker', `127.0.0.1:${port}`, ...args], { cwd: folder });
+  const up = start(['up', '--log-level', 'error'], { cwd: folder });
+  const shown = async () => {
+    const { code, stdout } = await top('--json', '--interval', '100ms', '--count', '1');
+    const look = code === 0 ? (JSON.parse(stdout) as Traffic) : undefined;
+    return look?.groups[0]?.account?.out === 2 ? look : undefined;
+  };
+  const look = await until('both lines', shown, 60_000);
+  expect(look).toMatchObject({ brokers: 1, agents: [{ agent: 'app', files: 1, lines: 2 }] });
+  expect(look.groups).toMatchObject([{ group: 'web.files', members: 1 }]);
+  const printed = await top('--interval', '100ms', '--count', '2');
+  expect(printed.stdout.match(/web\.files +Stable/g), printed.stderr).toHaveLength(2);
+  expect((await top('--interval', 'often')).code).toBe(2);
+  up.signal('SIGTERM');
+  expect((await up.end()).code).toBe(0);
 });
