@@ -34,3 +34,12 @@ it.each(['What holds', 'What cannot be had'])('names one for each line of â€œ%sâ
   expect(rows.length).toBeGreaterThan(5);
   expect(rows.filter((row) => !row.includes('](../test/'))).toEqual([]);
 });
+
+it('says of others only what a page of theirs says', () => {
+  const rows = section('Beside others');
+  expect(rows.length).toBeGreaterThan(4);
+  const said = rows.flatMap((row) => row.split(/(?<!\\)\|/).slice(2, -1));
+  const isSourced = (cell: string) =>
+    cell.includes('](https://') || /not looked at|nothing found|FileStream again/.test(cell);
+  expect(said.filter((cell) => !isSourced(cell))).toEqual([]);
+});
