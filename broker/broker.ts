@@ -101,7 +101,7 @@ export class Broker implements RequestHandler {
         nodeId: settings.number('node.id'),
         ...{ log, groups, transactions, settings, clock, logger },
         waiting: new WaitingRequests(clock),
-        users: new Users(options.users ?? {}, random),
+        users: new Users(options.users ?? {}, random, log),
         advertised: advertisedApis,
         features: finalizedFeatures,
       });

@@ -19,7 +19,14 @@ import type { TransactionalProducer, TransactionGuard } from './group-offsets.ts
 import { type Applied, LiveTransactions, type LiveTransaction } from './live-transactions.ts';
 import { recoverTransactions } from './transaction-recovery.ts';
 import { describeTransactions, listTransactions } from './transaction-views.ts';
-import { isPrepared, needsProducerId, partitionKey, type TransactionPartition } from './transaction.ts';
+import {
+  isPrepared,
+  needsProducerId,
+  partitionKey,
+  stepTransaction,
+  type TransactionPartition,
+  type TransactionState,
+} from './transaction.ts';
 
 /** Versions in which a transaction needs no AddPartitionsToTxn (KIP-890): Produce, and TxnOffsetCommit. */
 const implicitProduceVersion = 12;
@@ -82,34 +89,25 @@ export class TransactionCoordinator implements TransactionGuard {
     }
   }
 
-  /** AddPartitionsToTxn, versions 0 to 3. All partitions are added, or none. */
+  /** AddPartitionsToTxn: of each transaction all partitions are added, or none. From version 4 on many transactions, some to be looked at only. */
   async addPartitionsToTxn(
     request: RequestOf<'AddPartitionsToTxn'>,
     context: RequestContext,
   ): Promise<ResponseOf<'AddPartitionsToTxn'>> {
-    const topics = request.v3AndBelowTopics;
-    const partitions = topics.flatMap(({ name, partitions: indexes }) =>
-      indexes.map((partition) => ({ topic: name, partition })),
-    );
-    const unknown = new Set(partitions.filter((target) => !this.isThere(target)).map(partitionKey));
+    if (context.version >= 4) {
+      const results = request.transactions.map(async (transaction) => ({
+        transactionalId: transaction.transactionalId,
+        topicResults: await this.addTopics(transaction, transaction.topics, transaction.verifyOnly, context.version),
+      }));
+      return addPartitionsToTxnResponse.create({ resultsByTransaction: await Promise.all(results) });
+    }
     const producer = {
       transactionalId: request.v3AndBelowTransactionalId,
       producerId: request.v3AndBelowProducerId,
       producerEpoch: request.v3AndBelowProducerEpoch,
     };
-    const error = unknown.size > 0 ? ErrorCode.OPERATION_NOT_ATTEMPTED : await this.add(producer, partitions);
-    const errorCode = fencedAs(error, context.version < 2);
-    return addPartitionsToTxnResponse.create({
-      resultsByTopicV3AndBelow: topics.map(({ name, partitions: indexes }) => ({
-        name,
-        resultsByPartition: indexes.map((partitionIndex) => ({
-          partitionIndex,
-          partitionErrorCode: unknown.has(partitionKey({ topic: name, partition: partitionIndex }))
-            ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-            : errorCode,
-        })),
-      })),
-    });
+    const results = await this.addTopics(producer, request.v3AndBelowTopics, false, context.version);
+    return addPartitionsToTxnResponse.create({ resultsByTopicV3AndBelow: results });
   }
 
   /** AddOffsetsToTxn: the group's partition of __consumer_offsets joins the transaction. */
@@ -266,6 +264,42 @@ export class TransactionCoordinator implements TransactionGuard {
     }
   }
 
+  private async addTopics(
+    producer: TransactionalProducer,
+    topics: readonly { name: string; partitions: readonly number[] }[],
+    verifyOnly: boolean,
+    version: number,
+  ) {
+    const partitions = topics.flatMap((topic) =>
+      topic.partitions.map((partition) => ({ topic: topic.name, partition })),
+    );
+    const isComplete = partitions.every((target) => this.isThere(target));
+    const error = isComplete && !verifyOnly ? await this.add(producer, partitions) : ErrorCode.OPERATION_NOT_ATTEMPTED;
+    const errorCodeOf = (target: TransactionPartition) => {
+      if (!this.isThere(target)) return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+      if (isComplete && verifyOnly) return this.verify(producer, target);
+      return fencedAs(error, version < 2);
+    };
+    return topics.map(({ name, partitions: indexes }) => ({
+      name,
+      resultsByPartition: indexes.map((partitionIndex) => ({
+        partitionIndex,
+        partitionErrorCode: errorCodeOf({ topic: name, partition: partitionIndex }),
+      })),
+    }));
+  }
+
+  /** Whether the partition belongs to the producer's open transaction: 0, or the error. */
+  private verify(producer: TransactionalProducer, target: TransactionPartition): number {
+    if (producer.transactionalId === '') return ErrorCode.INVALID_REQUEST;
+    const state = this.transactions.get(producer.transactionalId)?.state;
+    if (state === undefined) return ErrorCode.INVALID_PRODUCER_ID_MAPPING;
+    const nowMs = this.dependencies.clock.now();
+    const { errorCode } = stepTransaction(state, { kind: 'add', producer, partitions: [], clientVersion: 0, nowMs });
+    if (errorCode !== ErrorCode.NONE) return errorCode;
+    return isOpenOn(state, target) ? ErrorCode.NONE : ErrorCode.TRANSACTION_ABORTABLE;
+  }
+
   /** AddPartitionsToTxn and AddOffsetsToTxn: durable when it resolves to 0. */
   private async add(producer: TransactionalProducer, partitions: readonly TransactionPartition[]): Promise<number> {
     const { transactionalId } = producer;
@@ -293,8 +327,11 @@ export class TransactionCoordinator implements TransactionGuard {
     const live = this.transactions.get(transactionalId);
     if (live === undefined) return ErrorCode.INVALID_PRODUCER_ID_MAPPING;
     const { state } = live;
-    const isMember = state.phase === 'Ongoing' && state.partitions.has(partitionKey(target));
-    if (isMember && state.producerId === producer.producerId && state.producerEpoch === producer.producerEpoch) {
+    if (
+      isOpenOn(state, target) &&
+      state.producerId === producer.producerId &&
+      state.producerEpoch === producer.producerEpoch
+    ) {
       return ErrorCode.NONE;
     }
     try {
@@ -373,6 +410,10 @@ export class TransactionCoordinator implements TransactionGuard {
     this.dependencies.logger.warn(`${what} failed: the log refused it`, { transactionalId, error: messageOf(error) });
     return ErrorCode.COORDINATOR_NOT_AVAILABLE;
   }
+}
+
+function isOpenOn({ phase, partitions }: TransactionState, target: TransactionPartition): boolean {
+  return phase === 'Ongoing' && partitions.has(partitionKey(target));
 }
 
 /** Old versions, and Produce and TxnOffsetCommit in all of them, know PRODUCER_FENCED as INVALID_PRODUCER_EPOCH (KIP-588). */

@@ -4,7 +4,7 @@ import type { TopicDescription } from '../log/contract.ts';
 import { ErrorCode, errorCodeOf, KafkaError } from '../wire/errors.ts';
 import type { HandlerContext } from './handler.ts';
 
-export const resourceType = { topic: 2, broker: 4, brokerLogger: 8 } as const;
+export const resourceType = { topic: 2, broker: 4, brokerLogger: 8, clientMetrics: 16, group: 32 } as const;
 
 /** Throws KafkaError INVALID_REQUEST unless `name` is this broker, or empty for all brokers. */
 export function checkBrokerResource(name: string, { broker }: HandlerContext): void {

@@ -2,6 +2,7 @@
 // offsets and durability; it knows nothing of groups, requests or sockets.
 import type { TailraceError } from '../../base/errors.ts';
 import type { Histogram } from '../../base/histogram.ts';
+import type { CredentialChanges, StoredCredential } from './metadata-log.ts';
 
 /** What a client's append must satisfy and where the batch comes from. */
 export interface AppendOptions {
@@ -155,6 +156,10 @@ export interface LogDirectory {
   deleteTopic(name: string): Promise<void>;
   createPartitions(name: string, total: number): Promise<void>;
   alterConfigs(name: string, changes: { name: string; value: string | null }[]): Promise<void>;
+  /** How users that requests have made can authenticate. */
+  credentials(): readonly StoredCredential[];
+  /** All or none; durable when it resolves. */
+  alterCredentials(changes: CredentialChanges): Promise<void>;
   /** The next block of producer ids, never given twice, durable when it resolves. */
   allocateProducerId(): Promise<number>;
   /** Resolves with the error when a write or sync failed for good; never resolves otherwise. */

@@ -10,13 +10,14 @@ import { TailraceError } from '../../base/errors.ts';
 import type { Files } from '../../base/files.ts';
 import { type Lock, acquireLock } from '../../base/lock.ts';
 import type { Logger } from '../../base/logger.ts';
+import { inParallel } from '../../base/parallel.ts';
 import { type Random, randomUuid } from '../../base/random.ts';
 import { ErrorCode, KafkaError } from '../wire/errors.ts';
 import type { CommitStatistics, LogDirectory, PartitionLog, RecoveryCut, TopicDescription } from './contract.ts';
 import { DiskGuard } from './disk-guard.ts';
 import { FailStopFiles } from './fail-stop-files.ts';
 import { GroupCommit } from './group-commit.ts';
-import { MetadataLog, type TopicMetadata } from './metadata-log.ts';
+import { type CredentialChanges, MetadataLog, type StoredCredential, type TopicMetadata } from './metadata-log.ts';
 import { openPartition } from './partition-opening.ts';
 import { Partition } from './partition.ts';
 import { checkSetting, resolveSettings } from './settings.ts';
@@ -271,6 +272,14 @@ class DiskLogDirectory implements LogDirectory {
     });
   }
 
+  credentials(): StoredCredential[] {
+    return [...this.metadata.state.credentials.values()];
+  }
+
+  alterCredentials(changes: CredentialChanges): Promise<void> {
+    return this.administer(() => this.metadata.append({ kind: 'credentials', ...changes }));
+  }
+
   allocateProducerId(): Promise<number> {
     return this.administer(async () => {
       if (this.producerIds.next === this.producerIds.end) {
@@ -429,13 +438,4 @@ function checkPartitionCount(count: number): void {
     ErrorCode.INVALID_PARTITIONS,
     `${count} partitions; 1 to ${greatestPartitionCount} are possible`,
   );
-}
-
-/** Calls `work` for each item, at most `limit` at a time. */
-async function inParallel<T>(items: readonly T[], limit: number, work: (item: T) => Promise<void>): Promise<void> {
-  const rest = items.values();
-  const worker = async () => {
-    for (const item of rest) await work(item);
-  };
-  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker));
 }

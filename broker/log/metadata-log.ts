@@ -1,4 +1,5 @@
-// `tailrace-metadata.log`: topics, their ids, partitions and settings, the leader epoch and the block of producer ids, as a log of changes.
+// `tailrace-metadata.log`: topics, their ids, partitions and settings, users that requests have made, the leader epoch and the block of producer ids, as a
+// log of changes.
 //
 //   file:   8 bytes "TLRMETA1", then entries
 //   entry:  uint32 length of the payload | uint32 CRC32C of the payload | payload: one change as JSON (`MetadataChange`)
@@ -25,7 +26,8 @@ export type MetadataChange =
   /** The topic is gone; its folders may still be there. */
   | { kind: 'delete'; topicId: string }
   /** The folders of a deleted topic are gone too. */
-  | { kind: 'removed'; topicId: string };
+  | { kind: 'removed'; topicId: string }
+  | ({ kind: 'credentials' } & CredentialChanges);
 
 export interface TopicMetadata {
   name: string;
@@ -33,6 +35,21 @@ export interface TopicMetadata {
   topicId: string;
   partitions: number;
   configs: Record<string, string>;
+}
+
+/** How a user can authenticate by SCRAM; bytes as base64. */
+export interface StoredCredential {
+  user: string;
+  mechanism: string;
+  iterations: number;
+  salt: string;
+  storedKey: string;
+  serverKey: string;
+}
+
+export interface CredentialChanges {
+  set: StoredCredential[];
+  removed: { user: string; mechanism: string }[];
 }
 
 const magic = Buffer.from('TLRMETA1');
@@ -47,6 +64,8 @@ export class MetadataState {
   leaderEpoch = 0;
   nextProducerId = 0;
   readonly topics = new Map<string, TopicMetadata>();
+  /** By mechanism and user. */
+  readonly credentials = new Map<string, StoredCredential>();
   /** Deleted topics whose folders may be there: id → name. */
   readonly deleting = new Map<string, string>();
 
@@ -79,6 +98,10 @@ export class MetadataState {
       case 'removed':
         this.deleting.delete(change.topicId);
         break;
+      case 'credentials':
+        for (const { mechanism, user } of change.removed) this.credentials.delete(`${mechanism} ${user}`);
+        for (const set of change.set) this.credentials.set(`${set.mechanism} ${set.user}`, set);
+        break;
     }
   }
 
@@ -93,6 +116,8 @@ export class MetadataState {
     for (const [topicId, name] of this.deleting) {
       changes.push({ kind: 'topic', name, topicId, partitions: 0, configs: {} }, { kind: 'delete', topicId });
     }
+    const set = [...this.credentials.values()];
+    if (set.length > 0) changes.push({ kind: 'credentials', set, removed: [] });
     return changes;
   }
 }

@@ -165,6 +165,8 @@ function primitiveCodec(kind: PrimitiveKind, isNullable: boolean, flexible: bool
       return { read: (reader) => reader.int32(), write: (writer, value) => writer.int32(value as number) };
     case 'int64':
       return { read: (reader) => reader.int64(), write: (writer, value) => writer.int64(value as number) };
+    case 'float64':
+      return { read: (reader) => reader.float64(), write: (writer, value) => writer.float64(value as number) };
     case 'uuid':
       return { read: (reader) => reader.uuid(), write: (writer, value) => writer.uuid(value as Buffer) };
     case 'string':

@@ -41,6 +41,10 @@ export class Reader {
     return readInt64(this.buffer, this.take(8));
   }
 
+  float64(): number {
+    return this.buffer.readDoubleBE(this.take(8));
+  }
+
   boolean(): boolean {
     return this.buffer[this.take(1)] !== 0;
   }

@@ -12,7 +12,17 @@ import type { Reader } from './reader.ts';
 import type { Writer } from './writer.ts';
 
 export type PrimitiveKind =
-  'boolean' | 'int8' | 'int16' | 'int32' | 'int64' | 'uuid' | 'string' | 'bytes' | 'records' | 'recordChunks';
+  | 'boolean'
+  | 'int8'
+  | 'int16'
+  | 'int32'
+  | 'int64'
+  | 'float64'
+  | 'uuid'
+  | 'string'
+  | 'bytes'
+  | 'records'
+  | 'recordChunks';
 
 export type Shape =
   | { readonly kind: PrimitiveKind }
@@ -64,6 +74,7 @@ export const int16 = primitive<number>('int16');
 export const int32 = primitive<number>('int32');
 /** A JS number; reading one beyond ±2^53 throws TLR_PROTOCOL. */
 export const int64 = primitive<number>('int64');
+export const float64 = primitive<number>('float64');
 /** 16 bytes; all zero by default. */
 export const uuid = primitive<Buffer>('uuid');
 export const string = primitive<string>('string');

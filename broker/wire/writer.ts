@@ -45,6 +45,11 @@ export class Writer {
     writeInt64(this.buffer, value, start);
   }
 
+  float64(value: number): void {
+    const start = this.reserve(8);
+    this.buffer.writeDoubleBE(value, start);
+  }
+
   boolean(value: boolean): void {
     const start = this.reserve(1);
     this.buffer[start] = value ? 1 : 0;

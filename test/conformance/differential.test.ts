@@ -68,6 +68,20 @@ const commit = (options: object, topic = 'same', partitionIndex = 0) => ({
   ...options,
 });
 
+const foreign = (name = 'same') => ({
+  ...{ transactionalId: 'unknown', producerId: 1, producerEpoch: 0, topics: [{ name, partitions: [0] }] },
+});
+const marker = (partition: number, options: object = {}) => ({
+  ...{ producerId: 4321, producerEpoch: 0, transactionResult: false, coordinatorEpoch: 0 },
+  topics: [{ name: 'same', partitionIndexes: [partition] }],
+  ...options,
+});
+const latest = { coordinatorEpoch: 7, transactionVersion: 2 };
+const scram = (options: object = {}) => ({
+  ...{ name: 'scram', mechanism: 1, iterations: 4096, salt: Buffer.from('salt'), saltedPassword: Buffer.alloc(32, 1) },
+  ...options,
+});
+
 interface Case {
   what: string;
   api: ApiName;
@@ -276,6 +290,42 @@ const cases: Case[] = [
   ask('of an unknown id', 'DescribeTransactions', 0, { transactionalIds: ['unknown'] }),
   ask('in states that are none', 'ListTransactions', 0, { stateFilters: ['Ongoing', 'Lost'] }),
   ask('by a pattern that is none', 'ListTransactions', 2, { transactionalIdPattern: '(' }),
+  ask('an unknown id, between brokers', 'AddPartitionsToTxn', 4, { transactions: [foreign()] }),
+  ask('an unknown id, only looking', 'AddPartitionsToTxn', 5, { transactions: [{ ...foreign(), verifyOnly: true }] }),
+  ask('an unknown topic, between brokers', 'AddPartitionsToTxn', 5, { transactions: [foreign('nowhere')] }),
+  ask('of a producer that wrote nothing', 'WriteTxnMarkers', 1, { markers: [marker(0)] }),
+  ask('of an older producer', 'WriteTxnMarkers', 1, { markers: [marker(0, { producerId: 4001, producerEpoch: 4 })] }),
+  ask('of a newer coordinator', 'WriteTxnMarkers', 1, { markers: [marker(0, { coordinatorEpoch: 7 })] }),
+  ask('of an older coordinator', 'WriteTxnMarkers', 1, { markers: [marker(0, { coordinatorEpoch: 6 })] }),
+  ask('without a new epoch', 'WriteTxnMarkers', 2, { markers: [marker(0, { ...latest, producerEpoch: 0 })] }),
+  ask('with a new epoch', 'WriteTxnMarkers', 2, { markers: [marker(0, { ...latest, producerEpoch: 1 })] }),
+  ask('on no partition', 'WriteTxnMarkers', 2, { markers: [marker(9)] }),
+  ask('all', 'DescribeUserScramCredentials', 0, { users: null }),
+  ask('of nobody', 'DescribeUserScramCredentials', 0, { users: [{ name: 'nobody' }] }),
+  ask('twice', 'DescribeUserScramCredentials', 0, { users: [{ name: 'nobody' }, { name: 'nobody' }] }),
+  ask('of nobody', 'AlterUserScramCredentials', 0, { deletions: [{ name: 'nobody', mechanism: 1 }] }),
+  ask('without a name', 'AlterUserScramCredentials', 0, { upsertions: [scram({ name: '' })] }),
+  ask('of no mechanism', 'AlterUserScramCredentials', 0, { upsertions: [scram({ mechanism: 0 })] }),
+  ask('of another mechanism', 'AlterUserScramCredentials', 0, { deletions: [{ name: 'nobody', mechanism: 9 }] }),
+  ask('too easy', 'AlterUserScramCredentials', 0, { upsertions: [scram({ iterations: 4095 })] }),
+  ask('too hard', 'AlterUserScramCredentials', 0, { upsertions: [scram({ iterations: 16385 })] }),
+  ask('twice', 'AlterUserScramCredentials', 0, { upsertions: [scram(), scram()] }),
+  ask('set and deleted', 'AlterUserScramCredentials', 0, {
+    upsertions: [scram()],
+    deletions: [{ name: 'scram', mechanism: 1 }],
+  }),
+  ask('one', 'AlterUserScramCredentials', 0, { upsertions: [scram()] }),
+  ask('one more way', 'AlterUserScramCredentials', 0, { upsertions: [scram({ mechanism: 2, iterations: 16384 })] }),
+  ask('some', 'DescribeUserScramCredentials', 0, { users: [{ name: 'scram' }] }),
+  ask('no longer', 'AlterUserScramCredentials', 0, { deletions: [{ name: 'scram', mechanism: 1 }] }),
+  ask('all', 'DescribeUserScramCredentials', 0, { users: [] }),
+  ask('both ways at once', 'AlterUserScramCredentials', 0, { upsertions: [scram(), scram({ mechanism: 2 })] }),
+  ask('one is wrong', 'AlterUserScramCredentials', 0, { upsertions: [scram(), scram({ mechanism: 0 })] }),
+  ask('of everybody', 'DescribeClientQuotas', 1, { components: [] }),
+  ask('of a user', 'DescribeClientQuotas', 1, { components: [{ entityType: 'user', matchType: 0, match: 'a' }] }),
+  ask('brokers', 'ListConfigResources', 1, { resourceTypes: [4] }),
+  ask('metrics', 'ListConfigResources', 0),
+  ask('of no kind', 'ListConfigResources', 1, { resourceTypes: [3] }),
   ask('of nothing', 'DescribeLogDirs', 5, { topics: [] }),
 ];
 

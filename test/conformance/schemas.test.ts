@@ -33,24 +33,18 @@ const differences: Readonly<Record<string, string>> = {
 /** Versions that differ on purpose, and why. */
 const otherVersions: Readonly<Record<string, string>> = {
   Produce: 'librdkafka looks for version 0 before it compresses; 3 and newer are served (KAFKA-18659)',
-  AddPartitionsToTxn: 'from version 4 on it is spoken between brokers',
   'ApiVersionsRequest 5': 'is newer than this Kafka: written by our client, never advertised',
   'ApiVersionsResponse 5': 'is newer than this Kafka: read by our client, never advertised',
 };
 
 /** Kafka's APIs for clients that are not served, and why. */
 const notServed: Readonly<Record<string, string>> = {
-  WriteTxnMarkers: 'is spoken between brokers',
   AlterReplicaLogDirs: 'there is one data directory',
   CreateDelegationToken: 'there are no delegation tokens',
   RenewDelegationToken: 'there are no delegation tokens',
   ExpireDelegationToken: 'there are no delegation tokens',
   DescribeDelegationToken: 'there are no delegation tokens',
   AlterPartitionReassignments: 'there is one broker',
-  DescribeClientQuotas: 'there are no quotas',
-  AlterClientQuotas: 'there are no quotas',
-  DescribeUserScramCredentials: 'users stand in the configuration',
-  AlterUserScramCredentials: 'users stand in the configuration',
   DescribeQuorum: 'there is one broker, and no quorum',
   UpdateFeatures: 'features are those of the version that runs',
   UnregisterBroker: 'there is one broker',
@@ -58,7 +52,6 @@ const notServed: Readonly<Record<string, string>> = {
   ConsumerGroupDescribe: 'groups follow the classic protocol',
   GetTelemetrySubscriptions: 'Java clients push their metrics to every broker that offers it',
   PushTelemetry: 'Java clients push their metrics to every broker that offers it',
-  ListConfigResources: 'there are settings of topics and of the broker only',
   ShareGroupHeartbeat: 'there are no share groups',
   ShareGroupDescribe: 'there are no share groups',
   ShareFetch: 'there are no share groups',

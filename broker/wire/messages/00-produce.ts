@@ -66,4 +66,3 @@ export const produceResponse = message({
     ),
   },
 });
-export type ProduceResponse = Infer<typeof produceResponse>;

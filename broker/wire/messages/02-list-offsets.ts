@@ -5,7 +5,7 @@
 //   timestamp ] ] timeoutMs(10..)
 // ListOffsetsResponse => throttleTimeMs(2..) topics[ name partitions[ partitionIndex errorCode timestamp offset
 //   leaderEpoch(4..) ] ]
-import { array, type Infer, int16, int32, int64, int8, message, string, struct } from '../schema.ts';
+import { array, int16, int32, int64, int8, message, string, struct } from '../schema.ts';
 
 export const listOffsetsRequest = message({
   name: 'ListOffsetsRequest',
@@ -30,7 +30,6 @@ export const listOffsetsRequest = message({
     timeoutMs: int32({ since: 10, ignorable: true }),
   },
 });
-export type ListOffsetsRequest = Infer<typeof listOffsetsRequest>;
 
 export const listOffsetsResponse = message({
   name: 'ListOffsetsResponse',
@@ -55,4 +54,3 @@ export const listOffsetsResponse = message({
     ),
   },
 });
-export type ListOffsetsResponse = Infer<typeof listOffsetsResponse>;

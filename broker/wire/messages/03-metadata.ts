@@ -66,4 +66,3 @@ export const metadataResponse = message({
     errorCode: int16({ since: 13, ignorable: true }),
   },
 });
-export type MetadataResponse = Infer<typeof metadataResponse>;

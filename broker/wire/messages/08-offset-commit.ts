@@ -6,7 +6,7 @@
 //   committedMetadata? ] ]
 // OffsetCommitResponse => throttleTimeMs(3..) topics[ name(..9) topicId(10..) partitions[ partitionIndex errorCode ]
 //   ]
-import { array, type Infer, int16, int32, int64, message, string, struct, uuid } from '../schema.ts';
+import { array, int16, int32, int64, message, string, struct, uuid } from '../schema.ts';
 
 export const offsetCommitRequest = message({
   name: 'OffsetCommitRequest',
@@ -35,7 +35,6 @@ export const offsetCommitRequest = message({
     ),
   },
 });
-export type OffsetCommitRequest = Infer<typeof offsetCommitRequest>;
 
 export const offsetCommitResponse = message({
   name: 'OffsetCommitResponse',
@@ -53,4 +52,3 @@ export const offsetCommitResponse = message({
     ),
   },
 });
-export type OffsetCommitResponse = Infer<typeof offsetCommitResponse>;

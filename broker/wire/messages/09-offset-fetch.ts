@@ -6,7 +6,7 @@
 // OffsetFetchResponse => throttleTimeMs(3..) topics(..7)[ name partitions[ partitionIndex committedOffset
 //   committedLeaderEpoch(5..) metadata? errorCode ] ] errorCode(2..7) groups(8..)[ groupId topics[ name(..9)
 //   topicId(10..) partitions[ partitionIndex committedOffset committedLeaderEpoch metadata? errorCode ] ] errorCode ]
-import { array, boolean, type Infer, int16, int32, int64, message, string, struct, uuid } from '../schema.ts';
+import { array, boolean, int16, int32, int64, message, string, struct, uuid } from '../schema.ts';
 
 export const offsetFetchRequest = message({
   name: 'OffsetFetchRequest',
@@ -35,7 +35,6 @@ export const offsetFetchRequest = message({
     requireStable: boolean({ since: 7 }),
   },
 });
-export type OffsetFetchRequest = Infer<typeof offsetFetchRequest>;
 
 export const offsetFetchResponse = message({
   name: 'OffsetFetchResponse',
@@ -84,4 +83,3 @@ export const offsetFetchResponse = message({
     ),
   },
 });
-export type OffsetFetchResponse = Infer<typeof offsetFetchResponse>;

@@ -4,7 +4,7 @@
 // FindCoordinatorRequest => key(..3) keyType(1..) coordinatorKeys(4..)[]
 // FindCoordinatorResponse => throttleTimeMs(1..) errorCode(..3) errorMessage?(1..3) nodeId(..3) host(..3) port(..3)
 //   coordinators(4..)[ key nodeId host port errorCode errorMessage? ]
-import { array, type Infer, int16, int32, int8, message, string, struct } from '../schema.ts';
+import { array, int16, int32, int8, message, string, struct } from '../schema.ts';
 
 export const findCoordinatorRequest = message({
   name: 'FindCoordinatorRequest',
@@ -13,7 +13,6 @@ export const findCoordinatorRequest = message({
   flexible: 3,
   fields: { key: string({ until: 3 }), keyType: int8({ since: 1 }), coordinatorKeys: array(string(), { since: 4 }) },
 });
-export type FindCoordinatorRequest = Infer<typeof findCoordinatorRequest>;
 
 export const findCoordinatorResponse = message({
   name: 'FindCoordinatorResponse',
@@ -40,4 +39,3 @@ export const findCoordinatorResponse = message({
     ),
   },
 });
-export type FindCoordinatorResponse = Infer<typeof findCoordinatorResponse>;

@@ -5,7 +5,7 @@
 //   protocols[ name metadata ] reason?(8..)
 // JoinGroupResponse => throttleTimeMs(2..) errorCode generationId protocolType?(7..) protocolName? leader
 //   skipAssignment(9..) memberId members[ memberId groupInstanceId?(5..) metadata ]
-import { array, boolean, bytes, type Infer, int16, int32, message, string, struct } from '../schema.ts';
+import { array, boolean, bytes, int16, int32, message, string, struct } from '../schema.ts';
 
 export const joinGroupRequest = message({
   name: 'JoinGroupRequest',
@@ -23,7 +23,6 @@ export const joinGroupRequest = message({
     reason: string({ since: 8, nullable: 8, ignorable: true, default: null }),
   },
 });
-export type JoinGroupRequest = Infer<typeof joinGroupRequest>;
 
 export const joinGroupResponse = message({
   name: 'JoinGroupResponse',
@@ -48,4 +47,3 @@ export const joinGroupResponse = message({
     ),
   },
 });
-export type JoinGroupResponse = Infer<typeof joinGroupResponse>;

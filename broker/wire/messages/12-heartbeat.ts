@@ -3,7 +3,7 @@
 //
 // HeartbeatRequest => groupId generationId memberId groupInstanceId?(3..)
 // HeartbeatResponse => throttleTimeMs(1..) errorCode
-import { type Infer, int16, int32, message, string } from '../schema.ts';
+import { int16, int32, message, string } from '../schema.ts';
 
 export const heartbeatRequest = message({
   name: 'HeartbeatRequest',
@@ -17,7 +17,6 @@ export const heartbeatRequest = message({
     groupInstanceId: string({ since: 3, nullable: 3, default: null }),
   },
 });
-export type HeartbeatRequest = Infer<typeof heartbeatRequest>;
 
 export const heartbeatResponse = message({
   name: 'HeartbeatResponse',
@@ -26,4 +25,3 @@ export const heartbeatResponse = message({
   flexible: 4,
   fields: { throttleTimeMs: int32({ since: 1, ignorable: true }), errorCode: int16() },
 });
-export type HeartbeatResponse = Infer<typeof heartbeatResponse>;

@@ -3,7 +3,7 @@
 //
 // LeaveGroupRequest => groupId memberId(..2) members(3..)[ memberId groupInstanceId? reason?(5..) ]
 // LeaveGroupResponse => throttleTimeMs(1..) errorCode members(3..)[ memberId groupInstanceId? errorCode ]
-import { array, type Infer, int16, int32, message, string, struct } from '../schema.ts';
+import { array, int16, int32, message, string, struct } from '../schema.ts';
 
 export const leaveGroupRequest = message({
   name: 'LeaveGroupRequest',
@@ -23,7 +23,6 @@ export const leaveGroupRequest = message({
     ),
   },
 });
-export type LeaveGroupRequest = Infer<typeof leaveGroupRequest>;
 
 export const leaveGroupResponse = message({
   name: 'LeaveGroupResponse',
@@ -38,4 +37,3 @@ export const leaveGroupResponse = message({
     }),
   },
 });
-export type LeaveGroupResponse = Infer<typeof leaveGroupResponse>;

@@ -4,7 +4,7 @@
 // SyncGroupRequest => groupId generationId memberId groupInstanceId?(3..) protocolType?(5..) protocolName?(5..)
 //   assignments[ memberId assignment ]
 // SyncGroupResponse => throttleTimeMs(1..) errorCode protocolType?(5..) protocolName?(5..) assignment
-import { array, bytes, type Infer, int16, int32, message, string, struct } from '../schema.ts';
+import { array, bytes, int16, int32, message, string, struct } from '../schema.ts';
 
 export const syncGroupRequest = message({
   name: 'SyncGroupRequest',
@@ -21,7 +21,6 @@ export const syncGroupRequest = message({
     assignments: array(struct({ memberId: string(), assignment: bytes() })),
   },
 });
-export type SyncGroupRequest = Infer<typeof syncGroupRequest>;
 
 export const syncGroupResponse = message({
   name: 'SyncGroupResponse',
@@ -36,4 +35,3 @@ export const syncGroupResponse = message({
     assignment: bytes(),
   },
 });
-export type SyncGroupResponse = Infer<typeof syncGroupResponse>;

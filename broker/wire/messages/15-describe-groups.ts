@@ -5,7 +5,7 @@
 // DescribeGroupsResponse => throttleTimeMs(1..) groups[ errorCode errorMessage?(6..) groupId groupState protocolType
 //   protocolData members[ memberId groupInstanceId?(4..) clientId clientHost memberMetadata memberAssignment ]
 //   authorizedOperations(3..) ]
-import { array, boolean, bytes, type Infer, int16, int32, message, string, struct } from '../schema.ts';
+import { array, boolean, bytes, int16, int32, message, string, struct } from '../schema.ts';
 
 export const describeGroupsRequest = message({
   name: 'DescribeGroupsRequest',
@@ -14,7 +14,6 @@ export const describeGroupsRequest = message({
   flexible: 5,
   fields: { groups: array(string()), includeAuthorizedOperations: boolean({ since: 3 }) },
 });
-export type DescribeGroupsRequest = Infer<typeof describeGroupsRequest>;
 
 export const describeGroupsResponse = message({
   name: 'DescribeGroupsResponse',
@@ -46,4 +45,3 @@ export const describeGroupsResponse = message({
     ),
   },
 });
-export type DescribeGroupsResponse = Infer<typeof describeGroupsResponse>;

@@ -3,7 +3,7 @@
 //
 // ListGroupsRequest => statesFilter(4..)[] typesFilter(5..)[]
 // ListGroupsResponse => throttleTimeMs(1..) errorCode groups[ groupId protocolType groupState(4..) groupType(5..) ]
-import { array, type Infer, int16, int32, message, string, struct } from '../schema.ts';
+import { array, int16, int32, message, string, struct } from '../schema.ts';
 
 export const listGroupsRequest = message({
   name: 'ListGroupsRequest',
@@ -12,7 +12,6 @@ export const listGroupsRequest = message({
   flexible: 3,
   fields: { statesFilter: array(string(), { since: 4 }), typesFilter: array(string(), { since: 5 }) },
 });
-export type ListGroupsRequest = Infer<typeof listGroupsRequest>;
 
 export const listGroupsResponse = message({
   name: 'ListGroupsResponse',
@@ -32,4 +31,3 @@ export const listGroupsResponse = message({
     ),
   },
 });
-export type ListGroupsResponse = Infer<typeof listGroupsResponse>;

@@ -3,7 +3,7 @@
 //
 // SaslHandshakeRequest => mechanism
 // SaslHandshakeResponse => errorCode mechanisms[]
-import { array, type Infer, int16, message, string } from '../schema.ts';
+import { array, int16, message, string } from '../schema.ts';
 
 export const saslHandshakeRequest = message({
   name: 'SaslHandshakeRequest',
@@ -11,7 +11,6 @@ export const saslHandshakeRequest = message({
   versions: [0, 1],
   fields: { mechanism: string() },
 });
-export type SaslHandshakeRequest = Infer<typeof saslHandshakeRequest>;
 
 export const saslHandshakeResponse = message({
   name: 'SaslHandshakeResponse',
@@ -19,4 +18,3 @@ export const saslHandshakeResponse = message({
   versions: [0, 1],
   fields: { errorCode: int16(), mechanisms: array(string()) },
 });
-export type SaslHandshakeResponse = Infer<typeof saslHandshakeResponse>;

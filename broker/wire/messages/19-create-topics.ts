@@ -6,7 +6,7 @@
 // CreateTopicsResponse => throttleTimeMs topics[ name topicId(7..) errorCode errorMessage?
 //   topicConfigErrorCode(5..)<tag 0> numPartitions(5..) replicationFactor(5..) configs?(5..)[ name value? readOnly
 //   configSource isSensitive ] ]
-import { array, boolean, type Infer, int16, int32, int8, message, string, struct, uuid } from '../schema.ts';
+import { array, boolean, int16, int32, int8, message, string, struct, uuid } from '../schema.ts';
 
 export const createTopicsRequest = message({
   name: 'CreateTopicsRequest',
@@ -27,7 +27,6 @@ export const createTopicsRequest = message({
     validateOnly: boolean(),
   },
 });
-export type CreateTopicsRequest = Infer<typeof createTopicsRequest>;
 
 export const createTopicsResponse = message({
   name: 'CreateTopicsResponse',
@@ -59,4 +58,3 @@ export const createTopicsResponse = message({
     ),
   },
 });
-export type CreateTopicsResponse = Infer<typeof createTopicsResponse>;

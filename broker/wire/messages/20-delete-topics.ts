@@ -3,7 +3,7 @@
 //
 // DeleteTopicsRequest => topics(6..)[ name? topicId ] topicNames(..5)[] timeoutMs
 // DeleteTopicsResponse => throttleTimeMs responses[ name? topicId(6..) errorCode errorMessage?(5..) ]
-import { array, type Infer, int16, int32, message, string, struct, uuid } from '../schema.ts';
+import { array, int16, int32, message, string, struct, uuid } from '../schema.ts';
 
 export const deleteTopicsRequest = message({
   name: 'DeleteTopicsRequest',
@@ -16,7 +16,6 @@ export const deleteTopicsRequest = message({
     timeoutMs: int32(),
   },
 });
-export type DeleteTopicsRequest = Infer<typeof deleteTopicsRequest>;
 
 export const deleteTopicsResponse = message({
   name: 'DeleteTopicsResponse',
@@ -35,4 +34,3 @@ export const deleteTopicsResponse = message({
     ),
   },
 });
-export type DeleteTopicsResponse = Infer<typeof deleteTopicsResponse>;

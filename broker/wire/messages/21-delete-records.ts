@@ -3,7 +3,7 @@
 //
 // DeleteRecordsRequest => topics[ name partitions[ partitionIndex offset ] ] timeoutMs
 // DeleteRecordsResponse => throttleTimeMs topics[ name partitions[ partitionIndex lowWatermark errorCode ] ]
-import { array, type Infer, int16, int32, int64, message, string, struct } from '../schema.ts';
+import { array, int16, int32, int64, message, string, struct } from '../schema.ts';
 
 export const deleteRecordsRequest = message({
   name: 'DeleteRecordsRequest',
@@ -15,7 +15,6 @@ export const deleteRecordsRequest = message({
     timeoutMs: int32(),
   },
 });
-export type DeleteRecordsRequest = Infer<typeof deleteRecordsRequest>;
 
 export const deleteRecordsResponse = message({
   name: 'DeleteRecordsResponse',
@@ -32,4 +31,3 @@ export const deleteRecordsResponse = message({
     ),
   },
 });
-export type DeleteRecordsResponse = Infer<typeof deleteRecordsResponse>;

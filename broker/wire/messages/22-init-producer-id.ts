@@ -3,7 +3,7 @@
 //
 // InitProducerIdRequest => transactionalId? transactionTimeoutMs producerId(3..) producerEpoch(3..)
 // InitProducerIdResponse => throttleTimeMs errorCode producerId producerEpoch
-import { type Infer, int16, int32, int64, message, string } from '../schema.ts';
+import { int16, int32, int64, message, string } from '../schema.ts';
 
 export const initProducerIdRequest = message({
   name: 'InitProducerIdRequest',
@@ -17,7 +17,6 @@ export const initProducerIdRequest = message({
     producerEpoch: int16({ since: 3, default: -1 }),
   },
 });
-export type InitProducerIdRequest = Infer<typeof initProducerIdRequest>;
 
 export const initProducerIdResponse = message({
   name: 'InitProducerIdResponse',
@@ -26,4 +25,3 @@ export const initProducerIdResponse = message({
   flexible: 2,
   fields: { throttleTimeMs: int32(), errorCode: int16(), producerId: int64({ default: -1 }), producerEpoch: int16() },
 });
-export type InitProducerIdResponse = Infer<typeof initProducerIdResponse>;

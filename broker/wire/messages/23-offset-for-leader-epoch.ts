@@ -5,7 +5,7 @@
 //   ]
 // OffsetForLeaderEpochResponse => throttleTimeMs topics[ topic partitions[ errorCode partition leaderEpoch endOffset
 //   ] ]
-import { array, type Infer, int16, int32, int64, message, string, struct } from '../schema.ts';
+import { array, int16, int32, int64, message, string, struct } from '../schema.ts';
 
 export const offsetForLeaderEpochRequest = message({
   name: 'OffsetForLeaderEpochRequest',
@@ -24,7 +24,6 @@ export const offsetForLeaderEpochRequest = message({
     ),
   },
 });
-export type OffsetForLeaderEpochRequest = Infer<typeof offsetForLeaderEpochRequest>;
 
 export const offsetForLeaderEpochResponse = message({
   name: 'OffsetForLeaderEpochResponse',
@@ -48,4 +47,3 @@ export const offsetForLeaderEpochResponse = message({
     ),
   },
 });
-export type OffsetForLeaderEpochResponse = Infer<typeof offsetForLeaderEpochResponse>;

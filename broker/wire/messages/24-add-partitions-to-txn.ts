@@ -7,7 +7,7 @@
 // AddPartitionsToTxnResponse => throttleTimeMs errorCode(4..) resultsByTransaction(4..)[ transactionalId
 //   topicResults[ name resultsByPartition[ partitionIndex partitionErrorCode ] ] ] resultsByTopicV3AndBelow(..3)[
 //   name resultsByPartition[ partitionIndex partitionErrorCode ] ]
-import { array, boolean, type Infer, int16, int32, int64, message, string, struct } from '../schema.ts';
+import { array, boolean, int16, int32, int64, message, string, struct } from '../schema.ts';
 
 export const addPartitionsToTxnRequest = message({
   name: 'AddPartitionsToTxnRequest',
@@ -31,7 +31,6 @@ export const addPartitionsToTxnRequest = message({
     v3AndBelowTopics: array(struct({ name: string(), partitions: array(int32()) }), { until: 3 }),
   },
 });
-export type AddPartitionsToTxnRequest = Infer<typeof addPartitionsToTxnRequest>;
 
 export const addPartitionsToTxnResponse = message({
   name: 'AddPartitionsToTxnResponse',
@@ -62,4 +61,3 @@ export const addPartitionsToTxnResponse = message({
     ),
   },
 });
-export type AddPartitionsToTxnResponse = Infer<typeof addPartitionsToTxnResponse>;

@@ -3,7 +3,7 @@
 //
 // AddOffsetsToTxnRequest => transactionalId producerId producerEpoch groupId
 // AddOffsetsToTxnResponse => throttleTimeMs errorCode
-import { type Infer, int16, int32, int64, message, string } from '../schema.ts';
+import { int16, int32, int64, message, string } from '../schema.ts';
 
 export const addOffsetsToTxnRequest = message({
   name: 'AddOffsetsToTxnRequest',
@@ -12,7 +12,6 @@ export const addOffsetsToTxnRequest = message({
   flexible: 3,
   fields: { transactionalId: string(), producerId: int64(), producerEpoch: int16(), groupId: string() },
 });
-export type AddOffsetsToTxnRequest = Infer<typeof addOffsetsToTxnRequest>;
 
 export const addOffsetsToTxnResponse = message({
   name: 'AddOffsetsToTxnResponse',
@@ -21,4 +20,3 @@ export const addOffsetsToTxnResponse = message({
   flexible: 3,
   fields: { throttleTimeMs: int32(), errorCode: int16() },
 });
-export type AddOffsetsToTxnResponse = Infer<typeof addOffsetsToTxnResponse>;

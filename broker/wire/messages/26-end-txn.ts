@@ -3,7 +3,7 @@
 //
 // EndTxnRequest => transactionalId producerId producerEpoch committed
 // EndTxnResponse => throttleTimeMs errorCode producerId(5..) producerEpoch(5..)
-import { boolean, type Infer, int16, int32, int64, message, string } from '../schema.ts';
+import { boolean, int16, int32, int64, message, string } from '../schema.ts';
 
 export const endTxnRequest = message({
   name: 'EndTxnRequest',
@@ -12,7 +12,6 @@ export const endTxnRequest = message({
   flexible: 3,
   fields: { transactionalId: string(), producerId: int64(), producerEpoch: int16(), committed: boolean() },
 });
-export type EndTxnRequest = Infer<typeof endTxnRequest>;
 
 export const endTxnResponse = message({
   name: 'EndTxnResponse',
@@ -26,4 +25,3 @@ export const endTxnResponse = message({
     producerEpoch: int16({ since: 5, ignorable: true, default: -1 }),
   },
 });
-export type EndTxnResponse = Infer<typeof endTxnResponse>;

@@ -5,7 +5,7 @@
 //   groupInstanceId?(3..) topics[ name partitions[ partitionIndex committedOffset committedLeaderEpoch(2..)
 //   committedMetadata? ] ]
 // TxnOffsetCommitResponse => throttleTimeMs topics[ name partitions[ partitionIndex errorCode ] ]
-import { array, type Infer, int16, int32, int64, message, string, struct } from '../schema.ts';
+import { array, int16, int32, int64, message, string, struct } from '../schema.ts';
 
 export const txnOffsetCommitRequest = message({
   name: 'TxnOffsetCommitRequest',
@@ -35,7 +35,6 @@ export const txnOffsetCommitRequest = message({
     ),
   },
 });
-export type TxnOffsetCommitRequest = Infer<typeof txnOffsetCommitRequest>;
 
 export const txnOffsetCommitResponse = message({
   name: 'TxnOffsetCommitResponse',
@@ -49,4 +48,3 @@ export const txnOffsetCommitResponse = message({
     ),
   },
 });
-export type TxnOffsetCommitResponse = Infer<typeof txnOffsetCommitResponse>;

@@ -5,7 +5,7 @@
 //   operation permissionType
 // DescribeAclsResponse => throttleTimeMs errorCode errorMessage? resources[ resourceType resourceName
 //   patternType acls[ principal host operation permissionType ] ]
-import { array, type Infer, int16, int32, int8, message, string, struct } from '../schema.ts';
+import { array, int16, int32, int8, message, string, struct } from '../schema.ts';
 
 export const describeAclsRequest = message({
   name: 'DescribeAclsRequest',
@@ -22,7 +22,6 @@ export const describeAclsRequest = message({
     permissionType: int8(),
   },
 });
-export type DescribeAclsRequest = Infer<typeof describeAclsRequest>;
 
 export const describeAclsResponse = message({
   name: 'DescribeAclsResponse',
@@ -50,4 +49,3 @@ export const describeAclsResponse = message({
     ),
   },
 });
-export type DescribeAclsResponse = Infer<typeof describeAclsResponse>;

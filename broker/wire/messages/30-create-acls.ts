@@ -4,7 +4,7 @@
 // CreateAclsRequest => creations[ resourceType resourceName resourcePatternType principal host operation
 //   permissionType ]
 // CreateAclsResponse => throttleTimeMs results[ errorCode errorMessage? ]
-import { array, type Infer, int16, int32, int8, message, string, struct } from '../schema.ts';
+import { array, int16, int32, int8, message, string, struct } from '../schema.ts';
 
 export const createAclsRequest = message({
   name: 'CreateAclsRequest',
@@ -25,7 +25,6 @@ export const createAclsRequest = message({
     ),
   },
 });
-export type CreateAclsRequest = Infer<typeof createAclsRequest>;
 
 export const createAclsResponse = message({
   name: 'CreateAclsResponse',
@@ -42,4 +41,3 @@ export const createAclsResponse = message({
     ),
   },
 });
-export type CreateAclsResponse = Infer<typeof createAclsResponse>;

@@ -5,7 +5,7 @@
 //   hostFilter? operation permissionType ]
 // DeleteAclsResponse => throttleTimeMs filterResults[ errorCode errorMessage? matchingAcls[ errorCode
 //   errorMessage? resourceType resourceName patternType principal host operation permissionType ] ]
-import { array, type Infer, int16, int32, int8, message, string, struct } from '../schema.ts';
+import { array, int16, int32, int8, message, string, struct } from '../schema.ts';
 
 export const deleteAclsRequest = message({
   name: 'DeleteAclsRequest',
@@ -26,7 +26,6 @@ export const deleteAclsRequest = message({
     ),
   },
 });
-export type DeleteAclsRequest = Infer<typeof deleteAclsRequest>;
 
 export const deleteAclsResponse = message({
   name: 'DeleteAclsResponse',
@@ -56,4 +55,3 @@ export const deleteAclsResponse = message({
     ),
   },
 });
-export type DeleteAclsResponse = Infer<typeof deleteAclsResponse>;

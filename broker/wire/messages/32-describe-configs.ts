@@ -5,7 +5,7 @@
 //   includeDocumentation(3..)
 // DescribeConfigsResponse => throttleTimeMs results[ errorCode errorMessage? resourceType resourceName configs[ name
 //   value? readOnly configSource isSensitive synonyms[ name value? source ] configType(3..) documentation?(3..) ] ]
-import { array, boolean, type Infer, int16, int32, int8, message, string, struct } from '../schema.ts';
+import { array, boolean, int16, int32, int8, message, string, struct } from '../schema.ts';
 
 export const describeConfigsRequest = message({
   name: 'DescribeConfigsRequest',
@@ -20,7 +20,6 @@ export const describeConfigsRequest = message({
     includeDocumentation: boolean({ since: 3 }),
   },
 });
-export type DescribeConfigsRequest = Infer<typeof describeConfigsRequest>;
 
 export const describeConfigsResponse = message({
   name: 'DescribeConfigsResponse',
@@ -51,4 +50,3 @@ export const describeConfigsResponse = message({
     ),
   },
 });
-export type DescribeConfigsResponse = Infer<typeof describeConfigsResponse>;

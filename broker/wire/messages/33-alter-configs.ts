@@ -3,7 +3,7 @@
 //
 // AlterConfigsRequest => resources[ resourceType resourceName configs[ name value? ] ] validateOnly
 // AlterConfigsResponse => throttleTimeMs responses[ errorCode errorMessage? resourceType resourceName ]
-import { array, boolean, type Infer, int16, int32, int8, message, string, struct } from '../schema.ts';
+import { array, boolean, int16, int32, int8, message, string, struct } from '../schema.ts';
 
 export const alterConfigsRequest = message({
   name: 'AlterConfigsRequest',
@@ -26,7 +26,6 @@ export const alterConfigsRequest = message({
     validateOnly: boolean(),
   },
 });
-export type AlterConfigsRequest = Infer<typeof alterConfigsRequest>;
 
 export const alterConfigsResponse = message({
   name: 'AlterConfigsResponse',
@@ -45,4 +44,3 @@ export const alterConfigsResponse = message({
     ),
   },
 });
-export type AlterConfigsResponse = Infer<typeof alterConfigsResponse>;

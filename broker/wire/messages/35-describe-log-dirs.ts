@@ -5,7 +5,7 @@
 // DescribeLogDirsResponse => throttleTimeMs errorCode(3..) results[ errorCode logDir topics[ name partitions[
 //   partitionIndex partitionSize offsetLag isFutureKey ] ] totalBytes(4..) usableBytes(4..)
 //   isCordoned(5..) ]
-import { array, boolean, type Infer, int16, int32, int64, message, string, struct } from '../schema.ts';
+import { array, boolean, int16, int32, int64, message, string, struct } from '../schema.ts';
 
 export const describeLogDirsRequest = message({
   name: 'DescribeLogDirsRequest',
@@ -22,7 +22,6 @@ export const describeLogDirsRequest = message({
     ),
   },
 });
-export type DescribeLogDirsRequest = Infer<typeof describeLogDirsRequest>;
 
 export const describeLogDirsResponse = message({
   name: 'DescribeLogDirsResponse',
@@ -56,4 +55,3 @@ export const describeLogDirsResponse = message({
     ),
   },
 });
-export type DescribeLogDirsResponse = Infer<typeof describeLogDirsResponse>;

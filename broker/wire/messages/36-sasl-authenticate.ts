@@ -3,7 +3,7 @@
 //
 // SaslAuthenticateRequest => authBytes
 // SaslAuthenticateResponse => errorCode errorMessage? authBytes sessionLifetimeMs(1..)
-import { bytes, type Infer, int16, int64, message, string } from '../schema.ts';
+import { bytes, int16, int64, message, string } from '../schema.ts';
 
 export const saslAuthenticateRequest = message({
   name: 'SaslAuthenticateRequest',
@@ -12,7 +12,6 @@ export const saslAuthenticateRequest = message({
   flexible: 2,
   fields: { authBytes: bytes() },
 });
-export type SaslAuthenticateRequest = Infer<typeof saslAuthenticateRequest>;
 
 export const saslAuthenticateResponse = message({
   name: 'SaslAuthenticateResponse',
@@ -26,4 +25,3 @@ export const saslAuthenticateResponse = message({
     sessionLifetimeMs: int64({ since: 1, ignorable: true }),
   },
 });
-export type SaslAuthenticateResponse = Infer<typeof saslAuthenticateResponse>;

@@ -3,7 +3,7 @@
 //
 // CreatePartitionsRequest => topics[ name count assignments?[ brokerIds[] ] ] timeoutMs validateOnly
 // CreatePartitionsResponse => throttleTimeMs results[ name errorCode errorMessage? ]
-import { array, boolean, type Infer, int16, int32, message, string, struct } from '../schema.ts';
+import { array, boolean, int16, int32, message, string, struct } from '../schema.ts';
 
 export const createPartitionsRequest = message({
   name: 'CreatePartitionsRequest',
@@ -22,7 +22,6 @@ export const createPartitionsRequest = message({
     validateOnly: boolean(),
   },
 });
-export type CreatePartitionsRequest = Infer<typeof createPartitionsRequest>;
 
 export const createPartitionsResponse = message({
   name: 'CreatePartitionsResponse',
@@ -36,4 +35,3 @@ export const createPartitionsResponse = message({
     ),
   },
 });
-export type CreatePartitionsResponse = Infer<typeof createPartitionsResponse>;

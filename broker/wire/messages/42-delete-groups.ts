@@ -3,7 +3,7 @@
 //
 // DeleteGroupsRequest => groupsNames[]
 // DeleteGroupsResponse => throttleTimeMs results[ groupId errorCode ]
-import { array, type Infer, int16, int32, message, string, struct } from '../schema.ts';
+import { array, int16, int32, message, string, struct } from '../schema.ts';
 
 export const deleteGroupsRequest = message({
   name: 'DeleteGroupsRequest',
@@ -12,7 +12,6 @@ export const deleteGroupsRequest = message({
   flexible: 2,
   fields: { groupsNames: array(string()) },
 });
-export type DeleteGroupsRequest = Infer<typeof deleteGroupsRequest>;
 
 export const deleteGroupsResponse = message({
   name: 'DeleteGroupsResponse',
@@ -21,4 +20,3 @@ export const deleteGroupsResponse = message({
   flexible: 2,
   fields: { throttleTimeMs: int32(), results: array(struct({ groupId: string(), errorCode: int16() })) },
 });
-export type DeleteGroupsResponse = Infer<typeof deleteGroupsResponse>;

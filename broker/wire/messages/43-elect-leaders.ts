@@ -4,7 +4,7 @@
 // ElectLeadersRequest => electionType(1..) topicPartitions[ topic partitions[] ]? timeoutMs
 // ElectLeadersResponse => throttleTimeMs errorCode(1..) replicaElectionResults[ topic partitionResult[
 //   partitionId errorCode errorMessage? ] ]
-import { array, type Infer, int16, int32, int8, message, string, struct } from '../schema.ts';
+import { array, int16, int32, int8, message, string, struct } from '../schema.ts';
 
 export const electLeadersRequest = message({
   name: 'ElectLeadersRequest',
@@ -23,7 +23,6 @@ export const electLeadersRequest = message({
     timeoutMs: int32({ default: 60000 }),
   },
 });
-export type ElectLeadersRequest = Infer<typeof electLeadersRequest>;
 
 export const electLeadersResponse = message({
   name: 'ElectLeadersResponse',
@@ -47,4 +46,3 @@ export const electLeadersResponse = message({
     ),
   },
 });
-export type ElectLeadersResponse = Infer<typeof electLeadersResponse>;

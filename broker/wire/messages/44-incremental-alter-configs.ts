@@ -4,7 +4,7 @@
 // IncrementalAlterConfigsRequest => resources[ resourceType resourceName configs[ name configOperation value? ] ]
 //   validateOnly
 // IncrementalAlterConfigsResponse => throttleTimeMs responses[ errorCode errorMessage? resourceType resourceName ]
-import { array, boolean, type Infer, int16, int32, int8, message, string, struct } from '../schema.ts';
+import { array, boolean, int16, int32, int8, message, string, struct } from '../schema.ts';
 
 export const incrementalAlterConfigsRequest = message({
   name: 'IncrementalAlterConfigsRequest',
@@ -22,7 +22,6 @@ export const incrementalAlterConfigsRequest = message({
     validateOnly: boolean(),
   },
 });
-export type IncrementalAlterConfigsRequest = Infer<typeof incrementalAlterConfigsRequest>;
 
 export const incrementalAlterConfigsResponse = message({
   name: 'IncrementalAlterConfigsResponse',
@@ -41,4 +40,3 @@ export const incrementalAlterConfigsResponse = message({
     ),
   },
 });
-export type IncrementalAlterConfigsResponse = Infer<typeof incrementalAlterConfigsResponse>;

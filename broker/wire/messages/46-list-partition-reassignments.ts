@@ -4,7 +4,7 @@
 // ListPartitionReassignmentsRequest => timeoutMs topics[ name partitionIndexes[] ]?
 // ListPartitionReassignmentsResponse => throttleTimeMs errorCode errorMessage? topics[ name partitions[
 //   partitionIndex replicas[] addingReplicas[] removingReplicas[] ] ]
-import { array, type Infer, int16, int32, message, string, struct } from '../schema.ts';
+import { array, int16, int32, message, string, struct } from '../schema.ts';
 
 export const listPartitionReassignmentsRequest = message({
   name: 'ListPartitionReassignmentsRequest',
@@ -22,7 +22,6 @@ export const listPartitionReassignmentsRequest = message({
     ),
   },
 });
-export type ListPartitionReassignmentsRequest = Infer<typeof listPartitionReassignmentsRequest>;
 
 export const listPartitionReassignmentsResponse = message({
   name: 'ListPartitionReassignmentsResponse',
@@ -48,4 +47,3 @@ export const listPartitionReassignmentsResponse = message({
     ),
   },
 });
-export type ListPartitionReassignmentsResponse = Infer<typeof listPartitionReassignmentsResponse>;

@@ -3,7 +3,7 @@
 //
 // OffsetDeleteRequest => groupId topics[ name partitions[ partitionIndex ] ]
 // OffsetDeleteResponse => errorCode throttleTimeMs topics[ name partitions[ partitionIndex errorCode ] ]
-import { array, type Infer, int16, int32, message, string, struct } from '../schema.ts';
+import { array, int16, int32, message, string, struct } from '../schema.ts';
 
 export const offsetDeleteRequest = message({
   name: 'OffsetDeleteRequest',
@@ -14,7 +14,6 @@ export const offsetDeleteRequest = message({
     topics: array(struct({ name: string(), partitions: array(struct({ partitionIndex: int32() })) })),
   },
 });
-export type OffsetDeleteRequest = Infer<typeof offsetDeleteRequest>;
 
 export const offsetDeleteResponse = message({
   name: 'OffsetDeleteResponse',
@@ -28,4 +27,3 @@ export const offsetDeleteResponse = message({
     ),
   },
 });
-export type OffsetDeleteResponse = Infer<typeof offsetDeleteResponse>;

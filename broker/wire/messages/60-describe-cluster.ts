@@ -4,7 +4,7 @@
 // DescribeClusterRequest => includeClusterAuthorizedOperations endpointType(1..) includeFencedBrokers(2..)
 // DescribeClusterResponse => throttleTimeMs errorCode errorMessage? endpointType(1..) clusterId controllerId brokers[
 //   brokerId host port rack? isFenced(2..) ] clusterAuthorizedOperations
-import { array, boolean, type Infer, int16, int32, int8, message, string, struct } from '../schema.ts';
+import { array, boolean, int16, int32, int8, message, string, struct } from '../schema.ts';
 
 export const describeClusterRequest = message({
   name: 'DescribeClusterRequest',
@@ -17,7 +17,6 @@ export const describeClusterRequest = message({
     includeFencedBrokers: boolean({ since: 2 }),
   },
 });
-export type DescribeClusterRequest = Infer<typeof describeClusterRequest>;
 
 export const describeClusterResponse = message({
   name: 'DescribeClusterResponse',
@@ -43,4 +42,3 @@ export const describeClusterResponse = message({
     clusterAuthorizedOperations: int32({ default: -2147483648 }),
   },
 });
-export type DescribeClusterResponse = Infer<typeof describeClusterResponse>;

@@ -5,7 +5,7 @@
 // DescribeProducersResponse => throttleTimeMs topics[ name partitions[ partitionIndex errorCode errorMessage?
 //   activeProducers[ producerId producerEpoch lastSequence lastTimestamp coordinatorEpoch currentTxnStartOffset
 //   ] ] ]
-import { array, type Infer, int16, int32, int64, message, string, struct } from '../schema.ts';
+import { array, int16, int32, int64, message, string, struct } from '../schema.ts';
 
 export const describeProducersRequest = message({
   name: 'DescribeProducersRequest',
@@ -21,7 +21,6 @@ export const describeProducersRequest = message({
     ),
   },
 });
-export type DescribeProducersRequest = Infer<typeof describeProducersRequest>;
 
 export const describeProducersResponse = message({
   name: 'DescribeProducersResponse',
@@ -54,4 +53,3 @@ export const describeProducersResponse = message({
     ),
   },
 });
-export type DescribeProducersResponse = Infer<typeof describeProducersResponse>;

@@ -4,7 +4,7 @@
 // DescribeTransactionsRequest => transactionalIds[]
 // DescribeTransactionsResponse => throttleTimeMs transactionStates[ errorCode transactionalId transactionState
 //   transactionTimeoutMs transactionStartTimeMs producerId producerEpoch topics[ topic partitions[] ] ]
-import { array, type Infer, int16, int32, int64, message, string, struct } from '../schema.ts';
+import { array, int16, int32, int64, message, string, struct } from '../schema.ts';
 
 export const describeTransactionsRequest = message({
   name: 'DescribeTransactionsRequest',
@@ -15,7 +15,6 @@ export const describeTransactionsRequest = message({
     transactionalIds: array(string()),
   },
 });
-export type DescribeTransactionsRequest = Infer<typeof describeTransactionsRequest>;
 
 export const describeTransactionsResponse = message({
   name: 'DescribeTransactionsResponse',
@@ -43,4 +42,3 @@ export const describeTransactionsResponse = message({
     ),
   },
 });
-export type DescribeTransactionsResponse = Infer<typeof describeTransactionsResponse>;

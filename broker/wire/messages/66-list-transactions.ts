@@ -5,7 +5,7 @@
 //   transactionalIdPattern?(2..)
 // ListTransactionsResponse => throttleTimeMs errorCode unknownStateFilters[] transactionStates[ transactionalId
 //   producerId transactionState ]
-import { array, type Infer, int16, int32, int64, message, string, struct } from '../schema.ts';
+import { array, int16, int32, int64, message, string, struct } from '../schema.ts';
 
 export const listTransactionsRequest = message({
   name: 'ListTransactionsRequest',
@@ -19,7 +19,6 @@ export const listTransactionsRequest = message({
     transactionalIdPattern: string({ since: 2, nullable: 2, default: null }),
   },
 });
-export type ListTransactionsRequest = Infer<typeof listTransactionsRequest>;
 
 export const listTransactionsResponse = message({
   name: 'ListTransactionsResponse',
@@ -39,4 +38,3 @@ export const listTransactionsResponse = message({
     ),
   },
 });
-export type ListTransactionsResponse = Infer<typeof listTransactionsResponse>;

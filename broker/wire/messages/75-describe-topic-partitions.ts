@@ -5,7 +5,7 @@
 // DescribeTopicPartitionsResponse => throttleTimeMs topics[ errorCode name? topicId isInternal partitions[ errorCode
 //   partitionIndex leaderId leaderEpoch replicaNodes[] isrNodes[] eligibleLeaderReplicas?[] lastKnownElr?[]
 //   offlineReplicas[] ] topicAuthorizedOperations ] nextCursor?{ topicName partitionIndex }
-import { array, boolean, type Infer, int16, int32, message, string, struct, uuid } from '../schema.ts';
+import { array, boolean, int16, int32, message, string, struct, uuid } from '../schema.ts';
 
 export const describeTopicPartitionsRequest = message({
   name: 'DescribeTopicPartitionsRequest',
@@ -18,7 +18,6 @@ export const describeTopicPartitionsRequest = message({
     cursor: struct({ topicName: string(), partitionIndex: int32() }, { nullable: 0, default: null }),
   },
 });
-export type DescribeTopicPartitionsRequest = Infer<typeof describeTopicPartitionsRequest>;
 
 export const describeTopicPartitionsResponse = message({
   name: 'DescribeTopicPartitionsResponse',
@@ -52,4 +51,3 @@ export const describeTopicPartitionsResponse = message({
     nextCursor: struct({ topicName: string(), partitionIndex: int32() }, { nullable: 0, default: null }),
   },
 });
-export type DescribeTopicPartitionsResponse = Infer<typeof describeTopicPartitionsResponse>;

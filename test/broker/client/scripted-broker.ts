@@ -17,7 +17,8 @@ export interface SeenRequest {
   body: RequestOf<ApiName>;
 }
 
-type Script = { [K in ApiName]?: (body: RequestOf<K>, version: number) => ResponseOf<K> | Promise<ResponseOf<K>> };
+type Answer<K extends ApiName> = (body: RequestOf<K>, version: number) => ResponseOf<K> | Promise<ResponseOf<K>>;
+type Script = { [K in ApiName]?: Answer<K> };
 
 export const topicId = Buffer.from('000102030405060708090a0b0c0d0e0f', 'hex');
 
@@ -37,8 +38,8 @@ export class ScriptedBroker implements RequestHandler {
 
   async handle<K extends ApiName>(api: K, version: number, body: RequestOf<K>): Promise<ResponseOf<K>> {
     this.seen.push({ api, version, body });
-    const scripted: Script[K] = this.script[api];
-    return scripted === undefined ? this.plain(api, body) : await scripted(body, version);
+    const scripted: Answer<K> | undefined = this.script[api];
+    return scripted === undefined ? (this.plain(api, body) as ResponseOf<K>) : await scripted(body, version);
   }
 
   /** Names of the requests so far, without those about where things are. */

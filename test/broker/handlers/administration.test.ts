@@ -10,7 +10,11 @@ let producerId: number;
 
 beforeAll(async () => {
   server = await startTestBroker({ socket: false });
-  await ask(server.broker, 'CreateTopics', { topics: [{ name: 'lines', numPartitions: 2, replicationFactor: 1 }] });
+  const topics = [
+    { name: 'lines', numPartitions: 2, replicationFactor: 1 },
+    { name: 'hanging', numPartitions: 1, replicationFactor: 1 },
+  ];
+  await ask(server.broker, 'CreateTopics', { topics });
   const open = { transactionalId: 'open', transactionTimeoutMs: 60_000, producerId: -1, producerEpoch: -1 };
   producerId = (await ask(server.broker, 'InitProducerId', open)).producerId;
   await ask(server.broker, 'InitProducerId', { ...open, transactionalId: 'idle' });
@@ -70,6 +74,81 @@ describe('transactions', () => {
     expect(missing!.errorCode).toBe(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
     expect(answer.topics[1]!.partitions[0]!.errorCode).toBe(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
   });
+});
+
+test('WriteTxnMarkers ends a transaction that no coordinator knows, and readers go on', async () => {
+  const { log } = server.broker;
+  const partition = log.partition('hanging', 0)!;
+  const hanging = { producerId: 77_777, producerEpoch: 3, baseSequence: 0, isTransactional: true };
+  await partition.append(batchOf(['lost'], hanging), { origin: 'client' }).durable;
+  await partition.append(batchOf(['behind']), { origin: 'client' }).durable;
+  expect(partition.lastStableOffset).toBe(0);
+  const write = async (marker: object, topics = [{ name: 'hanging', partitionIndexes: [0, 5] }]) => {
+    const markers = [{ producerId: 77_777, producerEpoch: 3, transactionResult: false, topics, ...marker }];
+    const answer = await ask(server.broker, 'WriteTxnMarkers', { markers });
+    return answer.markers[0]!.topics[0]!.partitions.map(({ errorCode }) => errorCode);
+  };
+  const missing = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+  expect(await write({ producerEpoch: 2 })).toEqual([ErrorCode.INVALID_PRODUCER_EPOCH, missing]);
+  expect(partition.lastStableOffset).toBe(0);
+  expect(await write({}, [{ name: 'none', partitionIndexes: [0] }])).toEqual([missing]);
+  expect(await write({})).toEqual([0, missing]);
+  expect(partition.lastStableOffset).toBe(3);
+  const topics = [{ topic: 'hanging', partitions: [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 1 << 20 }] }];
+  const { responses } = await ask(server.broker, 'Fetch', { maxBytes: 1 << 20, isolationLevel: 1, topics }, 12);
+  expect(responses[0]!.partitions[0]!.abortedTransactions).toEqual([{ producerId: 77_777, firstOffset: 0 }]);
+  expect(await write({ coordinatorEpoch: 9 })).toEqual([0, missing]);
+  expect(await write({})).toEqual([ErrorCode.TRANSACTION_COORDINATOR_FENCED, missing]);
+});
+
+test('AddPartitionsToTxn between brokers takes many transactions, and looks without adding', async () => {
+  const topics = [{ name: 'lines', partitions: [1] }];
+  const open = { transactionalId: 'open', producerId, producerEpoch: 0, topics };
+  const transactions = [
+    { ...open, verifyOnly: true },
+    { ...open, verifyOnly: true, topics: [{ name: 'lines', partitions: [0] }] },
+    { ...open, verifyOnly: true, producerEpoch: 7 },
+    { ...open, transactionalId: 'nobody' },
+    { ...open, topics: [...topics, { name: 'none', partitions: [0] }] },
+  ];
+  const answer = await ask(server.broker, 'AddPartitionsToTxn', { transactions });
+  const codes = answer.resultsByTransaction.map(({ topicResults }) =>
+    topicResults.map(({ resultsByPartition }) => resultsByPartition[0]!.partitionErrorCode),
+  );
+  expect(codes).toEqual([
+    [0],
+    [ErrorCode.TRANSACTION_ABORTABLE],
+    [ErrorCode.PRODUCER_FENCED],
+    [ErrorCode.INVALID_PRODUCER_ID_MAPPING],
+    [ErrorCode.OPERATION_NOT_ATTEMPTED, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION],
+  ]);
+});
+
+test('ListConfigResources names topics and this broker', async () => {
+  const list = async (resourceTypes: number[], version = 1) => {
+    const answer = await ask(server.broker, 'ListConfigResources', { resourceTypes }, version);
+    return [
+      answer.errorCode,
+      answer.configResources.map(({ resourceType, resourceName }) => [resourceType, resourceName]),
+    ];
+  };
+  expect(await list([4])).toEqual([0, [[4, '1']]]);
+  const [, all] = await list([]);
+  expect(all).toEqual(expect.arrayContaining([[2, 'lines'], [4, '1'], [8, '1']])); // prettier-ignore
+  expect(await list([16, 32])).toEqual([0, []]);
+  expect(await list([], 0)).toEqual([0, []]);
+  expect(await list([1])).toEqual([ErrorCode.UNSUPPORTED_VERSION, []]);
+});
+
+test('there are no quotas, and none can be set', async () => {
+  const entity = [{ entityType: 'user', entityName: 'alice' }];
+  expect(await ask(server.broker, 'DescribeClientQuotas', { components: [] })).toMatchObject({
+    errorCode: 0,
+    entries: [],
+  });
+  const entries = [{ entity, ops: [{ key: 'producer_byte_rate', value: 1024 }] }];
+  const answer = await ask(server.broker, 'AlterClientQuotas', { entries });
+  expect(answer.entries).toMatchObject([{ errorCode: ErrorCode.INVALID_REQUEST, entity }]);
 });
 
 test('DescribeLogDirs shows the data directory, its partitions with their sizes, and the room', async () => {

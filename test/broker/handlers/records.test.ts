@@ -241,10 +241,11 @@ test('below version 12 a partition must have been added', async () => {
   const refused = await produce('atomic', batch(first.producerId, first.producerEpoch), options);
   expect(refused.errorCode).toBe(ErrorCode.INVALID_TXN_STATE);
   const { producerId, producerEpoch } = await begin();
-  const added = await ask(server.broker, 'AddPartitionsToTxn', {
+  const partitions = {
     ...{ v3AndBelowTransactionalId: 'old', v3AndBelowProducerId: producerId, v3AndBelowProducerEpoch: producerEpoch },
     v3AndBelowTopics: [{ name: 'atomic', partitions: [0] }],
-  });
+  };
+  const added = await ask(server.broker, 'AddPartitionsToTxn', partitions, 3);
   expect(added.resultsByTopicV3AndBelow[0]!.resultsByPartition).toEqual([{ partitionIndex: 0, partitionErrorCode: 0 }]);
   expect((await produce('atomic', batch(producerId, producerEpoch), options)).errorCode).toBe(0);
   const decision = { transactionalId: 'old', producerId, producerEpoch, committed: true };

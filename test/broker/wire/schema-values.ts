@@ -42,6 +42,8 @@ function primitiveValues(kind: PrimitiveKind): fc.Arbitrary<unknown> {
       return fc.integer();
     case 'int64':
       return fc.maxSafeInteger();
+    case 'float64':
+      return fc.double({ noNaN: true });
     case 'uuid':
       return fc.uint8Array({ minLength: 16, maxLength: 16 }).map((array) => Buffer.from(array));
     case 'string':
