@@ -194,30 +194,28 @@ export class CopyJudge {
   /** Whether the unpacked bytes are those of a file that is still there. Throws when they cannot be unpacked. */
   private async isPackedCopy(handle: UnpackedFile, head: Buffer, original: TailedFile): Promise<boolean> {
     if (original.packing !== undefined || original.replaced) return false;
-    if (original.position > 0) {
-      if (original.unverified === undefined && !startsLike(original, head)) return false;
-      if ((await verify(handle, original.position, original.fingerprint)) !== undefined) return true;
-    }
-    const whole = await this.open(original).catch(() => undefined);
-    if (whole === undefined) return false;
-    const beginning = await readRange(whole, 0, headLimitBytes);
-    const count = Math.min(beginning.length, head.length);
-    if (count === 0 || beginning.compare(head, 0, count, 0, count) !== 0) return false;
-    const length = await handle.unpackAll();
-    return length <= (await whole.size()) && beginAlike(handle, whole, length);
+    if (original.position > 0 && original.unverified === undefined && !startsLike(original, head)) return false;
+    return this.isBeginningOf(handle, original);
   }
 
   /** Whether the file is what a packed one holds: somebody unpacked it. A stray is also known when it is a part of that. */
   private async isUnpackedFrom(handle: OpenFile, original: TailedFile, isStray: boolean): Promise<boolean> {
     if (original.position === 0) return false;
-    if ((await verify(handle, original.position, original.fingerprint)) !== undefined) return true;
-    return isStray && this.isBeginningOf(handle, original);
+    if (!isStray && (await verify(handle, original.position, original.fingerprint)) === undefined) return false;
+    return this.isBeginningOf(handle, original);
   }
 
-  /** Whether all bytes of the file stand at the beginning of `original` too. */
+  /**
+   * Whether all bytes of the file stand at the beginning of `original` too. That those agree which were read so far is not enough, for generations
+   * may begin with the same lines; it decides where `original` cannot be opened at this moment.
+   */
   private async isBeginningOf(handle: OpenFile, original: TailedFile): Promise<boolean> {
     const whole = await this.open(original).catch(() => undefined);
-    return whole !== undefined && beginAlike(handle, whole, await handle.size());
+    if (whole === undefined)
+      return original.position > 0 && (await verify(handle, original.position, original.fingerprint)) !== undefined;
+    const [head, there] = await Promise.all([handle, whole].map((file) => readRange(file, 0, headLimitBytes)));
+    if (!head!.equals(there!.subarray(0, head!.length))) return false;
+    return beginAlike(handle, whole, handle instanceof UnpackedFile ? await handle.unpackAll() : await handle.size());
   }
 
   /** The verdict that the file goes on where `original`, which is no more, had got to; undefined when its bytes are others. */

@@ -230,9 +230,10 @@ export class Roster {
     if (targets === undefined) return;
     if (targets.size === 0) for (const [identity, { stat }] of byIdentity) targets.set(identity, stat.sizeBytes);
     for (const file of this.live.values()) {
-      if (!targets.has(file.identity))
-        targets.set(file.identity, file.missingSinceMs === undefined ? file.sizeBytes : 0);
-      if (file.packing === undefined) file.endPosition = targets.get(file.identity);
+      // Of one that has gone the inode may be another file's by now.
+      const isThere = file.missingSinceMs === undefined;
+      if (isThere && !targets.has(file.identity)) targets.set(file.identity, file.sizeBytes);
+      if (file.packing === undefined) file.endPosition = isThere ? targets.get(file.identity) : 0;
     }
   }
 

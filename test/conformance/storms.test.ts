@@ -5,12 +5,10 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { CrashPoint } from '../../base/crash-point.ts';
 import type { Random } from '../../base/random.ts';
 import { endAll } from '../support/command.ts';
-import type { Value } from '../support/history.ts';
 import { KillStorm, type StormOptions } from '../support/kill-storm.ts';
 import { canRunJava } from '../support/maven-jars.ts';
 import { RealHdfs } from '../support/real-hdfs.ts';
 import { canRunSearch, RealSearch } from '../support/real-search.ts';
-import { parseLine } from '../support/rotated-programs.ts';
 import { SearchProxy } from '../support/search-proxy.ts';
 
 const kills = Number(process.env['STORM_KILLS'] ?? 5);
@@ -24,14 +22,8 @@ async function storm(options: Pick<StormOptions, 'points' | 'sink' | 'content' |
   const report = await new KillStorm({ ...options, seed, kills, linesPerSecond, lastRunMs: 100_000 }).run();
   console.log(report.text, Object.fromEntries(report.hits));
   expect(report.hits.size).toBeGreaterThan(0);
-  expect(report.rotations).toBeGreaterThan(0);
+  expect(report.leastRotations).toBeGreaterThan(0);
   return report;
-}
-
-function valueIn(line: string, place: string): Value & { place: string } {
-  const value = parseLine(line);
-  if (value === undefined) throw new Error(`not a line that was written: ${line.slice(0, 80)}`);
-  return { ...value, place };
 }
 
 describe.skipIf(!canRunSearch('elasticsearch-9'))('Elasticsearch 9', () => {
@@ -52,7 +44,7 @@ describe.skipIf(!canRunSearch('elasticsearch-9'))('Elasticsearch 9', () => {
     for (;;) {
       const { hits } = (page as { hits: { hits: { _source: { message: string } }[] } }).hits;
       if (hits.length === 0) return;
-      for (const { _source } of hits) yield valueIn(_source.message, 'index');
+      for (const { _source } of hits) yield { place: 'index', line: _source.message };
       page = await search.request('POST', '/_search/scroll', { scroll: '1m', scroll_id: page['_scroll_id'] });
     }
   }
@@ -73,14 +65,13 @@ describe.skipIf(!canRunSearch('elasticsearch-9'))('Elasticsearch 9', () => {
         proxy.fault = () => undefined;
       };
       try {
-        const { lines } = await storm({
+        await storm({
           points,
           sink: () => `{ type: elasticsearch, urls: [ "${proxy.url}" ], index: "storm-%Y.%m.%d", setup: true }`,
           content: () => documents(search),
           isOrdered: false,
           trouble,
         });
-        expect(await search.count('storm-*')).toBe(lines);
       } finally {
         await proxy.close();
         await search.stop();
@@ -102,16 +93,13 @@ describe.skipIf(!canRunJava())('HDFS', () => {
     'log.round-synced',
   ];
 
-  async function linesBelow(hdfs: RealHdfs, folder: string): Promise<(Value & { place: string })[]> {
-    const found: (Value & { place: string })[] = [];
+  async function* linesBelow(hdfs: RealHdfs, folder: string) {
     const files = await hdfs.files(folder);
     for (const path of [...files.keys()].toSorted()) {
       if (path.includes('/.')) throw new Error(`left over: ${path}`);
       const place = path.slice(folder.length + 1).split('-')[0]!;
-      const lines = files.get(path)!.toString().split('\n').slice(0, -1);
-      found.push(...lines.map((line) => valueIn(line, place)));
+      for (const line of files.get(path)!.toString().split('\n').slice(0, -1)) yield { place, line };
     }
-    return found;
   }
 
   it(

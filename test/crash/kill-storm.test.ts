@@ -9,7 +9,6 @@ import { afterEach, expect, it } from 'vitest';
 import { type CrashPoint, crashPoints } from '../../base/crash-point.ts';
 import { endAll } from '../support/command.ts';
 import { KillStorm, type StormOptions } from '../support/kill-storm.ts';
-import { parseLine } from '../support/rotated-programs.ts';
 
 const kills = Number(process.env['STORM_KILLS'] ?? 15);
 const seed = Number(process.env['STORM_SEED'] ?? Date.now() % 1_000_000);
@@ -23,9 +22,7 @@ async function* publishedLines(folder: string) {
   for (const name of (await readdir(directory)).toSorted()) {
     if (name.startsWith('.')) throw new Error(`left over: ${name}`);
     for await (const line of createInterface({ input: createReadStream(join(directory, name)) })) {
-      const value = parseLine(line);
-      if (value === undefined) throw new Error(`not a line that was written: ${line.slice(0, 80)}`);
-      yield { ...value, place: name.split('-')[0]! };
+      yield { place: name.split('-')[0]!, line };
     }
   }
 }
@@ -38,7 +35,7 @@ async function storm(options: Pick<StormOptions, 'kills' | 'points' | 'signal'>)
     content: publishedLines,
   }).run();
   console.log(report.text, Object.fromEntries(report.hits));
-  expect(report.rotations).toBeGreaterThan(0);
+  expect(report.leastRotations).toBeGreaterThan(0);
   expect(report.readMeanwhile).toBeGreaterThan(0);
   return report;
 }

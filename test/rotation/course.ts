@@ -193,7 +193,8 @@ export class Course {
       const seen = () => this.generationSeen(logs, watches);
       if (form.isSecretive && state !== 'down') await seen();
       const pause = (milliseconds: number) => wait(milliseconds);
-      await form.rotate({ logs, round, isWatched: state === 'up', pause, seen });
+      const grace = () => pause(1_000);
+      await form.rotate({ logs, round, isWatched: state === 'up', pause, grace, seen });
       for (const log of logs) log.lines(form.isTiny ? 1 : this.linesAtOnce);
       await wait(state === 'down' ? 20 : 100 + random() * 900);
     }

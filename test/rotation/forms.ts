@@ -24,6 +24,8 @@ export interface Rotation {
   /** Whether somebody reads all the time: then nothing that was there for a while may be missing. */
   isWatched: boolean;
   pause: (milliseconds: number) => Promise<void>;
+  /** What a rotator waits for before it deletes what it put aside. */
+  grace: () => Promise<void>;
   /** Resolves when something of the present generation of each log has arrived. */
   seen: () => Promise<void>;
 }
@@ -179,14 +181,14 @@ export const forms: readonly Form[] = [
   {
     name: 'delete soon after',
     what: 'renamed, and deleted a second later; while the reader is away or killed, what was not read is destroyed',
-    rotate: async ({ logs, isWatched, pause, seen }) => {
+    rotate: async ({ logs, isWatched, grace, seen }) => {
       if (isWatched) await seen();
       for (const log of logs) {
         moveAside(log, log.path('.1'));
         if (!isWatched) log.breakFrom(log.generationStart);
         log.reopen();
       }
-      await pause(1_000);
+      await grace();
       for (const log of logs) rmSync(log.path('.1'));
     },
   },

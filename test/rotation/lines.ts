@@ -23,8 +23,29 @@ export interface Sums {
   samples: string[];
 }
 
-const form = /^(?:\S+Z stdout [PF] )?c(\d+) (\d+) (h?)(\d+)(?: x*)?$/;
+const form = /^(?:\S+Z stdout [PF] )?c(\d+) (\d+) (h?)(\d+)(?: (x*))?$/;
 const samplesLimit = 8;
+
+export interface LineName {
+  cell: number;
+  file: number;
+  isHeader: boolean;
+  number: number;
+}
+
+/** Of how many x the line with this number ends, unless it is one of a tiny file. */
+export function paddingOf(number: number): number {
+  return (number * 7) % 60;
+}
+
+/** Which line it is; undefined for what was never written as a line, such as a part of one. */
+export function nameOfLine(text: string): LineName | undefined {
+  const [, cell, file, header, digits, padding] = form.exec(text) ?? [];
+  if (cell === undefined) return undefined;
+  const name = { cell: Number(cell), file: Number(file), isHeader: header === 'h', number: Number(digits) };
+  const isWhole = name.isHeader || padding === undefined || padding.length === paddingOf(name.number);
+  return isWhole ? name : undefined;
+}
 
 /** What arrived of one cell. */
 export class Arrived {
@@ -40,17 +61,21 @@ export class Arrived {
   }
 
   add(line: string): void {
-    const [, cell, file, header, number] = form.exec(line) ?? [];
+    const name = nameOfLine(line);
     this.total++;
-    if (file === undefined || Number(cell) !== this.cell) {
+    if (name?.cell !== this.cell) {
       this.strange++;
       if (this.samples.length < samplesLimit) this.samples.push(`strange: ${JSON.stringify(line.slice(0, 100))}`);
-    } else if (header === 'h') this.headerCounts.set(Number(file), (this.headerCounts.get(Number(file)) ?? 0) + 1);
-    else {
-      let counts = this.counts.get(Number(file));
-      if (counts === undefined) this.counts.set(Number(file), (counts = []));
-      counts[Number(number)] = (counts[Number(number)] ?? 0) + 1;
+      return;
     }
+    const { file, number, isHeader } = name;
+    if (isHeader) {
+      this.headerCounts.set(file, (this.headerCounts.get(file) ?? 0) + 1);
+      return;
+    }
+    let counts = this.counts.get(file);
+    if (counts === undefined) this.counts.set(file, (counts = []));
+    counts[number] = (counts[number] ?? 0) + 1;
   }
 
   has(file: number, number: number): boolean {

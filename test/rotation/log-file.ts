@@ -1,7 +1,7 @@
 // One log of a rotation test: a writer with an open descriptor, as a program has it, and what it has written.
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { Written } from './lines.ts';
+import { paddingOf, Written } from './lines.ts';
 
 export const headerLines = 64;
 
@@ -15,6 +15,8 @@ export interface LogOptions {
   /** Lines are as short as they can be. */
   isTiny: boolean;
   isCri: boolean;
+  /** Told of the number of each line, and whether it is the first of its generation, before it is written. */
+  onLine?: (number: number, isFirst: boolean) => void;
 }
 
 export class LogFile {
@@ -73,9 +75,10 @@ export class LogFile {
   }
 
   private next(flag = 'F'): string {
-    const { cell, index, isTiny, isCri } = this.options;
+    const { cell, index, isTiny, isCri, onLine } = this.options;
     const number = this.written.count++;
-    const text = `c${cell} ${index} ${number}` + (isTiny ? '' : ` ${'x'.repeat((number * 7) % 60)}`);
+    onLine?.(number, number === this.generationStart);
+    const text = `c${cell} ${index} ${number}` + (isTiny ? '' : ` ${'x'.repeat(paddingOf(number))}`);
     return isCri ? `2026-11-22T12:00:00.000000000Z stdout ${flag} ${text}` : text;
   }
 

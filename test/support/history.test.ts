@@ -67,12 +67,18 @@ describe('a history', () => {
     expect(() => history.assertSound()).toThrow(`${kind}: ${detail}`);
   });
 
-  it('tells a few of many, and counts all', () => {
+  it('tells a few of many, of a run the first, and counts all', () => {
     const history = new History();
     for (let number = 0; number < 1000; number++) history.wrote(value(number), 'committed');
-    history.holds('sink', []);
-    expect(history.verdict().counts).toEqual({ lost: 1000 });
+    history.holds('sink', held(...Array.from({ length: 98 }, (_, index) => 10 + 10 * index)));
+    expect(history.verdict().counts).toEqual({ lost: 902 });
     expect(kinds(history)).toHaveLength(10);
+    expect(
+      history
+        .verdict()
+        .violations.slice(0, 2)
+        .map(({ detail }) => detail),
+    ).toEqual(['a:0 is not in sink', 'a:11 is not in sink']);
   });
 
   it('takes the outcome that becomes known later', () => {

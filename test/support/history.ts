@@ -135,11 +135,16 @@ export class History {
   private checkWhole(holder: string, times: ReadonlyMap<string, Uint8Array>, only: (value: Value) => boolean): void {
     const transactions = new Map<string, boolean>();
     for (const [source, numbers] of this.written) {
+      let lastLost = -1;
       for (const [number, written] of numbers.entries()) {
         if (written === undefined || !only({ source, number })) continue;
         const isThere = (times.get(source)?.[number] ?? 0) > 0;
-        if (!isThere && written.outcome === 'committed')
-          this.tell('lost', `${nameOf({ source, number })} is not in ${holder}`);
+        if (!isThere && written.outcome === 'committed') {
+          // One of a run is told in detail, the others are counted.
+          const detail = `${nameOf({ source, number })} is not in ${holder}`;
+          this.tell('lost', lastLost === number - 1 && lastLost >= 0 ? undefined : detail);
+          lastLost = number;
+        }
         if (written.transaction === undefined) continue;
         const others = transactions.get(written.transaction);
         if (others !== undefined && others !== isThere)
@@ -149,10 +154,10 @@ export class History {
     }
   }
 
-  private tell(kind: ViolationKind, detail: string): void {
-    const count = (this.counts.get(kind) ?? 0) + 1;
-    this.counts.set(kind, count);
-    if (count <= detailsPerKind) this.violations.push({ kind, detail });
+  private tell(kind: ViolationKind, detail: string | undefined): void {
+    this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
+    if (detail === undefined || this.violations.filter((each) => each.kind === kind).length >= detailsPerKind) return;
+    this.violations.push({ kind, detail });
   }
 }
 

@@ -1,7 +1,7 @@
-// A storm: real processes, files that are written and rotated in every form, and `tailrace up` killed again and again, at random moments or at named points
+// A storm: real processes, files that are written and rotated in every form, by a plain path and by a pattern, and `tailrace up` killed again and again, at random moments or at named points
 // (base/crash-point.ts). A reader follows the topic meanwhile. In the end what was written, read, kept and delivered goes through the checker
 // of histories. What the sink is, and what is done to its store meanwhile, is the test's own.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -9,8 +9,14 @@ import type { CrashPoint } from '../../base/crash-point.ts';
 import { type Random, seededRandom } from '../../base/random.ts';
 import { freePort, run, start, until } from './command.ts';
 import { History, type Value } from './history.ts';
-import { parseLine, rotationForms, RotatedProgram, type RotationForm } from './rotated-programs.ts';
+import { forms } from '../rotation/forms.ts';
+import { RotatedProgram, rotationPatterns, StormLines } from './rotated-programs.ts';
 import { LiveReader, readTopic } from './topic-readers.ts';
+
+export interface PlacedLine {
+  place: string;
+  line: string;
+}
 
 export interface StormOptions {
   seed: number;
@@ -19,13 +25,12 @@ export interface StormOptions {
   points?: readonly (CrashPoint | undefined)[];
   /** SIGKILL unless told; another one only at random moments. */
   signal?: NodeJS.Signals;
-  forms?: readonly RotationForm[];
   /** Of all programs together. */
   linesPerSecond?: number;
   /** The YAML of the sink `out`, in one line. `folder` is for what it writes. */
   sink: (folder: string) => string;
-  /** What the sink holds in the end, in order within each place. */
-  content: (folder: string) => AsyncIterable<Value & { place: string }> | Promise<Iterable<Value & { place: string }>>;
+  /** The lines that the sink holds in the end, in order within each place. */
+  content: (folder: string) => AsyncIterable<PlacedLine>;
   /** Whether the sink keeps the order of its places. */
   isOrdered?: boolean;
   /** Called before each kill, with its number; for doing things to the store. */
@@ -35,8 +40,8 @@ export interface StormOptions {
 }
 
 export interface StormReport {
-  lines: number;
-  rotations: number;
+  /** Of the program that was rotated least. */
+  leastRotations: number;
   kills: number;
   /** How often the process was stopped at each point. */
   hits: Map<CrashPoint, number>;
@@ -66,40 +71,53 @@ export class KillStorm {
 
   /** Throws, and leaves its folder, when a promise was broken. */
   async run(): Promise<StormReport> {
-    const { kills, forms = rotationForms } = this.options;
+    const { kills } = this.options;
     const port = await freePort();
-    this.configure(port);
-    const linesPerSecond = (this.options.linesPerSecond ?? 12_000) / forms.length;
-    const common = { history: this.history, random: this.random, linesPerSecond };
-    const writers = forms.map((form) => new RotatedProgram(join(this.folder, 'logs'), form, common));
+    const programs = this.begin();
+    const lines = new StormLines(programs);
+    this.configure(port, programs);
     const reader = new LiveReader({ host: '127.0.0.1', port }, 'lines', partitions, (partition, offset, line) => {
       this.readMeanwhile++;
-      this.history.read('follower', partition, offset, valueOf(line));
+      const value = lines.take('follower', line);
+      if (value !== undefined) this.history.read('follower', partition, offset, value);
+      lines.wasRead(line);
     });
     try {
       for (let kill = 0; kill < kills; kill++) await this.live(kill);
     } finally {
-      await Promise.all(writers.map((writer) => writer.stop()));
+      await Promise.all(programs.map((program) => program.stop()));
       await reader.stop();
     }
     await this.finish();
-    const lines = writers.reduce((sum, writer) => sum + writer.lines, 0);
-    const rotations = writers.reduce((sum, writer) => sum + writer.rotations, 0);
-    const text = `${kills} kills, ${lines} lines, ${rotations} rotations, ${this.readMeanwhile} records read meanwhile`;
-    await this.check(text);
+    const written = programs.reduce((sum, program) => sum + program.lines, 0);
+    const rotations = programs.map((program) => program.rotations);
+    const text = `${kills} kills, ${written} lines, ${rotations.reduce((sum, each) => sum + each)} rotations, ${this.readMeanwhile} records read meanwhile`;
+    await this.check(text, lines);
     rmSync(this.folder, { recursive: true });
-    return { lines, rotations, kills, hits: this.hits, readMeanwhile: this.readMeanwhile, text };
+    const leastRotations = Math.min(...rotations);
+    return { leastRotations, kills, hits: this.hits, readMeanwhile: this.readMeanwhile, text };
   }
 
-  private configure(port: number): void {
+  /** A program for each form and pattern. */
+  private begin(): RotatedProgram[] {
+    const chosen = forms.flatMap((form) => rotationPatterns.map((pattern) => ({ form, pattern })));
+    const linesPerSecond = (this.options.linesPerSecond ?? 12_000) / chosen.length;
+    const common = { folder: join(this.folder, 'logs'), history: this.history, random: this.random, linesPerSecond };
+    return chosen.map((each, cell) => new RotatedProgram(cell, { ...common, ...each }));
+  }
+
+  private configure(port: number, programs: readonly RotatedProgram[]): void {
     const { folder } = this;
-    mkdirSync(join(folder, 'logs', 'old'), { recursive: true });
+    const agents = ['plain', 'pattern'].map((name, index) => {
+      const followed = programs.filter(({ pattern }) => pattern === rotationPatterns[index]);
+      return `${name}: { type: tail, paths: ${JSON.stringify(followed.map(({ path }) => path))}, to: lines }`;
+    });
     const settings = `{ num.partitions: ${partitions}, log.segment.bytes: 2000000 }`;
     writeFileSync(
       join(folder, 'storm.yaml'),
       `
 broker: { listen: "127.0.0.1:${port}", settings: ${settings} }
-agents: { app: { type: tail, paths: [ "${folder}/logs/*", "${folder}/logs/old/*" ], to: lines } }
+agents: { ${agents.join(', ')} }
 pipelines: { keep: { from: lines, to: out } }
 sinks: { out: ${this.options.sink(folder)} }
 `,
@@ -133,7 +151,8 @@ sinks: { out: ${this.options.sink(folder)} }
       // Our own signal comes after exactly that time; theirs before.
       if (!command.process.killed) this.hits.set(point, (this.hits.get(point) ?? 0) + 1);
     }
-    await command.end(20_000);
+    const { stderr } = await command.end(20_000);
+    appendFileSync(join(this.folder, 'tailrace.log'), `${stderr}--- end of life ${kill}\n`);
     await troubled;
   }
 
@@ -148,30 +167,27 @@ sinks: { out: ${this.options.sink(folder)} }
     throw new Error(`the last run ended with ${last.code} in ${this.folder}:\n${last.stdout}${last.stderr}`);
   }
 
-  private async check(text: string): Promise<void> {
+  private async check(text: string, lines: StormLines): Promise<void> {
     const { history, options } = this;
     const kept: (Value & { place: string })[] = [];
     await readTopic(join(this.folder, 'data'), 'lines', (place, offset, line) => {
-      const value = valueOf(line);
+      const value = lines.take('the topic', line);
+      if (value === undefined) return;
       history.read('the last reader', place, offset, value);
       kept.push({ ...value, place });
     });
     history.holds('the topic', kept);
-    const content = await options.content(this.folder);
     const delivered: (Value & { place: string })[] = [];
-    if (Symbol.iterator in content) delivered.push(...content);
-    else for await (const value of content) delivered.push(value);
+    for await (const { place, line } of options.content(this.folder)) {
+      const value = lines.take('the sink', line);
+      if (value !== undefined) delivered.push({ ...value, place });
+    }
     history.holds('the sink', delivered, { isOrdered: options.isOrdered ?? true });
     try {
       history.assertSound();
+      for (const holder of ['the topic', 'the sink']) lines.assertHeaders(holder);
     } catch (error) {
       throw new Error(`seed ${options.seed}, ${text}, left in ${this.folder}`, { cause: error });
     }
   }
-}
-
-function valueOf(line: string): Value {
-  const value = parseLine(line);
-  if (value === undefined) throw new Error(`not a line that was written: ${line.slice(0, 80)}`);
-  return value;
 }

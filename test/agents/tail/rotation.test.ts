@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Files } from '../../../base/files.ts';
 import { nodeFiles } from '../../../base/node-files.ts';
 import { FakeCluster } from '../support/fake-cluster.ts';
 import { TailBench, until } from '../support/tail-bench.ts';
@@ -92,6 +93,30 @@ describe.each(['app.log', 'app.log*'])('while nobody looks, with %s', (pattern) 
     expect(numbers()).toEqual(range(0, 70));
   });
 
+  it('generations begin with the same lines, and the one that nobody saw is packed while the next one has no others yet', async () => {
+    write('app.log', -100, 20);
+    await look(pattern);
+    renameSync(bench.path('app.log'), bench.path('app.log.2'));
+    write('app.log.1', -100, 0);
+    write('app.log.1', 20, 60);
+    pack('app.log.1', 'gz');
+    write('app.log', -100, 0);
+    await look(pattern);
+    expect(numbers().filter((number) => number >= 0)).toEqual(range(0, 60));
+    expect(texts()).toHaveLength(360);
+  });
+
+  it('a generation with nothing but the lines with which all begin is packed', async () => {
+    write('app.log', -100, 0);
+    await look(pattern);
+    pack('app.log', 'gz');
+    await look(pattern);
+    write('app.log', -100, 20);
+    await look(pattern);
+    expect(numbers().filter((number) => number >= 0)).toEqual(range(0, 20));
+    expect(texts()).toHaveLength(220);
+  });
+
   it('the link is swapped, far away', async () => {
     for (const run of ['1', '2']) mkdirSync(bench.path(`runs/${run}/out`), { recursive: true });
     write('runs/1/out/text', 0, 20);
@@ -154,6 +179,40 @@ function positions(): Position[] {
   for (const { key, value } of cluster.records('__tailrace_positions'))
     if (value !== null) latest.set(key, JSON.parse(value) as Position);
   return [...latest.values()];
+}
+
+it('reads a generation that nobody saw and that has the inode of a log which was deleted', async () => {
+  mkdirSync(bench.path('other'));
+  write('other/gone.log', 0, 10);
+  write('app.log', 10, 20);
+  await look('other/*.log', '*.log');
+  const identity = (await nodeFiles.stat(bench.path('other/gone.log')))!.identity;
+  // Out of sight: the system itself is not to give its inode to another.
+  mkdirSync(bench.path('far/away'), { recursive: true });
+  renameSync(bench.path('other/gone.log'), bench.path('far/away/gone.log'));
+  renameSync(bench.path('app.log'), bench.path('app.log.2'));
+  write('app.log.1', 20, 30);
+  write('app.log', 30, 40);
+  const files = withIdentity(bench.path('app.log.1'), identity);
+  await bench.once(cluster.client(), { paths: ['other/*.log', '*.log'] }, { files });
+  expect(numbers()).toEqual(range(0, 40));
+});
+
+/** The same files, of which the one at `path` has this identity. */
+function withIdentity(path: string, identity: string): Files {
+  return {
+    ...nodeFiles,
+    stat: async (each) => {
+      const stat = await nodeFiles.stat(each);
+      return stat && each === path ? { ...stat, identity } : stat;
+    },
+    open: async (each, mode) => {
+      const file = await nodeFiles.open(each, mode);
+      const stat = file.stat.bind(file);
+      if (each === path) file.stat = async () => ({ ...(await stat()), identity });
+      return file;
+    },
+  };
 }
 
 it('leaves copies alone that people make beside a log', async () => {
