@@ -18,8 +18,8 @@ export interface FileStat {
   readonly identity: string;
   readonly modifiedMs: number;
   /**
-   * When it was made, for comparison only; undefined where the file system does not tell, and for a file that has just been made. Two that are
-   * known and differ are of two files, even with one identity.
+   * When it was made, for comparison only; undefined where the file system does not tell. Two that are known and differ are of two files, even with
+   * one identity.
    */
   readonly born?: string;
 }

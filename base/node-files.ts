@@ -26,14 +26,21 @@ function isMissing(error: unknown): boolean {
   return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
 }
 
+/**
+ * Devices that tell when a file was made. Where that is not to be had libuv says 0 or the time of the last change: a device is believed when one of its files was
+ * changed after it was made.
+ */
+const tellingBirth = new Set<bigint>();
+
 function fileStat(stats: fs.BigIntStats): FileStat {
+  const { birthtimeNs, ctimeNs, dev } = stats;
+  if (birthtimeNs > 0n && birthtimeNs < ctimeNs) tellingBirth.add(dev);
   return {
     kind: stats.isFile() ? 'file' : stats.isDirectory() ? 'directory' : 'other',
     sizeBytes: Number(stats.size),
-    identity: `${stats.dev.toString()}:${stats.ino.toString()}`,
+    identity: `${dev.toString()}:${stats.ino.toString()}`,
     modifiedMs: Number(stats.mtimeMs),
-    // Where the birth is not to be had, libuv says 0 or the time of the last change: then nothing is said.
-    ...(stats.birthtimeNs > 0n && stats.birthtimeNs < stats.ctimeNs ? { born: stats.birthtimeNs.toString() } : {}),
+    ...(birthtimeNs > 0n && tellingBirth.has(dev) ? { born: birthtimeNs.toString() } : {}),
   };
 }
 
@@ -149,7 +156,7 @@ export const nodeFiles: Files = {
       throw error;
     }
   },
-  realPath: (path) => settle<string>((done) => fs.realpath(path, done)),
+  realPath: (path) => settle<string>((done) => fs.realpath.native(path, done)),
   list: async (directory) => (await settle<string[]>((done) => fs.readdir(directory, done))).sort(),
   async makeDirectory(path, permissions = 0o700) {
     await settle<string | undefined>((done) => fs.mkdir(path, { recursive: true, mode: permissions }, done));

@@ -13,7 +13,7 @@ import type { OpenFile } from '../../base/files.ts';
 import type { FoundFile } from './discovery.ts';
 import { beginAlike, headLimitBytes, type Imprint, imprintAt, readRange, verify } from './identity.ts';
 import type { Originals } from './originals.ts';
-import { UnpackedFile } from './packing.ts';
+import { type Packing, UnpackedFile } from './packing.ts';
 import { TailedFile } from './tailed-file.ts';
 
 /** How long a complete copy waits for its original to be truncated. */
@@ -39,8 +39,12 @@ export type Verdict =
   | { kind: 'held'; original: TailedFile | undefined }
   | { kind: 'copy'; original: TailedFile; position: number; imprint: Imprint };
 
-/** A copy that was found, open. */
-export type Copy = Extract<Verdict, { kind: 'copy' }> & { found: FoundFile; handle: OpenFile };
+/** A copy that was found. */
+export type Copy = Extract<Verdict, { kind: 'copy' }> & {
+  found: FoundFile;
+  handle?: OpenFile;
+  packing: Packing | undefined;
+};
 
 export interface JudgeOptions {
   isTaken: (original: TailedFile) => boolean;
@@ -69,12 +73,13 @@ export class CopyJudge {
   }
 
   /**
-   * `isTaken` tells which originals have been given their continuation already. `isStray`: no pattern matches the file; it is not wanted when its
+   * `head`: the first bytes as they stand on the disk. `isTaken` tells which originals have been given their continuation already. `isStray`: no pattern matches the file; it is not wanted when its
    * bytes are had elsewhere, however long it has been there.
    */
   async judge(
     found: FoundFile,
     handle: OpenFile,
+    head: Buffer,
     originals: Originals,
     { isTaken, isStray, nowMs }: JudgeOptions,
   ): Promise<Verdict> {
@@ -89,7 +94,6 @@ export class CopyJudge {
         return { kind: 'held', original: undefined };
       }
     }
-    const head = await readRange(handle, 0, headLimitBytes);
     let waits = false;
     for (const original of originals.candidates(found.path, head)) {
       if (original.identity === found.stat.identity || isTaken(original)) continue;
@@ -144,7 +148,7 @@ export class CopyJudge {
     { scene }: Originals,
     isWanted: Parameters<typeof scene.ended.find>[2],
   ): Promise<Verdict | undefined> {
-    const ended = await scene.ended.find(handle, found.path, isWanted);
+    const ended = await scene.ended.find(handle, found, isWanted);
     if (ended === undefined) return undefined;
     const original = TailedFile.recovered(ended.known, 0);
     return { kind: 'copy', original, position: original.position, imprint: ended.imprint };

@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import { messageOf } from '../../base/errors.ts';
 import type { Files, FileStat } from '../../base/files.ts';
+import { inParallel } from '../../base/parallel.ts';
 import { compileExclude, compileGlob, type Glob, matchesSegment, type Segment } from './glob.ts';
 
 export interface FoundFile {
@@ -20,6 +21,7 @@ interface Folder {
 /** A folder's change time may lag behind a change that follows at once; a listing is trusted when it was made this much later. */
 const settleMs = 2_000;
 const statsAtOnce = 32;
+const foldersAtOnce = 8;
 
 export class Discovery {
   private readonly files: Files;
@@ -102,33 +104,28 @@ class Walk {
         names.filter((name) => !listing.folders.has(name)).map((name) => join(folder, name)),
         false,
       );
-    for (const name of names) {
-      if (!listing.folders.has(name)) continue;
-      const path = join(folder, name);
+    const below = names.filter((name) => listing.folders.has(name)).map((name) => join(folder, name));
+    await inParallel(below, foldersAtOnce, async (path) => {
       if (segment.kind === 'pattern') {
         if (!isLast) await this.descend(path, segments, index + 1, above);
-        continue;
+        return;
       }
       const identity = (await this.stat(path))?.identity;
-      if (identity === undefined || above.includes(identity)) continue;
+      if (identity === undefined || above.includes(identity)) return;
       await this.descend(path, segments, index, [...above, identity]);
-    }
+    });
   }
 
   /** Adds those of `paths` that are files. */
   private async take(paths: readonly string[], named: boolean): Promise<void> {
     const wanted = paths.filter((path) => !this.found.has(path) && !this.isExcluded(path));
-    for (let from = 0; from < wanted.length; from += statsAtOnce) {
-      const some = wanted.slice(from, from + statsAtOnce);
-      const stats = await Promise.all(some.map((path) => this.stat(path)));
-      for (const [index, stat] of stats.entries()) {
-        const path = some[index]!;
-        if (stat === undefined) continue;
-        if (stat.kind === 'file') this.found.set(path, { path, stat });
-        else if (stat.kind === 'other') this.warn(`kind:${path}`, `${path} is not a regular file and is passed over`);
-        else if (named) this.warn(`kind:${path}`, `${path} is a folder: to read the files in it write ${path}/*`);
-      }
-    }
+    await inParallel(wanted, statsAtOnce, async (path) => {
+      const stat = await this.stat(path);
+      if (stat === undefined) return;
+      if (stat.kind === 'file') this.found.set(path, { path, stat });
+      else if (stat.kind === 'other') this.warn(`kind:${path}`, `${path} is not a regular file and is passed over`);
+      else if (named) this.warn(`kind:${path}`, `${path} is a folder: to read the files in it write ${path}/*`);
+    });
   }
 
   private async stat(path: string): Promise<FileStat | undefined> {
@@ -162,11 +159,9 @@ class Walk {
     try {
       const names = await this.files.list(folder);
       const folders = new Set<string>();
-      for (let from = 0; from < names.length; from += statsAtOnce) {
-        const some = names.slice(from, from + statsAtOnce);
-        const stats = await Promise.all(some.map((name) => this.stat(join(folder, name))));
-        for (const [index, found] of stats.entries()) if (found?.kind === 'directory') folders.add(some[index]!);
-      }
+      await inParallel(names, statsAtOnce, async (name) => {
+        if ((await this.stat(join(folder, name)))?.kind === 'directory') folders.add(name);
+      });
       const listing = { modifiedMs, listedMs, names, folders };
       this.cache.set(folder, listing);
       return listing;

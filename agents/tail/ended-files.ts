@@ -1,64 +1,86 @@
-// Files that are followed no more and may come back: compressed after they had gone, or on a folder that was mounted again. They are found by the hash
-// of their head, whatever its length was when they ended.
+// Files that are followed no more and may come back: compressed after they had gone, or on a folder that was mounted again. They are found by their
+// family, and wherever they are by the hash of their head.
 import type { OpenFile } from '../../base/files.ts';
+import type { FoundFile } from './discovery.ts';
 import { familyOf } from './families.ts';
 import { hashOf, headLimitBytes, type Imprint, readRange, verify } from './identity.ts';
 import type { KnownFile } from './tailed-file.ts';
 
 /** With less in common two files may be alike by chance. */
 const leastBytes = 256;
-/** Files with one head that are compared at most. */
+/** Files with one head, or of one family, that are compared at most. */
 const comparedLimit = 16;
+
+interface EndedFile {
+  known: KnownFile;
+  endedMs: number;
+}
+
+/** The key of a head: files of which nothing was added after they were read have the same. */
+export function headKey(head: Buffer): string {
+  return keyOf(head.length, hashOf(head));
+}
 
 export function keyOf(headBytes: number, headHash: string): string {
   return `${headBytes}:${headHash}`;
 }
 
-/** The keys of a file's head under which files with such lengths of heads are found. */
-export function headKeys(head: Buffer, lengths: Iterable<number>): string[] {
-  const keys: string[] = [];
-  for (const length of lengths) if (length <= head.length) keys.push(keyOf(length, hashOf(head.subarray(0, length))));
-  return keys;
-}
-
 export class EndedFiles {
-  private readonly byHead = new Map<string, KnownFile[]>();
-  private readonly lengths = new Set<number>();
+  private readonly byHead = new Map<string, EndedFile[]>();
+  private readonly byFamily = new Map<string, EndedFile[]>();
 
-  add(file: KnownFile): void {
-    if (file.position < leastBytes) return;
-    const key = keyOf(file.headBytes, file.headHash);
-    const files = this.byHead.get(key);
-    if (files === undefined) this.byHead.set(key, [file]);
-    else files.push(file);
-    this.lengths.add(file.headBytes);
+  add(known: KnownFile, endedMs: number): void {
+    if (known.position === 0) return;
+    const ended = { known, endedMs };
+    addTo(this.byHead, keyOf(known.headBytes, known.headHash), ended);
+    for (const family of familiesOf(known)) addTo(this.byFamily, family, ended);
   }
 
-  delete({ file, headBytes, headHash }: KnownFile): void {
-    const key = keyOf(headBytes, headHash);
-    const rest = this.byHead.get(key)?.filter((each) => each.file !== file) ?? [];
-    if (rest.length === 0) this.byHead.delete(key);
-    else this.byHead.set(key, rest);
+  delete(known: KnownFile): void {
+    removeFrom(this.byHead, keyOf(known.headBytes, known.headHash), known);
+    for (const family of familiesOf(known)) removeFrom(this.byFamily, family, known);
   }
 
   /** The one that got furthest in the bytes of `file`, among those that `isWanted` lets pass. */
   async find(
     file: OpenFile,
-    path: string,
+    { path, stat }: FoundFile,
     isWanted: (known: KnownFile) => boolean,
   ): Promise<{ known: KnownFile; imprint: Imprint } | undefined> {
     if (this.byHead.size === 0) return undefined;
     const head = await readRange(file, 0, headLimitBytes);
     const family = familyOf(path);
-    const found = headKeys(head, this.lengths).flatMap((key) => this.byHead.get(key)?.filter(isWanted) ?? []);
-    const related = found.filter((known) => familyOf(known.firstPath) === family || familyOf(known.path) === family);
-    const some = [...new Set([...related.slice(-comparedLimit), ...found.slice(-comparedLimit)])];
-    some.sort((left, right) => left.position - right.position);
+    const isAlike = ({ known, endedMs }: EndedFile) => {
+      if (!isWanted(known) || head.length < Math.min(known.position, headLimitBytes)) return false;
+      if (known.position >= leastBytes) return true;
+      // So little is taken for the same only as a whole, where it is to be expected: packing keeps the time of the last change.
+      return known.position === head.length && familiesOf(known).has(family) && stat.modifiedMs <= endedMs;
+    };
+    const some = new Set([
+      ...(this.byFamily.get(family)?.filter(isAlike).slice(-comparedLimit) ?? []),
+      ...(this.byHead.get(headKey(head))?.filter(isAlike).slice(-comparedLimit) ?? []),
+    ]);
     let best: { known: KnownFile; imprint: Imprint } | undefined;
-    for (const known of some) {
+    for (const { known } of [...some].sort((left, right) => left.known.position - right.known.position)) {
       const imprint = await verify(file, known.position, known);
       if (imprint !== undefined) best = { known, imprint };
     }
     return best;
   }
+}
+
+function familiesOf({ firstPath, path }: KnownFile): Set<string> {
+  return new Set([familyOf(firstPath), familyOf(path)]);
+}
+
+function addTo(index: Map<string, EndedFile[]>, key: string, ended: EndedFile): void {
+  const files = index.get(key);
+  if (files === undefined) index.set(key, [ended]);
+  else files.push(ended);
+}
+
+function removeFrom(index: Map<string, EndedFile[]>, key: string, { file }: KnownFile): void {
+  const rest = index.get(key)?.filter(({ known }) => known.file !== file) ?? [];
+  if (rest.length === 0) index.delete(key);
+  else index.set(key, rest);
 }

@@ -3,26 +3,41 @@
 // while nobody looked.
 import { basename } from 'node:path';
 import type { Files, FileStat, OpenFile } from '../../base/files.ts';
+import { inParallel } from '../../base/parallel.ts';
 import { type Copy, CopyJudge } from './copies.ts';
 import type { FoundFile } from './discovery.ts';
 import { familyOf, isRotatedName } from './families.ts';
 import type { Departure } from './holders.ts';
-import type { Imprint } from './identity.ts';
+import { headLimitBytes, type Imprint, readRange } from './identity.ts';
 import { Originals, type Scene } from './originals.ts';
-import { packingOfFile, UnpackedFile } from './packing.ts';
+import { type Breathe, type Packing, packingOf, UnpackedFile } from './packing.ts';
 import type { Siblings } from './siblings.ts';
 import type { TailedFile } from './tailed-file.ts';
 
 /** Change times come from a clock that runs a little behind. */
 const clockSlackMs = 100;
 
+/** Newcomers that are opened beside each other. */
+const openedAtOnce = 32;
+/** Handles that a sweep leaves open for those who will read: so few that they cost nothing. */
+const keptHandles = 256;
+
 /** A file to be followed from now on. */
 export interface Fresh {
   found: FoundFile;
-  handle: OpenFile | undefined;
+  handle?: OpenFile;
+  packing?: Packing | undefined;
   /** Of a generation that no pattern matches: the log that it belongs to. */
   firstPath?: string;
   start?: { position: number; imprint: Imprint };
+}
+
+/** A newcomer, open. */
+export interface Opened {
+  handle: OpenFile;
+  packing: Packing | undefined;
+  /** Its first bytes as they stand on the disk. */
+  head: Buffer;
 }
 
 export interface Decision {
@@ -38,6 +53,15 @@ export interface Sight extends Scene {
   nowMs: number;
 }
 
+/** One sweep's decisions, in the making. */
+interface Course {
+  originals: Originals;
+  sight: Sight;
+  decision: Decision;
+  /** Identities of those that are not decided yet. */
+  waiting: Set<string>;
+}
+
 export interface NewcomerOptions {
   files: Files;
   /** The handle of a followed file. */
@@ -46,6 +70,7 @@ export interface NewcomerOptions {
   /** The file holds no lines that could be read. */
   skip: (found: FoundFile) => void;
   isExcluded: (found: FoundFile) => boolean;
+  breathe: Breathe;
 }
 
 /** Whether this very file is followed: one that is no more may have left its inode to another. */
@@ -82,53 +107,65 @@ export class Newcomers {
     const vanishedPaths = new Set([...sight.vanished].map(({ path }) => path));
     const wanted = newcomers.filter((found) => found.stat.sizeBytes > 0);
     // A file under the very name of one that vanished is most likely its successor: others may go on for that one first.
-    for (const found of wanted) {
-      if (!vanishedPaths.has(found.path)) await this.decideOne(found, originals, sight, decision, waiting);
-    }
+    const course: Course = { originals, sight, decision, waiting };
+    await this.decideAll(
+      wanted.filter(({ path }) => !vanishedPaths.has(path)),
+      course,
+    );
     await this.searchAround(originals, sight, decision);
-    const goingOn = new Set([...decision.copies.values()].map(({ found }) => found.stat.identity));
-    for (const found of wanted) {
-      if (vanishedPaths.has(found.path) && !goingOn.has(found.stat.identity))
-        await this.decideOne(found, originals, sight, decision, waiting);
-    }
+    const goingOn = identitiesIn(decision.copies.values());
+    await this.decideAll(
+      wanted.filter(({ path, stat }) => vanishedPaths.has(path) && !goingOn.has(stat.identity)),
+      course,
+    );
     await this.addStrays(sight, decision);
-    await this.decideStrays(originals, sight, decision, waiting);
+    await this.decideStrays(course);
     this.judge.keepOnly(waiting);
     return decision;
   }
 
+  /** One after the other, though they are opened beside each other. */
+  private async decideAll(newcomers: readonly FoundFile[], course: Course, firstPaths?: ReadonlyMap<string, string>) {
+    const wanted = newcomers.filter((found) => !this.isHeld(found, course.sight));
+    for (let from = 0; from < wanted.length; from += openedAtOnce) {
+      const some = wanted.slice(from, from + openedAtOnce);
+      const opened = await Promise.all(some.map((found) => this.open(found)));
+      for (const [index, found] of some.entries()) {
+        const each = opened[index];
+        if (each === undefined) continue;
+        const isKept = await this.decideOne(found, each, course, firstPaths?.get(found.path));
+        if (!isKept) await each.handle.close();
+      }
+    }
+  }
+
+  /** Returns whether the handle is left open for those who will read. */
   private async decideOne(
     found: FoundFile,
-    originals: Originals,
-    sight: Sight,
-    { copies, fresh }: Decision,
-    waiting: Set<string>,
-    firstPath?: string,
-  ): Promise<void> {
-    if (this.isHeld(found, sight)) return;
-    const handle = await this.open(found);
-    if (handle === undefined) return;
-    if (handle instanceof UnpackedFile && fresh.some((each) => !(each.handle instanceof UnpackedFile))) {
+    { handle, packing, head }: Opened,
+    { originals, sight, decision: { copies, fresh }, waiting }: Course,
+    firstPath: string | undefined,
+  ): Promise<boolean> {
+    if (packing !== undefined && fresh.some((each) => each.packing === undefined)) {
       // What is new itself cannot be compared with yet.
       this.isPostponed = true;
       waiting.add(found.stat.identity);
-      await handle.close();
-      return;
+      return false;
     }
     const isTaken = (original: TailedFile) => copies.has(original);
     const options = { isTaken, isStray: firstPath !== undefined, nowMs: sight.nowMs };
-    const verdict = await this.judge.judge(found, handle, originals, options);
-    if (verdict.kind === 'copy') {
-      copies.set(verdict.original, { ...verdict, found, handle });
-      return;
+    const verdict = await this.judge.judge(found, handle, head, originals, options);
+    // Unpacking holds more memory than a handle: it begins anew when its turn to be read comes.
+    const isKept = packing === undefined && copies.size + fresh.length < keptHandles;
+    const kept = isKept ? { handle, packing } : { packing };
+    if (verdict.kind === 'copy') copies.set(verdict.original, { ...verdict, found, ...kept });
+    else if (verdict.kind === 'new') fresh.push({ found, ...kept, ...(firstPath === undefined ? {} : { firstPath }) });
+    else {
+      if (verdict.kind === 'wait') waiting.add(found.stat.identity);
+      else this.held.set(found.stat.identity, { stat: found.stat, original: verdict.original });
+      return false;
     }
-    if (verdict.kind === 'new') {
-      fresh.push({ found, handle, ...(firstPath === undefined ? {} : { firstPath }) });
-      return;
-    }
-    if (verdict.kind === 'held') this.held.set(found.stat.identity, { stat: found.stat, original: verdict.original });
-    else waiting.add(found.stat.identity);
-    await handle.close();
+    return isKept;
   }
 
   private isHeld({ stat }: FoundFile, sight: Sight): boolean {
@@ -144,25 +181,28 @@ export class Newcomers {
   }
 
   /** The file, unpacked where it is packed; undefined when it is not to be had, or holds nothing to be read. */
-  async open(found: FoundFile): Promise<OpenFile | undefined> {
-    let handle: OpenFile | undefined;
+  async open(found: FoundFile): Promise<Opened | undefined> {
+    let raw: OpenFile | undefined;
     try {
-      handle = await this.options.files.open(found.path, 'read');
-      const packing = await packingOfFile(handle);
+      raw = await this.options.files.open(found.path, 'read');
+      const [stat, head] = await Promise.all([raw.stat(), readRange(raw, 0, headLimitBytes)]);
+      const packing = packingOf(head);
       // The name may lead to another file by now; then the next sweep knows.
-      if ((await handle.stat()).identity === found.stat.identity && packing !== 'foreign')
-        return packing === undefined ? handle : new UnpackedFile(handle, packing);
+      if (stat.identity === found.stat.identity && packing !== 'foreign') {
+        const handle = packing === undefined ? raw : new UnpackedFile(raw, packing, this.options.breathe);
+        return { handle, packing, head };
+      }
       if (packing === 'foreign') this.options.skip(found);
     } catch (error) {
       this.options.cannotRead(found.path, error);
     }
-    await handle?.close();
+    await raw?.close();
     return undefined;
   }
 
   /** For files that were replaced or have vanished: what goes on for them stands beside them, under whatever name. */
   private async searchAround(originals: Originals, sight: Sight, { copies, fresh }: Decision): Promise<void> {
-    const taken = new Set([...copies.values(), ...fresh].map(({ found }) => found.stat.identity));
+    const taken = identitiesIn([...copies.values(), ...fresh]);
     for (const original of [...sight.replaced, ...sight.vanished]) {
       if (copies.has(original) || original.position === 0) continue;
       // What nobody can see any more is still read through its handle.
@@ -171,15 +211,16 @@ export class Newcomers {
         const { identity, sizeBytes } = found.stat;
         if (sizeBytes === 0 || isFollowed(found, sight) || taken.has(identity)) continue;
         if (sight.byIdentity.has(identity) && found.path === original.path) continue;
-        const handle = await this.open(found);
-        if (handle === undefined) continue;
+        const opened = await this.open(found);
+        if (opened === undefined) continue;
+        const { handle, packing } = opened;
         const copy = await this.judge.claim(found, handle, original, originals).catch(() => undefined);
-        if (copy === undefined) await handle.close();
-        else {
-          copies.set(original, { ...copy, found, handle });
-          taken.add(identity);
-          break;
-        }
+        const isKept = copy !== undefined && packing === undefined && copies.size < keptHandles;
+        if (!isKept) await handle.close();
+        if (copy === undefined) continue;
+        copies.set(original, { ...copy, found, ...(isKept ? { handle, packing } : { packing }) });
+        taken.add(identity);
+        break;
       }
     }
   }
@@ -194,7 +235,7 @@ export class Newcomers {
 
   /** A log that was rotated since it was last seen may have been rotated more than once: what was written to it meanwhile belongs to it too. */
   private async addStrays(sight: Sight, { copies, fresh }: Decision): Promise<void> {
-    const taken = new Set([...copies.values(), ...fresh].map(({ found }) => found.stat.identity));
+    const taken = identitiesIn([...copies.values(), ...fresh]);
     for (const { path, sinceMs } of sight.departures) {
       for (const found of await sight.siblings.alike(path)) {
         const { identity, modifiedMs, sizeBytes } = found.stat;
@@ -206,24 +247,23 @@ export class Newcomers {
     }
   }
 
-  private async decideStrays(
-    originals: Originals,
-    sight: Sight,
-    decision: Decision,
-    waiting: Set<string>,
-  ): Promise<void> {
-    const some: { found: FoundFile; firstPath: string }[] = [];
-    for (const [path, { identity, firstPath }] of this.strays) {
+  private async decideStrays(course: Course): Promise<void> {
+    const { sight, decision, waiting } = course;
+    const taken = identitiesIn(decision.copies.values());
+    const found: FoundFile[] = [];
+    await inParallel([...this.strays], openedAtOnce, async ([path, { identity }]) => {
       const stat = await this.options.files.stat(path).catch(() => undefined);
-      const isTaken = [...decision.copies.values()].some(({ found }) => found.stat.identity === identity);
-      if (stat?.identity !== identity || isTaken || sight.byIdentity.has(identity)) this.strays.delete(path);
-      else if (isFollowed({ path, stat }, sight)) this.strays.delete(path);
-      else some.push({ found: { path, stat }, firstPath });
-    }
-    some.sort((left, right) => left.found.stat.modifiedMs - right.found.stat.modifiedMs);
-    for (const { found, firstPath } of some) {
-      await this.decideOne(found, originals, sight, decision, waiting, firstPath);
-      if (!waiting.has(found.stat.identity)) this.strays.delete(found.path);
-    }
+      const isElsewhere = taken.has(identity) || sight.byIdentity.has(identity);
+      if (stat?.identity !== identity || isElsewhere || isFollowed({ path, stat }, sight)) this.strays.delete(path);
+      else found.push({ path, stat });
+    });
+    found.sort((left, right) => left.stat.modifiedMs - right.stat.modifiedMs);
+    const firstPaths = new Map([...this.strays].map(([path, { firstPath }]) => [path, firstPath]));
+    await this.decideAll(found, course, firstPaths);
+    for (const { path, stat } of found) if (!waiting.has(stat.identity)) this.strays.delete(path);
   }
+}
+
+function identitiesIn(items: Iterable<{ found: FoundFile }>): Set<string> {
+  return new Set([...items].map(({ found }) => found.stat.identity));
 }

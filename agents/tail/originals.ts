@@ -1,5 +1,5 @@
 // The files that a newcomer may be a copy of, found by name and by beginning instead of one by one: thousands of logs may be rotated at once.
-import { type EndedFiles, headKeys, keyOf } from './ended-files.ts';
+import { type EndedFiles, headKey, keyOf } from './ended-files.ts';
 import { familyOf } from './families.ts';
 import type { TailedFile } from './tailed-file.ts';
 
@@ -24,7 +24,6 @@ export class Originals {
   private readonly byFamily = new Map<string, TailedFile[]>();
   private readonly byHead = new Map<string, TailedFile[]>();
   private readonly unverified = new Map<string, TailedFile[]>();
-  private readonly unverifiedLengths = new Set<number>();
 
   constructor(scene: Scene) {
     this.scene = scene;
@@ -34,10 +33,7 @@ export class Originals {
       for (const family of families) add(this.byFamily, family, file);
       if (file.position === 0) continue;
       if (file.unverified === undefined) add(this.byHead, file.imprint.head.toString('latin1', 0, keyBytes), file);
-      else {
-        add(this.unverified, keyOf(file.unverified.headBytes, file.unverified.headHash), file);
-        this.unverifiedLengths.add(file.unverified.headBytes);
-      }
+      else add(this.unverified, keyOf(file.unverified.headBytes, file.unverified.headHash), file);
     }
   }
 
@@ -51,8 +47,8 @@ export class Originals {
     const found = new Set(this.byFamily.get(familyOf(path)));
     const others = this.byHead.get(head.toString('latin1', 0, keyBytes)) ?? [];
     for (const file of others.slice(0, othersLimit)) found.add(file);
-    for (const key of headKeys(head, this.unverifiedLengths))
-      for (const file of (this.unverified.get(key) ?? []).slice(0, othersLimit)) found.add(file);
+    if (this.unverified.size > 0)
+      for (const file of (this.unverified.get(headKey(head)) ?? []).slice(0, othersLimit)) found.add(file);
     return found;
   }
 }

@@ -6,14 +6,12 @@
 import { Readable } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { messageOf, TailraceError } from '../../base/errors.ts';
-import type { Files, FileStat, OpenFile } from '../../base/files.ts';
+import type { FileStat, OpenFile } from '../../base/files.ts';
 
 export type Packing = 'gzip' | 'zstd';
 
-/** So many bytes from the start tell how a file is packed. */
-const signatureBytes = 10;
-const rawChunkBytes = 256 * 1024;
-const unpackedChunkBytes = 256 * 1024;
+const largestChunkBytes = 256 * 1024;
+const leastUnpackedBytes = 4 * 1024;
 /** The beginning is kept: it is asked for again and again. */
 const headBytes = 1024;
 
@@ -38,23 +36,15 @@ function isZstdFrame(head: Buffer): boolean {
   return magic === 0xfd2fb528 || magic >>> 4 === 0x184d2a5;
 }
 
-/** Opens a file as what it is known to be. Throws what the system says. */
-export async function openLog(files: Files, path: string, packing: Packing | undefined): Promise<OpenFile> {
-  const file = await files.open(path, 'read');
-  return packing === undefined ? file : new UnpackedFile(file, packing);
-}
-
-/** How the file is packed, by its first bytes. */
-export async function packingOfFile(file: OpenFile): Promise<Packing | 'foreign' | undefined> {
-  const head = Buffer.alloc(signatureBytes);
-  return packingOf(head.subarray(0, await file.read(head, 0)));
-}
+/** Called again and again while much is unpacked at once, so that others get their turn. */
+export type Breathe = () => Promise<void>;
 
 /** The unpacked bytes of a packed file. Positions are those of unpacked bytes; `size` and `stat` are of the packed file. */
 export class UnpackedFile implements OpenFile {
   readonly path: string;
   readonly packing: Packing;
   private readonly raw: OpenFile;
+  private readonly breathe: Breathe | undefined;
   private stream: AsyncGenerator<Buffer> | undefined;
   private head = Buffer.alloc(0);
   /** Unpacked and not passed by yet: `chunks` begin at `windowStart`, decoding has reached `windowEnd`. */
@@ -64,8 +54,9 @@ export class UnpackedFile implements OpenFile {
   private ended = false;
   private turn: Promise<unknown> = Promise.resolve();
 
-  constructor(raw: OpenFile, packing: Packing) {
+  constructor(raw: OpenFile, packing: Packing, breathe?: Breathe) {
     this.raw = raw;
+    this.breathe = breathe;
     this.packing = packing;
     this.path = raw.path;
   }
@@ -73,7 +64,10 @@ export class UnpackedFile implements OpenFile {
   /** Goes to the end and tells how many bytes it holds unpacked. Throws as read() does. */
   unpackAll(): Promise<number> {
     return this.inTurn(async () => {
-      while (!this.ended) await this.unpackMore(this.windowEnd);
+      while (!this.ended) {
+        await this.unpackMore(this.windowEnd);
+        await this.breathe?.();
+      }
       return this.windowEnd;
     });
   }
@@ -101,7 +95,10 @@ export class UnpackedFile implements OpenFile {
   private async unpack(target: Uint8Array, position: number): Promise<number> {
     if (position + target.length <= this.head.length) return this.head.copy(target, 0, position);
     if (position < this.windowStart) await this.rewind();
-    while (!this.ended && this.windowEnd < position + target.length) await this.unpackMore(position);
+    while (!this.ended && this.windowEnd < position + target.length) {
+      await this.unpackMore(position);
+      await this.breathe?.();
+    }
     let filled = 0;
     let start = this.windowStart;
     for (const chunk of this.chunks) {
@@ -140,9 +137,12 @@ export class UnpackedFile implements OpenFile {
 
   private async *unpacked(): AsyncGenerator<Buffer> {
     let start = 0;
+    // One byte more, so that the first read finds the end. Thousands of small files may be unpacked one after the other.
+    const rawChunkBytes = Math.min((await this.raw.size()) + 1, largestChunkBytes);
+    const chunkSize = Math.min(Math.max(rawChunkBytes * 8, leastUnpackedBytes), largestChunkBytes);
     do {
-      const source = Readable.from(this.packed(start), { highWaterMark: 1 });
-      const options = { chunkSize: unpackedChunkBytes };
+      const source = Readable.from(this.packed(start, rawChunkBytes), { highWaterMark: 1 });
+      const options = { chunkSize };
       const decoder = this.packing === 'gzip' ? createGunzip(options) : createZstdDecompress(options);
       source.on('error', (error) => decoder.destroy(error));
       try {
@@ -160,7 +160,7 @@ export class UnpackedFile implements OpenFile {
     return isZstdFrame(head.subarray(0, await this.raw.read(head, start)));
   }
 
-  private async *packed(start: number): AsyncGenerator<Buffer> {
+  private async *packed(start: number, rawChunkBytes: number): AsyncGenerator<Buffer> {
     for (let position = start; ;) {
       const chunk = Buffer.allocUnsafe(rawChunkBytes);
       const count = await this.raw.read(chunk, position);

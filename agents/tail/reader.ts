@@ -7,7 +7,7 @@ import { type Chunk, ChunkReader } from './chunks.ts';
 import { LineHeaders } from './line-headers.ts';
 import { type FramingLimits, LineFramer, type TakeLine, type TakeRun } from './lines.ts';
 import { EventFramer, type Extent, type MultilineRule } from './multiline.ts';
-import { openLog, packingOf } from './packing.ts';
+import { packingOf, UnpackedFile } from './packing.ts';
 import type { TailedFile } from './tailed-file.ts';
 
 /**
@@ -16,10 +16,16 @@ import type { TailedFile } from './tailed-file.ts';
  */
 export type ReadOutcome = 'more' | 'end' | 'replaced' | 'packed' | 'failed';
 
+/** Handles that are open at most, but for those of files that no path leads to: opening such a one again is not possible. */
+const handlesLimit = 512;
+
 export class Reader {
   private readonly files: Files;
   private readonly clock: Clock;
   private readonly chunks: ChunkReader;
+  /** Files whose handle is open, the one that was used longest ago first. */
+  private readonly opened = new Set<TailedFile>();
+  private readonly closing = new Set<Promise<void>>();
   private readonly headers = new LineHeaders();
   private readonly lines: LineFramer;
   /** With `multiline`. */
@@ -53,15 +59,49 @@ export class Reader {
 
   /** The file's handle, opened when it is not. Throws what the system says. */
   async open(file: TailedFile): Promise<OpenFile> {
-    if (file.handle !== undefined) return file.handle;
-    const handle = await openLog(this.files, file.path, file.packing);
-    const stat = await handle.stat();
-    if (stat.identity !== file.identity || file.isOther(stat)) {
-      await handle.close();
-      throw new TailraceError('TLR_UNREADABLE', `${file.path} is another file now`, { retriable: true });
+    if (file.handle === undefined) {
+      const raw = await this.files.open(file.path, 'read');
+      const handle = file.packing === undefined ? raw : new UnpackedFile(raw, file.packing);
+      const stat = await handle.stat();
+      if (stat.identity !== file.identity || file.isOther(stat)) {
+        await handle.close();
+        throw new TailraceError('TLR_UNREADABLE', `${file.path} is another file now`, { retriable: true });
+      }
+      return this.adopt(file, handle);
     }
+    this.opened.delete(file);
+    this.opened.add(file);
+    return file.handle;
+  }
+
+  /** From now on `handle` is that of `file`. Closes others when there are too many. */
+  adopt(file: TailedFile, handle: OpenFile): OpenFile {
+    if (file.handle !== handle) this.close(file);
     file.handle = handle;
+    this.opened.add(file);
+    for (const oldest of this.opened) {
+      if (this.opened.size <= handlesLimit) break;
+      if (oldest !== file && !oldest.isMissing) this.close(oldest);
+    }
     return handle;
+  }
+
+  close(file: TailedFile): void {
+    const { handle } = file;
+    if (handle === undefined) return;
+    file.handle = undefined;
+    this.opened.delete(file);
+    const closing = handle
+      .close()
+      .catch(() => undefined)
+      .finally(() => this.closing.delete(closing));
+    this.closing.add(closing);
+  }
+
+  /** Closes every handle, and resolves when all are closed. */
+  async closeAll(): Promise<void> {
+    for (const file of this.opened) this.close(file);
+    await Promise.all(this.closing);
   }
 
   /** Takes the next chunk of `file`. `isAlone`: it will be read again next, so the chunk after it may be begun already. */

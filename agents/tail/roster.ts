@@ -4,26 +4,27 @@
 import type { Clock } from '../../base/clock.ts';
 import { messageOf, TailraceError } from '../../base/errors.ts';
 import type { Files, FileStat } from '../../base/files.ts';
+import { inParallel } from '../../base/parallel.ts';
 import type { Random } from '../../base/random.ts';
 import { fileIdBytes, type PositionRecord } from '../../broker/client/positions-record.ts';
 import type { Account } from './account.ts';
 import type { Copy } from './copies.ts';
 import type { Discovery, FoundFile } from './discovery.ts';
 import { EndedFiles } from './ended-files.ts';
-import { imprintAt } from './identity.ts';
 import { type Departure, Holders } from './holders.ts';
 import { type Fresh, Newcomers } from './newcomers.ts';
-import { UnpackedFile } from './packing.ts';
 import type { Reader } from './reader.ts';
 import { Siblings } from './siblings.ts';
-import { startOfUnfinishedLine } from './start-position.ts';
+import { startAtEnd } from './start-position.ts';
 import { TailedFile } from './tailed-file.ts';
 import { verifyChanged, verifyRecovered } from './verification.ts';
+import { whereabouts } from './whereabouts.ts';
 
 /** A file that nobody can reach any more is given up when it was quiet for this long; a renamed one's last line is taken then. */
 const goneIdleMs = 2_000;
 const renamedIdleMs = 5_000;
-const openHandlesLimit = 512;
+/** Looked at beside each other. */
+const looksAtOnce = 32;
 
 export interface RosterOptions {
   files: Files;
@@ -43,6 +44,8 @@ export interface RosterOptions {
   /** `--once`: where to stop, by identity; filled by the first sweep, and kept by the owner when the agent begins anew. */
   targets: Map<string, number> | undefined;
   account: Account;
+  /** Called while a sweep takes long over one file: others may be read meanwhile. */
+  breathe: () => Promise<void>;
 }
 
 export class Roster {
@@ -59,6 +62,8 @@ export class Roster {
   /** What files were before that began anew, until they are followed again. */
   private readonly lineage = new Map<string, { generation: number; firstPath: string }>();
   private sweeps = 0;
+  /** How long the last look at everything took, without what was decided then. */
+  lookMs = 0;
   /** Files that no path leads to since this sweep. */
   private vanished = new Set<TailedFile>();
   private readonly holders = new Holders();
@@ -77,6 +82,7 @@ export class Roster {
       cannotRead: (path, error) => this.cannotRead(path, error),
       skip: ({ path, stat }) => this.skip(path, stat.identity),
       isExcluded: ({ path, stat }) => options.excluded.has(stat.identity) || options.discovery.isExcluded(path),
+      breathe: options.breathe,
     });
   }
 
@@ -84,7 +90,7 @@ export class Roster {
   recover(records: Iterable<PositionRecord>): void {
     for (const record of records) {
       if (record.state !== 'live') {
-        this.ended.add(record);
+        this.ended.add(record, record.atMs);
         continue;
       }
       const file = TailedFile.recovered(record, record.atMs);
@@ -110,6 +116,17 @@ export class Roster {
     return this.options.discovery.folders;
   }
 
+  /** Looks at the files that are open, while a sweep is under way. */
+  async glance(): Promise<void> {
+    const open = [...this.live.values()].filter(
+      (file) => file.handle !== undefined && file.packing === undefined && !file.replaced && !file.isMissing,
+    );
+    await inParallel(open, looksAtOnce, async (file) => {
+      const stat = await file.handle?.stat().catch(() => undefined);
+      if (stat !== undefined) file.observe(stat, this.options.clock.now());
+    });
+  }
+
   /** Looks at everything once. */
   async sweep(): Promise<void> {
     const nowMs = this.options.clock.now();
@@ -131,13 +148,15 @@ export class Roster {
     this.vanished = new Set();
     this.departures = [];
     for (let attempt = 0; attempt < 8; attempt++) {
+      const startMs = this.options.clock.monotonicMs();
       const before = this.endedCount;
       this.siblings = new Siblings(this.options.files);
       const found = await this.options.discovery.sweep();
       this.departures.push(...this.holders.look(found.values(), nowMs));
       const seen = this.match(found, nowMs);
-      await verifyRecovered(this.live.values(), this.options.reader, (path, error) => this.cannotRead(path, error));
       await this.searchMissing(seen.files, nowMs);
+      this.lookMs = this.options.clock.monotonicMs() - startMs;
+      await verifyRecovered(this.live.values(), this.options.reader, (path, error) => this.cannotRead(path, error));
       if (this.endedCount > 0) await verifyChanged(this.live.values(), this.options.reader);
       if (this.endedCount === before) return seen;
     }
@@ -157,7 +176,10 @@ export class Roster {
       const { identity } = entry.stat;
       if (this.options.excluded.has(identity)) continue;
       // Of several names of one file the one that is known stays, else the first.
-      if (!byIdentity.has(identity) || this.live.get(identity)?.path === entry.path) byIdentity.set(identity, entry);
+      const other = byIdentity.get(identity);
+      const known = this.live.get(identity)?.path;
+      if (other === undefined || known === entry.path || (known !== other.path && entry.path < other.path))
+        byIdentity.set(identity, entry);
     }
     const files = new Set<TailedFile>();
     const newcomers: FoundFile[] = [];
@@ -167,14 +189,14 @@ export class Roster {
         if (!this.skipped.has(entry.stat.identity)) newcomers.push(entry);
         continue;
       }
-      if (file.position === 0 && file.handle === undefined && file.path !== entry.path) {
-        // Nothing was read of it, and nothing proves that this is it: its inode may have been given to another.
-        this.end(file, 'gone');
+      const isOther = file.isOther(entry.stat);
+      if (file.position === 0 && file.path !== entry.path && !file.isSurely(entry.stat)) {
+        // Nothing was read of it, and nothing proves that this is it. Whatever it is, it is read from its beginning.
+        this.drop(file, 'gone');
         newcomers.push(entry);
         continue;
       }
       files.add(file);
-      const isOther = file.isOther(entry.stat);
       if (isOther) file.replaced = true;
       this.observe(file, isOther ? file.path : entry.path, entry.stat, nowMs);
       if (file.unverified === undefined && file.packing === undefined && file.sizeBytes < file.position)
@@ -185,6 +207,8 @@ export class Roster {
 
   private observe(file: TailedFile, path: string, stat: FileStat, nowMs: number): void {
     if (file.path !== path) {
+      // Its inode may have been given to another: then its bytes must tell.
+      if (file.position > 0 && !file.isSurely(stat)) file.unverified ??= file.fingerprint;
       file.path = path;
       file.realPath = undefined;
       this.dirty.add(file);
@@ -195,34 +219,16 @@ export class Roster {
 
   /** Files that were not found under a name that matches: moved aside, or gone. */
   private async searchMissing(seen: ReadonlySet<TailedFile>, nowMs: number): Promise<void> {
-    for (const file of this.live.values()) {
-      if (seen.has(file)) {
-        this.vanished.delete(file);
-        continue;
-      }
-      const stat = await this.options.files.stat(file.path).catch(() => undefined);
-      if (stat?.identity === file.identity && !file.isOther(stat)) {
-        this.observe(file, file.path, stat, nowMs);
-        continue;
-      }
-      if (file.missingSinceMs !== undefined) continue;
-      const found = await this.whereabouts(file);
-      if (found !== undefined && !file.isOther(found.stat)) this.observe(file, found.path, found.stat, nowMs);
-      else {
+    for (const file of seen) this.vanished.delete(file);
+    const unseen = [...this.live.values()].filter((file) => !seen.has(file));
+    await inParallel(unseen, looksAtOnce, async (file) => {
+      const found = await whereabouts(file, this.options.files, this.siblings);
+      if (found !== undefined) this.observe(file, found.path, found.stat, nowMs);
+      else if (file.missingSinceMs === undefined) {
         file.missingSinceMs = nowMs;
         this.vanished.add(file);
       }
-    }
-  }
-
-  private async whereabouts({ path, realPath, identity }: TailedFile): Promise<FoundFile | undefined> {
-    if (realPath !== undefined) {
-      const stat = await this.options.files.stat(realPath).catch(() => undefined);
-      if (stat?.identity === identity) return { path: realPath, stat };
-      const found = await this.siblings.find(realPath, identity);
-      if (found !== undefined) return found;
-    }
-    return this.siblings.find(path, identity);
+    });
   }
 
   private setTargets(byIdentity: ReadonlyMap<string, FoundFile>): void {
@@ -258,24 +264,35 @@ export class Roster {
     const wanted = [...newcomers, ...successors].filter((found) => this.isWanted(found, replaced.size > 0));
     const isFirst = this.sweeps === 1;
     if (isFirst && this.live.size === 0) {
-      const fresh = wanted.filter(({ stat }) => stat.sizeBytes > 0).map((found) => ({ found, handle: undefined }));
-      await this.followAll(fresh, isFirst);
+      const fresh = wanted.filter(({ stat }) => stat.sizeBytes > 0).map((found) => ({ found }));
+      await this.followAll(fresh);
       return;
     }
     const { live, vanished, siblings, ended } = this;
     const sight = { live, replaced, vanished, recovering: isFirst, ended, siblings, departures, byIdentity, nowMs };
     const { copies, fresh } = await this.newcomers.decide(wanted, sight);
     this.apply(copies, replaced);
-    await this.followAll(fresh, isFirst);
+    await this.followAll(fresh);
   }
 
-  private async followAll(fresh: Fresh[], isFirst: boolean): Promise<void> {
-    if (this.options.startAtEnd && isFirst) await this.startAtEnd(fresh);
+  private async followAll(fresh: Fresh[]): Promise<void> {
+    if (this.isStartingAtEnd) await startAtEnd(fresh, (found) => this.newcomers.open(found), this.options.maxLineBytes);
     // Generations of one log in their order: each waits until the one before was read.
     fresh.sort((left, right) => left.found.stat.modifiedMs - right.found.stat.modifiedMs);
     const { files } = this.options;
-    const paths = await Promise.all(fresh.map(({ found }) => files.realPath(found.path).catch(() => undefined)));
-    for (const [index, each] of fresh.entries()) this.follow(each, paths[index]);
+    const realPaths = new Map<Fresh, string>();
+    await inParallel(fresh, looksAtOnce, async (each) => {
+      await files.realPath(each.found.path).then(
+        (path) => realPaths.set(each, path),
+        () => undefined,
+      );
+    });
+    for (const each of fresh) this.follow(each, realPaths.get(each));
+  }
+
+  /** `from: end`, and this is the very first sweep. */
+  private get isStartingAtEnd(): boolean {
+    return this.options.startAtEnd && this.sweeps === 1;
   }
 
   /** In `--once` only files of the first sweep are read, and copies of files that were truncated meanwhile. */
@@ -301,14 +318,13 @@ export class Roster {
   /** Carries out what was decided; without waiting for anything, so that a flight sees all of it or nothing. */
   private apply(copies: ReadonlyMap<TailedFile, Copy>, replaced: ReadonlySet<TailedFile>): void {
     for (const original of replaced) if (!copies.has(original)) this.end(original, 'replaced');
-    for (const [original, { found, handle, position, imprint }] of copies) {
-      const packing = handle instanceof UnpackedFile ? handle.packing : undefined;
+    for (const [original, { found, handle, packing, position, imprint }] of copies) {
       if (original.replaced && packing === undefined)
         this.destroyed(original, Math.max(found.stat.sizeBytes, position));
       this.release(original);
       this.ended.delete(original.known);
       original.moveTo(found.path, found.stat, packing, position, imprint);
-      original.handle = handle;
+      if (handle !== undefined) this.options.reader.adopt(original, handle);
       original.observe(found.stat, this.options.clock.now());
       original.endPosition =
         this.options.targets === undefined || packing !== undefined ? undefined : found.stat.sizeBytes;
@@ -325,21 +341,21 @@ export class Roster {
   }
 
   /** Follows a new file, or a file that begins anew. */
-  private follow({ found, handle, start, ...fresh }: Fresh, realPath: string | undefined): void {
+  private follow({ found, handle, packing, start, ...fresh }: Fresh, realPath: string | undefined): void {
     const { identity, sizeBytes } = found.stat;
     const { generation, firstPath } = this.lineage.get(identity) ?? {
       generation: 0,
       firstPath: fresh.firstPath ?? found.path,
     };
     this.lineage.delete(identity);
-    const { random, partitionOf, targets, clock } = this.options;
+    const { random, partitionOf, targets, clock, reader } = this.options;
     const sinceMs = this.holders.since(firstPath, clock.now());
     const origin = { id: random.bytes(fileIdBytes), firstPath, generation, partition: partitionOf(firstPath), sinceMs };
     const file = new TailedFile(origin, found.path, identity);
-    file.handle = handle;
+    if (handle !== undefined) reader.adopt(file, handle);
     if (realPath !== found.path) file.realPath = realPath;
-    if (handle instanceof UnpackedFile) file.packing = handle.packing;
-    else if (targets !== undefined) file.endPosition = targets.get(identity) ?? sizeBytes;
+    file.packing = packing;
+    if (packing === undefined && targets !== undefined) file.endPosition = targets.get(identity) ?? sizeBytes;
     file.predecessor = this.latestByPath.get(firstPath);
     if (start !== undefined) {
       file.position = start.position;
@@ -348,43 +364,35 @@ export class Roster {
     }
     file.soundMs = clock.now();
     file.observe(found.stat, file.soundMs);
+    if (packing !== undefined && this.isStartingAtEnd) {
+      file.passOver();
+      this.dirty.add(file);
+    }
     this.supersede(identity, new Map());
     this.live.set(file.identity, file);
     this.latestByPath.set(firstPath, file);
   }
 
-  /** The files of the very first sweep begin with the line that is being written. */
-  private async startAtEnd(fresh: readonly Fresh[]): Promise<void> {
-    for (const entry of fresh) {
-      entry.handle ??= await this.newcomers.open(entry.found);
-      if (entry.handle === undefined || entry.handle instanceof UnpackedFile) continue;
-      const position = await startOfUnfinishedLine(entry.handle, await entry.handle.size(), this.options.maxLineBytes);
-      const imprint = await imprintAt(entry.handle, position);
-      if (imprint !== undefined) entry.start = { position, imprint };
-    }
-  }
-
-  /** Files that nobody can reach any more, renamed ones that fell silent, and handles beyond what is decent. */
+  /** Files that nobody can reach any more, and renamed ones that fell silent. */
   private async settle(nowMs: number): Promise<void> {
-    const { settleMs } = this.options;
+    const { settleMs, reader } = this.options;
+    const unreachable = [...this.live.values()].filter((file) => file.isMissing && file.handle !== undefined);
+    await inParallel(unreachable, looksAtOnce, async (file) => {
+      if (file.handle !== undefined) file.observe(await file.handle.stat(), nowMs);
+    });
     for (const file of this.live.values()) {
       if (settleMs !== undefined) file.settleAfter(settleMs, nowMs);
       if (file.missingSinceMs !== undefined) {
-        if (file.handle !== undefined) file.observe(await file.handle.stat(), nowMs);
         const quietSinceMs = Math.max(file.missingSinceMs, file.lastChangeMs);
         if (nowMs - quietSinceMs < goneIdleMs || (file.handle !== undefined && file.isReadable)) continue;
         if (file.handle !== undefined && file.position < file.sizeBytes && file.unverified === undefined)
           this.finishLine(file);
         else this.end(file, 'gone');
-      } else if (file.isRenamed && !file.hungry && file.position < file.sizeBytes) {
-        if (nowMs - file.lastChangeMs >= renamedIdleMs) this.finishLine(file);
+      } else if (file.isRenamed && !file.hungry && nowMs - file.lastChangeMs >= renamedIdleMs) {
+        if (file.packing === undefined && file.position < file.sizeBytes) this.finishLine(file);
+        else reader.close(file);
       }
     }
-    const idle = [...this.live.values()].filter(
-      (file) => file.handle !== undefined && file.missingSinceMs === undefined,
-    );
-    idle.sort((left, right) => left.lastChangeMs - right.lastChangeMs);
-    for (const file of idle.slice(0, Math.max(0, idle.length - openHandlesLimit))) this.closeHandle(file);
   }
 
   private finishLine(file: TailedFile): void {
@@ -404,9 +412,13 @@ export class Roster {
   /** Ends following `file`; its record says how. */
   private end(file: TailedFile, state: 'replaced' | 'gone'): void {
     if (file.unverified === undefined) this.destroyed(file, file.position);
+    this.drop(file, state);
+  }
+
+  private drop(file: TailedFile, state: 'replaced' | 'gone'): void {
     file.state = state;
     this.release(file);
-    this.ended.add(file.known);
+    this.ended.add(file.known, this.options.clock.now());
     this.dirty.add(file);
   }
 
@@ -419,22 +431,16 @@ export class Roster {
   }
 
   private release(file: TailedFile): void {
-    this.closeHandle(file);
+    this.options.reader.close(file);
     if (this.live.get(file.identity) === file) this.live.delete(file.identity);
     if (this.latestByPath.get(file.origin.firstPath) === file && file.state !== 'live') {
       this.latestByPath.delete(file.origin.firstPath);
     }
   }
 
-  private closeHandle(file: TailedFile): void {
-    void file.handle?.close().catch(() => undefined);
-    file.handle = undefined;
-  }
-
   /** Closes every handle; the roster is of no use afterwards. */
   async close(): Promise<void> {
-    const handles = [...this.live.values()].flatMap(({ handle }) => (handle === undefined ? [] : [handle]));
     this.live.clear();
-    await Promise.allSettled(handles.map((handle) => handle.close()));
+    await this.options.reader.closeAll();
   }
 }

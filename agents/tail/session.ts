@@ -22,9 +22,15 @@ const largestBatchBytes = 4 * 1024 * 1024;
 /** Below the broker's limit, so that a batch of 1 MiB fits into a buffer of that size. */
 const batchMarginBytes = 1024;
 const kafkaDefaultMessageBytes = 1_048_588;
-/** A sweep that was asked for comes this much after the last one at the earliest, and sweeps take at most a tenth of the time. */
+/** A sweep that was asked for comes this much after the last one at the earliest, and sweeps take at most a tenth of the time; with `--once` half of it. */
 const sweepGapMs = 20;
 const sweepShare = 10;
+const onceSweepShare = 2;
+/** While a sweep takes long, files are read this often. */
+const breathMs = 50;
+/** Files opened beside each other before they are read, and packed ones that are read in turns: each of these holds what it has unpacked. */
+const openedAtOnce = 16;
+const packedAtOnce = 4;
 
 /** How often partitions that are offline are asked for, and mentioned. */
 const offlineLookMs = 10_000;
@@ -64,6 +70,7 @@ export class Session {
   private offline: ReadonlySet<number> = new Set();
   private offlineSinceMs = 0;
   private toldMs = -Infinity;
+  private breathedMs = 0;
 
   constructor(options: SessionOptions) {
     this.options = options;
@@ -95,7 +102,8 @@ export class Session {
         pieceBytes: Math.max(limits.batchBytes - recordOverheadBytes, 1024),
       };
       const reader = new Reader(context.files, context.clock, shipper, framing, multilineRule(settings));
-      roster = this.createRoster(reader, positions, limits.partitions);
+      const breathe = () => this.breathe(roster!, reader, shipper, positions);
+      roster = this.createRoster(reader, positions, limits.partitions, breathe);
       this.options.onReading();
       await this.loop(roster, reader, shipper, positions);
     } finally {
@@ -153,7 +161,7 @@ export class Session {
     this.setOffline((await context.client.admin().topics([topic]))[0]);
   }
 
-  private createRoster(reader: Reader, positions: Positions, partitions: number): Roster {
+  private createRoster(reader: Reader, positions: Positions, partitions: number, breathe: () => Promise<void>): Roster {
     const { context, settings, topic, account, targets } = this.options;
     const { files, clock, random, instance } = context;
     const warn = (key: string, message: string) => account.warn(key, message);
@@ -162,7 +170,7 @@ export class Session {
     const discovery = new Discovery({ files, patterns: settings.paths, exclude: settings.exclude, now }, warn);
     const startAtEnd = settings.from === 'end' && positions.isFirstStart;
     const roster = new Roster({
-      ...{ files, clock, random, discovery, reader, partitionOf, startAtEnd, targets, account },
+      ...{ files, clock, random, discovery, reader, partitionOf, startAtEnd, targets, account, breathe },
       excluded: context.excludedIdentities ?? new Set(),
       maxLineBytes: settings.max_line,
       settleMs: settings.multiline?.timeout,
@@ -186,12 +194,12 @@ export class Session {
 
   private async loop(roster: Roster, reader: Reader, shipper: Shipper, positions: Positions): Promise<void> {
     const { clock } = this.options.context;
-    const launch = () => this.launchIfDue(roster, shipper, positions);
+    const launch = (isRoundOver: boolean) => this.launchIfDue(roster, shipper, positions, isRoundOver);
     while (!this.stopping.signal.aborted) {
       this.throwFailure();
       if (this.sweepIsWanted || clock.monotonicMs() >= this.nextSweepMs) await this.sweep(roster);
-      const progressed = await this.readRound(roster, reader, shipper, launch);
-      launch();
+      const progressed = await this.readRound(roster, reader, shipper, () => launch(false));
+      launch(true);
       if (progressed) continue;
       if (!shipper.isFlying && shipper.pendingBytes === 0) await this.report(roster);
       if (this.isDrained(roster, shipper)) this.options.onDrained();
@@ -216,24 +224,40 @@ export class Session {
 
   private async sweep(roster: Roster): Promise<void> {
     const { clock } = this.options.context;
-    const startMs = clock.monotonicMs();
     this.sweepIsWanted = false;
     await roster.sweep();
     if (roster.isUndecided) this.wantSweep();
-    const tookMs = clock.monotonicMs() - startMs;
-    this.nextSweepMs = startMs + Math.max(this.options.settings.rescan, tookMs * sweepShare, sweepGapMs);
-    if (this.options.targets === undefined) await this.watch.follow(roster.folders);
+    const isOnce = this.options.targets !== undefined;
+    const pauseMs = roster.lookMs * (isOnce ? onceSweepShare : sweepShare);
+    this.nextSweepMs = clock.monotonicMs() + Math.max(this.options.settings.rescan, pauseMs, sweepGapMs);
+    if (!isOnce) await this.watch.follow(roster.folders);
+  }
+
+  /** A sweep takes long over one file: the others go on. */
+  private async breathe(roster: Roster, reader: Reader, shipper: Shipper, positions: Positions): Promise<void> {
+    const { clock } = this.options.context;
+    if (clock.monotonicMs() - this.breathedMs < breathMs) return;
+    await roster.glance();
+    const launch = () => this.launchIfDue(roster, shipper, positions, false);
+    await this.readRound(roster, reader, shipper, launch);
+    launch();
+    this.breathedMs = clock.monotonicMs();
   }
 
   /** One chunk of each file that has something, beginning with another one each time. Returns whether anything was read. */
   private async readRound(roster: Roster, reader: Reader, shipper: Shipper, launch: () => void): Promise<boolean> {
     const fullBytes = this.options.settings.flush.size * 2;
+    let packed = 0;
     const readable = [...roster.live.values()].filter(
-      (file) => file.isReadable && !this.offline.has(file.origin.partition),
+      (file) =>
+        file.isReadable &&
+        !this.offline.has(file.origin.partition) &&
+        (file.packing === undefined || ++packed <= packedAtOnce),
     );
     const first = readable.length === 0 ? 0 : this.turn++ % readable.length;
     for (let index = 0; index < readable.length; index++) {
       if (shipper.pendingBytes >= fullBytes || this.stopping.signal.aborted) return index > 0;
+      if (index % openedAtOnce === 0) await this.openSome(readable, first + index, reader);
       const file = readable[(first + index) % readable.length]!;
       if (!file.isReadable) continue;
       await this.readFile(file, roster, reader, readable.length === 1);
@@ -241,6 +265,14 @@ export class Session {
       this.throwFailure();
     }
     return readable.length > 0;
+  }
+
+  private async openSome(readable: readonly TailedFile[], first: number, reader: Reader): Promise<void> {
+    const some = Array.from({ length: Math.min(openedAtOnce, readable.length) }, (_none, index) => {
+      return readable[(first + index) % readable.length]!;
+    });
+    // Whoever reads them tells what was wrong.
+    await Promise.allSettled(some.map((file) => reader.open(file)));
   }
 
   private async readFile(file: TailedFile, roster: Roster, reader: Reader, isAlone: boolean): Promise<void> {
@@ -261,7 +293,7 @@ export class Session {
     }
   }
 
-  private launchIfDue(roster: Roster, shipper: Shipper, positions: Positions): void {
+  private launchIfDue(roster: Roster, shipper: Shipper, positions: Positions, isRoundOver: boolean): void {
     const { clock } = this.options.context;
     if (shipper.pendingBytes === 0 && roster.dirty.size === 0 && !positions.isDirty) return;
     this.dirtySinceMs ??= clock.monotonicMs();
@@ -270,8 +302,8 @@ export class Session {
     const isOld = clock.monotonicMs() - this.dirtySinceMs >= wait;
     const isEnough = shipper.pendingBytes >= size || positions.isDirty;
     // With nothing left to wait for, `--once` does not wait.
-    const isLast = this.options.targets !== undefined && this.isDone(roster);
-    if (isOld || isEnough || isLast) this.launch(roster, shipper, positions);
+    const isLast = () => isRoundOver && this.options.targets !== undefined && this.isDone(roster);
+    if (isOld || isEnough || isLast()) this.launch(roster, shipper, positions);
   }
 
   private launch(roster: Roster, shipper: Shipper, positions: Positions): void {

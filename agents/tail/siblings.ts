@@ -1,25 +1,36 @@
 // Files around a followed one: where rotators put what they rename, copy or compress, whether the patterns match it or not. One look at each folder
-// serves all who ask, so an object is good for one sweep.
+// serves all who ask, so an object is good for one sweep; and since thousands of logs may be rotated at once, who asks never goes through whole folders.
 import { basename, dirname, join } from 'node:path';
 import type { Files, FileStat } from '../../base/files.ts';
+import { inParallel } from '../../base/parallel.ts';
 import type { FoundFile } from './discovery.ts';
 import { familyName } from './families.ts';
 
 /** How many names of a folder are looked at, and how many folders around that of a file. */
-const namesLimit = 20_000;
+const namesLimit = 100_000;
 const foldersLimit = 64;
 const statsAtOnce = 32;
 /** Files of the same beginning whose bytes are worth a comparison. */
 const alikeLimit = 64;
 
 interface Folder {
-  files: FoundFile[];
+  /** By name; text before packed files. */
+  files: readonly FoundFile[];
   byIdentity: ReadonlyMap<string, FoundFile>;
-  folders: string[];
+  /** In the order of `files`. */
+  byFamily: ReadonlyMap<string, readonly FoundFile[]>;
+  /** Those with names of archives first. */
+  folders: readonly string[];
 }
+
+const noFolder: Folder = { files: [], byIdentity: new Map(), byFamily: new Map(), folders: [] };
 
 function isArchive(folder: string): boolean {
   return /old|arch|back|rotat|hist|log|prev/i.test(basename(folder));
+}
+
+function isPacked({ path }: FoundFile): boolean {
+  return /\.(gz|zst|zstd)$/.test(path);
 }
 
 export class Siblings {
@@ -44,31 +55,36 @@ export class Siblings {
 
   /** Files that may be what a rotator made of `path`, by their names: likely ones first, text before packed files. */
   async alike(path: string): Promise<FoundFile[]> {
-    const name = basename(path);
-    const family = familyName(name);
-    const stem = /^.[^.\-_]*/.exec(name)?.[0] ?? '';
+    const family = familyName(basename(path));
     const home = dirname(path);
-    const ranked: { found: FoundFile; rank: number }[] = [];
-    const around = await this.around(home);
-    for (const folder of [home, ...around.filter((each) => isArchive(each) || dirname(each) === home)]) {
-      for (const found of (await this.folder(folder)).files) {
-        const other = basename(found.path);
-        const isFamily = familyName(other) === family;
-        // Elsewhere only the family counts.
-        if (found.path === path || !(isFamily || (folder === home && other.startsWith(stem)))) continue;
-        const isPacked = /\.(gz|zst|zstd)$/.test(other);
-        ranked.push({ found, rank: (isFamily ? 0 : 4) + (folder === home ? 0 : 2) + (isPacked ? 1 : 0) });
+    const found = new Set<FoundFile>();
+    const add = (some: Iterable<FoundFile>) => {
+      for (const each of some) {
+        if (found.size >= alikeLimit) return;
+        if (each.path !== path) found.add(each);
       }
+    };
+    const here = await this.folder(home);
+    add(here.byFamily.get(family) ?? []);
+    // Elsewhere only the family counts.
+    const elsewhere: FoundFile[] = [];
+    for (const folder of await this.around(home)) {
+      if (isArchive(folder) || dirname(folder) === home)
+        elsewhere.push(...((await this.folder(folder)).byFamily.get(family) ?? []));
     }
-    ranked.sort((left, right) => left.rank - right.rank);
-    return ranked.slice(0, alikeLimit).map(({ found }) => found);
+    add(elsewhere.filter((each) => !isPacked(each)));
+    add(elsewhere.filter(isPacked));
+    const stem = /^.[^.\-_]*/.exec(basename(path))?.[0] ?? '';
+    add(beginningWith(here.files, join(home, stem)));
+    return [...found];
   }
 
   /** Folders below and beside `home`, those with names of archives first. */
   private async around(home: string): Promise<string[]> {
     const above = dirname(home);
-    const beside = above === home ? [] : (await this.folder(above)).folders.filter((folder) => folder !== home);
-    const found = [...(await this.folder(home)).folders, ...beside];
+    const below = (await this.folder(home)).folders.slice(0, foldersLimit);
+    const beside = above === home ? [] : (await this.folder(above)).folders.slice(0, foldersLimit + 1);
+    const found = [...below, ...beside.filter((folder) => folder !== home)];
     return [...found.filter(isArchive), ...found.filter((folder) => !isArchive(folder))].slice(0, foldersLimit);
   }
 
@@ -83,21 +99,50 @@ export class Siblings {
 
   private async list(folder: string): Promise<Folder> {
     const names = (await this.files.list(folder).catch(() => [])).slice(0, namesLimit);
-    const files: FoundFile[] = [];
+    if (names.length === 0) return noFolder;
+    const stats = new Map<string, FileStat>();
+    await inParallel(names, statsAtOnce, async (name) => {
+      const stat = await this.files.stat(join(folder, name)).catch(() => undefined);
+      if (stat !== undefined) stats.set(name, stat);
+    });
+    const found: FoundFile[] = [];
     const folders: string[] = [];
-    for (let from = 0; from < names.length; from += statsAtOnce) {
-      const paths = names.slice(from, from + statsAtOnce).map((name) => join(folder, name));
-      const stats = await Promise.all(paths.map((path) => this.stat(path)));
-      for (const [index, stat] of stats.entries()) {
-        const path = paths[index]!;
-        if (stat?.kind === 'file') files.push({ path, stat });
-        else if (stat?.kind === 'directory') folders.push(path);
-      }
+    for (const name of names) {
+      const stat = stats.get(name);
+      if (stat?.kind === 'file') found.push({ path: join(folder, name), stat });
+      else if (stat?.kind === 'directory') folders.push(join(folder, name));
     }
-    return { files, folders, byIdentity: new Map(files.map((found) => [found.stat.identity, found])) };
+    const files = [...found.filter((each) => !isPacked(each)), ...found.filter(isPacked)];
+    return {
+      files,
+      byIdentity: new Map(found.map((each) => [each.stat.identity, each])),
+      byFamily: Map.groupBy(files, ({ path }) => familyName(basename(path))),
+      folders: [...folders.filter(isArchive), ...folders.filter((each) => !isArchive(each))],
+    };
   }
+}
 
-  private stat(path: string): Promise<FileStat | undefined> {
-    return this.files.stat(path).catch(() => undefined);
+/** Those of `files` whose paths begin with `start`; the text files among them, then the packed ones, stand together and in order. */
+function* beginningWith(files: readonly FoundFile[], start: string): Generator<FoundFile> {
+  const packedAt = lowerBound(files, 0, files.length, (file) => isPacked(file));
+  for (const [from, to] of [
+    [0, packedAt],
+    [packedAt, files.length],
+  ] as const) {
+    for (let index = lowerBound(files, from, to, ({ path }) => path >= start); index < to; index++) {
+      const file = files[index]!;
+      if (!file.path.startsWith(start)) break;
+      yield file;
+    }
   }
+}
+
+/** The first index in [from, to) that `isReached`, which stays true from there on; `to` when there is none. */
+function lowerBound<T>(items: readonly T[], from: number, to: number, isReached: (item: T) => boolean): number {
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    if (isReached(items[middle]!)) to = middle;
+    else from = middle + 1;
+  }
+  return from;
 }

@@ -1,8 +1,12 @@
 // `from: end`: where a file's end is, in lines.
 import type { OpenFile } from '../../base/files.ts';
-import { readRange } from './identity.ts';
+import { inParallel } from '../../base/parallel.ts';
+import type { FoundFile } from './discovery.ts';
+import { imprintAt, readRange } from './identity.ts';
+import type { Fresh, Opened } from './newcomers.ts';
 
 const blockBytes = 64 * 1024;
+const filesAtOnce = 32;
 
 /**
  * The start of the line that is being written: behind the last newline, or the end of the file when that is the last byte. Looks back at most
@@ -17,4 +21,24 @@ export async function startOfUnfinishedLine(file: OpenFile, sizeBytes: number, m
     end = start;
   }
   return least === 0 ? 0 : sizeBytes;
+}
+
+/** Lets `fresh` begin with the line that is being written; of what is packed, which is of the past, it finds out that it is. */
+export async function startAtEnd(
+  fresh: readonly Fresh[],
+  open: (found: FoundFile) => Promise<Opened | undefined>,
+  maxLineBytes: number,
+): Promise<void> {
+  await inParallel(fresh, filesAtOnce, async (entry) => {
+    const opened = await open(entry.found);
+    if (opened === undefined) return;
+    const { handle, packing } = opened;
+    entry.packing = packing;
+    if (packing === undefined) {
+      const position = await startOfUnfinishedLine(handle, await handle.size(), maxLineBytes);
+      const imprint = await imprintAt(handle, position);
+      if (imprint !== undefined) entry.start = { position, imprint };
+    }
+    await handle.close();
+  });
 }

@@ -177,9 +177,20 @@ export class TailedFile {
     }
   }
 
+  /** Packed, and not to be read as it is now. */
+  passOver(): void {
+    this.isWhole = true;
+    this.hungry = false;
+  }
+
   /** Whether this look at its identity shows another file: one that was made at another time. */
   isOther(stat: FileStat): boolean {
     return stat.born !== undefined && this.born !== undefined && stat.born !== this.born;
+  }
+
+  /** Whether this look at its identity shows the file itself for certain: an inode is not given away while it is open. */
+  isSurely(stat: FileStat): boolean {
+    return this.handle !== undefined || (this.born !== undefined && stat.born === this.born);
   }
 
   /** `bytes[start, end)` were read and framed. */

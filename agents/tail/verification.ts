@@ -1,7 +1,10 @@
 // Compares followed files with what was read of them, where something may have taken their place.
+import { inParallel } from '../../base/parallel.ts';
 import { verify } from './identity.ts';
 import type { Reader } from './reader.ts';
 import type { TailedFile } from './tailed-file.ts';
+
+const filesAtOnce = 16;
 
 /** Recovered files with what an earlier run knew of them. `cannotRead` is told of those that are not to be had now. */
 export async function verifyRecovered(
@@ -9,12 +12,14 @@ export async function verifyRecovered(
   reader: Reader,
   cannotRead: (path: string, error: unknown) => void,
 ): Promise<void> {
-  for (const file of files) {
-    if (file.unverified === undefined || file.isMissing || file.replaced) continue;
-    // A packed file that is as it was when it was read to its end is not unpacked again.
-    if (file.isWhole || file.trouble !== undefined) continue;
+  // A packed file that is as it was when it was read to its end is not unpacked again.
+  const unverified = [...files].filter(
+    (file) =>
+      file.unverified !== undefined && !file.isMissing && !file.replaced && !file.isWhole && file.trouble === undefined,
+  );
+  await inParallel(unverified, filesAtOnce, async (file) => {
     try {
-      const imprint = await verify(await reader.open(file), file.position, file.unverified);
+      const imprint = await verify(await reader.open(file), file.position, file.fingerprint);
       if (imprint === undefined) file.replaced = true;
       else {
         file.imprint = imprint;
@@ -24,7 +29,7 @@ export async function verifyRecovered(
       file.trouble = error;
       cannotRead(file.path, error);
     }
-  }
+  });
 }
 
 /**
@@ -32,13 +37,15 @@ export async function verifyRecovered(
  * into the inode of one that was deleted.
  */
 export async function verifyChanged(files: Iterable<TailedFile>, reader: Reader): Promise<void> {
-  for (const file of files) {
-    if (!file.hungry || file.position === 0 || file.unverified !== undefined || file.isMissing) continue;
+  const changed = [...files].filter(
+    (file) => file.hungry && file.position > 0 && file.unverified === undefined && !file.isMissing,
+  );
+  await inParallel(changed, filesAtOnce, async (file) => {
     try {
       const imprint = await verify(await reader.open(file), file.position, file.fingerprint);
       if (imprint === undefined) file.replaced = true;
     } catch (error) {
       file.trouble = error;
     }
-  }
+  });
 }

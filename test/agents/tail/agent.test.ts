@@ -136,7 +136,7 @@ describe('--once', () => {
       'more\n',
     );
     await until(() => cluster.lines('spread').some(({ text }) => text === 'more'));
-    expect(agent.ledger().problem).toContain('offline');
+    await until(() => agent.ledger().problem?.includes('offline') === true);
     cluster.offline.clear();
     await until(() => seconds().length === 24 && agent.ledger().problem === undefined);
     expect(logger.lines.map(({ message }) => message)).toEqual(['the agent pauses', 'the agent goes on']);

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
-import { packingOf, packingOfFile, UnpackedFile } from '../../../agents/tail/packing.ts';
+import { packingOf, UnpackedFile } from '../../../agents/tail/packing.ts';
 import { nodeFiles } from '../../../base/node-files.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tailrace-packing-'));
@@ -17,7 +17,7 @@ const [first, second] = [text.subarray(0, 500_000), text.subarray(500_000)];
 async function opened(name: string, bytes: Buffer): Promise<UnpackedFile> {
   writeFileSync(join(folder, name), bytes);
   const raw = await nodeFiles.open(join(folder, name), 'read');
-  const packing = await packingOfFile(raw);
+  const packing = packingOf(bytes);
   expect(packing).toBe(name.split(' ')[0]);
   return new UnpackedFile(raw, packing === 'zstd' ? 'zstd' : 'gzip');
 }

@@ -1,0 +1,243 @@
+// Logs that are many, small or large: what is told apart among them, and what it costs.
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { gzipSync } from 'node:zlib';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Siblings } from '../../../agents/tail/siblings.ts';
+import type { Files, FileStat, OpenFile } from '../../../base/files.ts';
+import { nodeFiles } from '../../../base/node-files.ts';
+import { FakeCluster } from '../support/fake-cluster.ts';
+import { TailBench, until } from '../support/tail-bench.ts';
+
+let bench: TailBench;
+let cluster: FakeCluster;
+beforeEach(() => {
+  bench = new TailBench();
+  cluster = new FakeCluster();
+  cluster.createTopic('lines');
+});
+afterEach(() => bench.close());
+
+const texts = () => cluster.lines('lines').map(({ text }) => text);
+/** The n-th line of a log. */
+const line = (log: string, number: number) => `${log} ${number} ${'x'.repeat(30)}`;
+function write(log: string, from: number, to: number, name = 'app.log'): string[] {
+  const lines = Array.from({ length: to - from }, (_none, index) => line(log, from + index));
+  mkdirSync(bench.path(log), { recursive: true });
+  appendFileSync(bench.path(`${log}/${name}`), lines.map((each) => `${each}\n`).join(''));
+  return lines;
+}
+const arrived = (lines: readonly string[]) =>
+  until(
+    () => texts().length >= lines.length,
+    () => `${texts().length} of ${lines.length}`,
+    60_000,
+  ).then(() => expect(texts().sort()).toEqual([...lines].sort()));
+function pack(path: string): void {
+  writeFileSync(bench.path(`${path}.gz`), gzipSync(readFileSync(bench.path(path))));
+  rmSync(bench.path(path));
+}
+const move = (from: string, to: string) => renameSync(bench.path(from), bench.path(to));
+const hasEnded = () => cluster.records('__tailrace_positions').some(({ value }) => value?.includes('"gone"') === true);
+
+/** The file system, with other stats. */
+function withStats(change: (stat: FileStat, path: string) => FileStat): Files {
+  return {
+    ...nodeFiles,
+    stat: async (path) => {
+      const stat = await nodeFiles.stat(path);
+      return stat && change(stat, path);
+    },
+    open: async (path, mode) => {
+      const file = await nodeFiles.open(path, mode);
+      const stat = file.stat.bind(file);
+      file.stat = async () => change(await stat(), path);
+      return file;
+    },
+  };
+}
+
+describe.each([true, false])('inodes that go from log to log (births told: %s)', (isBirthTold) => {
+  it('do not take a log for the archive of another', async () => {
+    const logs = ['a', 'b', 'c', 'd'];
+    // Each archive gets the inode that the log in the next folder had.
+    const given = new Map<string, string>();
+    const files = withStats(({ born, ...stat }, path) => ({
+      ...stat,
+      identity: given.get(path) ?? (given.size > 0 ? `new ${stat.identity}` : stat.identity),
+      ...(isBirthTold && born !== undefined ? { born } : {}),
+    }));
+    const lines = logs.flatMap((log) => write(log, 0, 20));
+    await bench.once(cluster.client(), { paths: ['*/app.log'] }, { files });
+    const inodes = await Promise.all(logs.map((log) => files.stat(bench.path(`${log}/app.log`))));
+    for (const [index, log] of logs.entries()) {
+      lines.push(...write(log, 20, 30));
+      move(`${log}/app.log`, `${log}/app.log.1`);
+      pack(`${log}/app.log.1`);
+      given.set(bench.path(`${log}/app.log.1.gz`), inodes[(index + 1) % logs.length]!.identity);
+      lines.push(...write(log, 30, 35));
+    }
+    const agent = await bench.once(cluster.client(), { paths: ['*/app.log'] }, { files });
+    await arrived(lines);
+    expect(agent.ledger().warnings).toEqual([]);
+    await bench.once(cluster.client(), { paths: ['*/app.log'] }, { files });
+    await arrived(lines);
+  });
+});
+
+it('knows a log of a few bytes again that was packed after it had been read and was away', async () => {
+  const paths = ['*/app.log'];
+  const agent = await bench.start(cluster.client(), { paths });
+  const lines = write('a', 0, 3);
+  await arrived(lines);
+  move('a/app.log', 'a/app.log.1');
+  lines.push(...write('a', 3, 6));
+  await arrived(lines);
+  pack('a/app.log.1');
+  await until(hasEnded, () => 'it has not ended', 60_000);
+  await agent.stop(1_000);
+  lines.push(...write('a', 6, 7));
+  move('a/app.log.1.gz', 'a/app.log.2.gz');
+  move('a/app.log', 'a/app.log.1');
+  lines.push(...write('a', 7, 9));
+  await bench.once(cluster.client(), { paths });
+  await arrived(lines);
+});
+
+it('begins behind archives with `from: end`, now and later', async () => {
+  write('a', 0, 10);
+  move('a/app.log', 'a/app.log.1');
+  pack('a/app.log.1');
+  write('a', 10, 20);
+  const settings = { paths: ['*/app.log*'], from: 'end' };
+  await bench.once(cluster.client(), settings);
+  const lines = write('a', 20, 30);
+  await bench.once(cluster.client(), settings);
+  await arrived(lines);
+  move('a/app.log.1.gz', 'a/app.log.2.gz');
+  move('a/app.log', 'a/app.log.1');
+  lines.push(...write('a', 30, 40));
+  await bench.once(cluster.client(), settings);
+  await arrived(lines);
+});
+
+it('reads the others while it compares a large archive', async () => {
+  const paths = ['*/app.log*'];
+  const large = Array.from({ length: 200_000 }, (_none, number) => line('a', number));
+  mkdirSync(bench.path('a'));
+  writeFileSync(bench.path('a/app.log'), large.map((each) => `${each}\n`).join(''));
+  const lines = write('b', 0, 10);
+  await bench.once(cluster.client(), { paths });
+  expect(texts()).toHaveLength(large.length + lines.length);
+  writeFileSync(bench.path('a/app.log.1.gz'), gzipSync(readFileSync(bench.path('a/app.log')), { level: 0 }));
+  rmSync(bench.path('a/app.log'));
+  utimesSync(bench.path('a/app.log.1.gz'), new Date(0), new Date(0));
+  let reads = 0;
+  let cameDuringIt: boolean | undefined;
+  const slowly = (file: OpenFile): OpenFile => {
+    const read = file.read.bind(file);
+    file.read = async (target, position) => {
+      if (++reads === 5) write('b', 10, 11);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      return read(target, position);
+    };
+    const close = file.close.bind(file);
+    file.close = () => {
+      if (reads > 20) cameDuringIt ??= texts().length > large.length + lines.length;
+      return close();
+    };
+    return file;
+  };
+  const files: Files = {
+    ...nodeFiles,
+    open: async (path, mode) => {
+      const file = await nodeFiles.open(path, mode);
+      return path.endsWith('.gz') ? slowly(file) : file;
+    },
+  };
+  await bench.start(cluster.client(), { paths }, { files });
+  await until(
+    () => cameDuringIt !== undefined,
+    () => 'the archive was not read to its end',
+    60_000,
+  );
+  expect(cameDuringIt).toBe(true);
+  expect(texts()).toHaveLength(large.length + lines.length + 1);
+});
+
+const hasProc = existsSync('/proc/self/fd');
+
+it.skipIf(!hasProc)(
+  'holds no more handles than it needs, and rotates all logs at once in a few looks at each',
+  async () => {
+    const count = 600;
+    const names = Array.from({ length: count }, (_none, index) => `log-${index}`);
+    let most = 0;
+    cluster.onCommit = () => {
+      const links = readdirSync('/proc/self/fd').map((fd) => {
+        try {
+          return readlinkSync(`/proc/self/fd/${fd}`);
+        } catch {
+          return '';
+        }
+      });
+      most = Math.max(most, links.filter((link) => link.startsWith(bench.folder)).length);
+      return undefined;
+    };
+    const calls = { list: 0, open: 0 };
+    const files: Files = {
+      ...nodeFiles,
+      list: (path) => {
+        calls.list++;
+        return nodeFiles.list(path);
+      },
+      open: (path, mode) => {
+        calls.open++;
+        return nodeFiles.open(path, mode);
+      },
+    };
+    const lines = names.flatMap((name) => write(name, 0, 2));
+    await bench.once(cluster.client(), { paths: ['*/app.log'] }, { files });
+    await arrived(lines);
+    for (const name of names) {
+      lines.push(...write(name, 2, 4));
+      move(`${name}/app.log`, `${name}/app.log.1`);
+      lines.push(...write(name, 4, 5));
+    }
+    calls.list = calls.open = 0;
+    await bench.once(cluster.client(), { paths: ['*/app.log'] }, { files });
+    await arrived(lines);
+    expect(most).toBeGreaterThan(0);
+    expect(most).toBeLessThanOrEqual(512 + 64);
+    expect(calls.list).toBeLessThan(count * 3);
+    expect(calls.open).toBeLessThan(count * 8);
+  },
+);
+
+it('finds what a rotator made of a log by its name, likely ones first', async () => {
+  for (const name of ['app.log', 'app.log.2.gz', 'app.log.1', 'app-worker.log', 'application.gz', 'other.log'])
+    write('home', 0, 1, name);
+  for (const folder of ['home/old', 'archive', 'elsewhere'])
+    for (const name of ['app.log.3.gz', 'app.log.4', 'app-worker.log']) write(folder, 0, 1, name);
+  const found = await new Siblings(nodeFiles).alike(bench.path('home/app.log'));
+  expect(found.map(({ path }) => path.slice(bench.folder.length + 1))).toEqual([
+    'home/app.log.1',
+    'home/app.log.2.gz',
+    'home/old/app.log.4',
+    'archive/app.log.4',
+    'home/old/app.log.3.gz',
+    'archive/app.log.3.gz',
+    'home/app-worker.log',
+    'home/application.gz',
+  ]);
+});
