@@ -6,7 +6,7 @@ import { randomUuid } from '../../base/random.ts';
 import type { Timer } from '../../base/clock.ts';
 import { messageOf } from '../../base/errors.ts';
 import type { ApiName, RequestOf, ResponseOf } from '../wire/apis.ts';
-import { ErrorCode } from '../wire/errors.ts';
+import { ErrorCode, errorCodeOf, KafkaError } from '../wire/errors.ts';
 import { offsetCommitResponse } from '../wire/messages/08-offset-commit.ts';
 import { offsetFetchResponse } from '../wire/messages/09-offset-fetch.ts';
 import { joinGroupResponse } from '../wire/messages/11-join-group.ts';
@@ -16,13 +16,22 @@ import { syncGroupResponse } from '../wire/messages/14-sync-group.ts';
 import { listGroupsResponse } from '../wire/messages/16-list-groups.ts';
 import { txnOffsetCommitResponse } from '../wire/messages/28-txn-offset-commit.ts';
 import { deleteGroupsResponse } from '../wire/messages/42-delete-groups.ts';
+import { consumerGroupHeartbeatResponse } from '../wire/messages/68-consumer-group-heartbeat.ts';
+import { consumerGroupDescribeResponse } from '../wire/messages/69-consumer-group-describe.ts';
 import type { CoordinatorDependencies, RequestContext } from './contract.ts';
-import { CoordinatorTopic, OFFSETS_TOPIC, versionOf } from './coordinator-topic.ts';
+import { type CoordinatorRecord, CoordinatorTopic, OFFSETS_TOPIC, versionOf } from './coordinator-topic.ts';
+import { checkHeartbeat, consumerAnswer, describeConsumerGroup, heartbeatEvent } from './consumer-requests.ts';
+import { ConsumerGroupLoader } from './consumer-group-loader.ts';
+import { consumerGroupTombstones } from './consumer-group-record.ts';
+import { phaseOf } from './consumer-group-state.ts';
+import { GroupDirectory } from './group-directory.ts';
 import { GroupOffsets, type TransactionGuard } from './group-offsets.ts';
-import { type LoadedGroup, readGroupRecord } from './group-record.ts';
-import { describeGroups, listGroups } from './group-views.ts';
+import { groupTombstone, type LoadedGroup, readGroupRecord } from './group-record.ts';
+import { describeGroups, listedGroup, passesFilters } from './group-views.ts';
+import { LiveConsumerGroups } from './live-consumer-groups.ts';
 import { LiveGroups } from './live-groups.ts';
 import { Offsets, readOffsetRecord } from './offsets.ts';
+import { LogTopics } from './topics-view.ts';
 
 /** What a consumer finds that was given nothing: an assignment of no topics, which (unlike no bytes at all) every client can read. */
 const emptyConsumerAssignment = Buffer.from([0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]);
@@ -35,6 +44,8 @@ export class GroupCoordinator {
   private readonly topic: CoordinatorTopic;
   private readonly offsets = new Offsets();
   private readonly groups: LiveGroups;
+  private readonly consumers: LiveConsumerGroups;
+  private readonly directory: GroupDirectory;
   private readonly commits: GroupOffsets;
   private guard: TransactionGuard | undefined;
   private expiryTimer: Timer | undefined;
@@ -52,14 +63,17 @@ export class GroupCoordinator {
     const { log, clock, logger, setting } = dependencies;
     this.dependencies = dependencies;
     this.topic = new CoordinatorTopic(log, OFFSETS_TOPIC, setting('offsets.topic.num.partitions'));
-    this.groups = new LiveGroups(this.topic, clock, logger);
-    this.commits = new GroupOffsets({ ...dependencies, topic: this.topic, offsets: this.offsets, groups: this.groups });
+    const { topic, offsets } = this;
+    this.groups = new LiveGroups(topic, clock, logger);
+    this.consumers = new LiveConsumerGroups({ topic, topics: new LogTopics(log), clock, logger, setting });
+    this.directory = new GroupDirectory(this.groups, this.consumers);
+    this.commits = new GroupOffsets({ ...dependencies, topic, offsets, groups: this.directory });
   }
 
   /** JoinGroup: resolves when the generation has formed. */
   async joinGroup(request: RequestOf<'JoinGroup'>, context: RequestContext): Promise<ResponseOf<'JoinGroup'>> {
     const { groupId, memberId } = request;
-    const refusal = this.joinError(request);
+    const refusal = this.joinError(request) || this.makeClassic(groupId);
     if (refusal !== ErrorCode.NONE) return this.joinRefused(refusal, memberId, context.version);
     const freshMemberId = `${request.groupInstanceId ?? context.clientId}-${this.freshId()}`;
     const answer = await this.groups.join(this.groups.getOrCreate(groupId), (ticket) => ({
@@ -156,9 +170,36 @@ export class GroupCoordinator {
     return leaveGroupResponse.create({ members });
   }
 
+  /** ConsumerGroupHeartbeat (KIP-848): resolves when what it changed is durable. */
+  async consumerGroupHeartbeat(
+    ...[request, context]: Call<'ConsumerGroupHeartbeat'>
+  ): Promise<ResponseOf<'ConsumerGroupHeartbeat'>> {
+    const { groupId } = request;
+    try {
+      checkHeartbeat(request, context.version);
+      if (!this.topic.exists) await this.topic.ensure();
+      const event = heartbeatEvent(request, context, request.memberId || this.freshId());
+      const answer = this.consumers.heartbeat(groupId, event, this.tombstoneOfClassic(groupId));
+      if (this.consumers.get(groupId) !== undefined) this.groups.remove(groupId);
+      return consumerAnswer(await answer, this.dependencies.setting('group.consumer.heartbeat.interval.ms'));
+    } catch (error) {
+      return consumerGroupHeartbeatResponse.create({ errorCode: errorCodeOf(error), errorMessage: messageOf(error) });
+    }
+  }
+
+  consumerGroupDescribe(...[request]: Call<'ConsumerGroupDescribe'>): Promise<ResponseOf<'ConsumerGroupDescribe'>> {
+    const groups = request.groupIds.map((groupId) => {
+      const state = this.consumers.get(groupId);
+      if (state !== undefined) return describeConsumerGroup(state, this.dependencies.log);
+      const errorMessage = `There is no consumer group '${groupId}' of the new protocol`;
+      return { groupId, errorCode: ErrorCode.GROUP_ID_NOT_FOUND, errorMessage };
+    });
+    return Promise.resolve(consumerGroupDescribeResponse.create({ groups }));
+  }
+
   /** Topics by name; the handler translates ids. */
-  async offsetCommit(...[request]: Call<'OffsetCommit'>): Promise<ResponseOf<'OffsetCommit'>> {
-    return offsetCommitResponse.create({ topics: await this.commits.commit(request) });
+  async offsetCommit(...[request, context]: Call<'OffsetCommit'>): Promise<ResponseOf<'OffsetCommit'>> {
+    return offsetCommitResponse.create({ topics: await this.commits.commit(request, context) });
   }
 
   /** The offset that a group has committed; undefined when it has none there. */
@@ -184,7 +225,14 @@ export class GroupCoordinator {
     const response =
       context.version < 8
         ? { topics: fetch(request.groupId, request.topics) }
-        : { groups: request.groups.map(({ groupId, topics }) => ({ groupId, topics: fetch(groupId, topics) })) };
+        : {
+            groups: request.groups.map(({ groupId, topics, memberId, memberEpoch }) => {
+              const errorCode = this.directory.fetchError(groupId, memberId, memberEpoch);
+              return errorCode === ErrorCode.NONE
+                ? { groupId, topics: fetch(groupId, topics) }
+                : { groupId, errorCode };
+            }),
+          };
     return Promise.resolve(offsetFetchResponse.create(response));
   }
 
@@ -194,8 +242,12 @@ export class GroupCoordinator {
   }
 
   listGroups(...[request]: Call<'ListGroups'>): Promise<ResponseOf<'ListGroups'>> {
-    const states = [...this.groups.all()].map((group) => group.state);
-    return Promise.resolve(listGroupsResponse.create({ groups: listGroups(states, request) }));
+    const classic = [...this.groups.all()].map(({ state }) => listedGroup(state));
+    const consumer = [...this.consumers.all()].map((state) => ({
+      ...{ groupId: state.groupId, protocolType: 'consumer', groupState: phaseOf(state), groupType: 'consumer' },
+    }));
+    const groups = [...classic, ...consumer].filter((group) => passesFilters(group, request));
+    return Promise.resolve(listGroupsResponse.create({ groups }));
   }
 
   async deleteGroups(...[request]: Call<'DeleteGroups'>): Promise<ResponseOf<'DeleteGroups'>> {
@@ -245,6 +297,7 @@ export class GroupCoordinator {
     this.closed = true;
     this.expiryTimer?.cancel();
     this.groups.close();
+    this.consumers.close();
   }
 
   private joinError(request: RequestOf<'JoinGroup'>): number {
@@ -256,6 +309,31 @@ export class GroupCoordinator {
       return ErrorCode.INVALID_SESSION_TIMEOUT;
     if (memberId !== '' && this.groups.get(groupId) === undefined) return ErrorCode.UNKNOWN_MEMBER_ID;
     return ErrorCode.NONE;
+  }
+
+  /** A new consumer group without members becomes a classic one by its first classic member: 0, or the error to answer. */
+  private makeClassic(groupId: string): number {
+    const state = this.consumers.get(groupId);
+    if (state === undefined) return ErrorCode.NONE;
+    if (state.members.size > 0) return ErrorCode.INCONSISTENT_GROUP_PROTOCOL;
+    try {
+      const { clock } = this.dependencies;
+      this.topic.append(this.topic.partitionFor(groupId), consumerGroupTombstones(state), clock.now());
+    } catch {
+      return ErrorCode.COORDINATOR_NOT_AVAILABLE;
+    }
+    this.consumers.remove(groupId);
+    return ErrorCode.NONE;
+  }
+
+  /** A classic group without members becomes a new one by its first new member. Throws GROUP_ID_NOT_FOUND while it has members. */
+  private tombstoneOfClassic(groupId: string): CoordinatorRecord[] {
+    const classic = this.groups.get(groupId);
+    if (classic === undefined) return [];
+    if (this.directory.isInUse(groupId)) {
+      throw new KafkaError(ErrorCode.GROUP_ID_NOT_FOUND, `group ${groupId} has members of the classic protocol`);
+    }
+    return classic.state.generation > 0 ? [groupTombstone(groupId)] : [];
   }
 
   private joinRefused(errorCode: number, memberId: string, version: number): ResponseOf<'JoinGroup'> {
@@ -273,6 +351,7 @@ export class GroupCoordinator {
 
   private async load(): Promise<void> {
     const loaded = new Map<string, LoadedGroup>();
+    const consumers = new ConsumerGroupLoader();
     await this.topic.replay({
       record: (cursor, batch, partition) => {
         const key = cursor.key() ?? Buffer.alloc(0);
@@ -285,12 +364,15 @@ export class GroupCoordinator {
           const { groupId, group } = readGroupRecord(cursor);
           if (group === undefined) loaded.delete(groupId);
           else loaded.set(groupId, group);
+        } else if (version !== undefined) {
+          consumers.read(version, key, cursor.value());
         }
       },
       marker: (producerId, kind, partition) => this.offsets.completePending(partition, producerId, kind),
     });
     for (const group of loaded.values()) this.groups.restore(group);
-    for (const groupId of this.offsets.groupIds()) this.groups.getOrCreate(groupId);
+    for (const state of consumers.states()) this.consumers.restore(state);
+    for (const groupId of this.offsets.groupIds()) if (!this.directory.has(groupId)) this.groups.getOrCreate(groupId);
   }
 
   private scheduleExpiry(): void {

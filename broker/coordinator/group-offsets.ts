@@ -9,11 +9,8 @@ import { ErrorCode, KafkaError } from '../wire/errors.ts';
 import { offsetDeleteResponse } from '../wire/messages/47-offset-delete.ts';
 import type { RequestContext } from './contract.ts';
 import type { CoordinatorTopic } from './coordinator-topic.ts';
-import { commitError } from './group.ts';
-import { groupTombstone } from './group-record.ts';
-import type { GroupState } from './group-state.ts';
-import { subscribedTopics } from './group-views.ts';
-import type { LiveGroups } from './live-groups.ts';
+import { type PartitionKey, partitionKey } from './consumer-group-state.ts';
+import type { GroupDirectory } from './group-directory.ts';
 import { type OffsetChange, offsetRecord, type Offsets } from './offsets.ts';
 
 /** What transactions have to say about offsets that are committed in one; TransactionCoordinator implements it. */
@@ -39,7 +36,7 @@ interface Parts {
   readonly setting: (name: string) => number;
   topic: CoordinatorTopic;
   offsets: Offsets;
-  groups: LiveGroups;
+  groups: GroupDirectory;
 }
 
 type CommitTopic = RequestOf<'TxnOffsetCommit'>['topics'][number];
@@ -53,14 +50,15 @@ export class GroupOffsets {
     this.parts = parts;
   }
 
-  async commit(request: RequestOf<'OffsetCommit'>): Promise<CommitAnswer[]> {
+  async commit(request: RequestOf<'OffsetCommit'>, { version }: RequestContext): Promise<CommitAnswer[]> {
     const { topic, groups } = this.parts;
     const { groupId, memberId, generationIdOrMemberEpoch: generation, groupInstanceId: instanceId, topics } = request;
     if (!topic.exists) await topic.ensure();
-    const error = this.groupError(groupId, { generation, memberId, instanceId, transactional: false });
+    const partitions = this.keysOf(topics);
+    const commit = { generation, memberId, instanceId, transactional: false, version, partitions };
+    const error = groups.commitError(groupId, commit);
     if (error !== ErrorCode.NONE) return answersOf(topics, () => error);
-    const group = groups.getOrCreate(groupId);
-    groups.touch(group, memberId);
+    groups.noteCommit(groupId, memberId);
     const { changes, errors } = this.examine(groupId, topics);
     if (changes.length > 0) {
       try {
@@ -82,8 +80,7 @@ export class GroupOffsets {
   ): Promise<CommitAnswer[]> {
     const { topic } = this.parts;
     if (!topic.exists) await topic.ensure();
-    const answers = await this.appendInTransaction(request, context, guard);
-    return answers;
+    return this.appendInTransaction(request, context, guard);
   }
 
   /** Appends before its first await, so that an EndTxn behind it finds the offsets in the transaction. */
@@ -98,17 +95,17 @@ export class GroupOffsets {
       if (context.inProcess) guard.doom(request.transactionalId, request.producerId, request.producerEpoch);
       return answersOf(topics, () => code);
     };
+    const { version } = context;
     const partition = this.parts.topic.partitionFor(groupId);
-    const error =
-      this.groupError(groupId, { generation, memberId, instanceId, transactional: true }) ||
-      guard.admitOffsets(request, partition, context.version);
+    const commit = { generation, memberId, instanceId, transactional: true, version, partitions: this.keysOf(topics) };
+    const error = this.parts.groups.commitError(groupId, commit) || guard.admitOffsets(request, partition, version);
     if (error !== ErrorCode.NONE) return refuse(error);
     const { changes, errors } = this.examine(groupId, topics);
     if (errors.size > 0 && context.inProcess) refuse(ErrorCode.NONE);
     if (changes.length > 0) {
       try {
         const placed = this.append(groupId, changes, request);
-        this.parts.groups.getOrCreate(groupId);
+        this.parts.groups.noteCommit(groupId, '');
         this.parts.offsets.addPending(partition, request.producerId, placed.changes);
         if (context.inProcess) guard.noteAppend(request, this.parts.topic.partition(partition), placed.appended);
         const landed = placed.appended.durable.catch((failure: unknown) => {
@@ -158,20 +155,17 @@ export class GroupOffsets {
   /** OffsetDelete (KIP-496): a group that reads a topic keeps its offsets. */
   async delete(request: RequestOf<'OffsetDelete'>): Promise<ResponseOf<'OffsetDelete'>> {
     const { groupId, topics } = request;
-    const group = this.parts.groups.get(groupId)?.state;
-    if (group === undefined && !this.parts.offsets.has(groupId)) {
+    const { groups, offsets } = this.parts;
+    if (!groups.has(groupId) && !offsets.has(groupId)) {
       return offsetDeleteResponse.create({ errorCode: ErrorCode.GROUP_ID_NOT_FOUND });
     }
-    const hasMembers = group !== undefined && group.members.size > 0;
-    if (hasMembers && group.protocolType !== 'consumer') {
-      return offsetDeleteResponse.create({ errorCode: ErrorCode.NON_EMPTY_GROUP });
-    }
-    const subscribed = hasMembers ? subscribedTopics(group) : new Set<string>();
+    const subscribed = groups.subscribed(groupId);
+    if (subscribed === undefined) return offsetDeleteResponse.create({ errorCode: ErrorCode.NON_EMPTY_GROUP });
     const changes: OffsetChange[] = [];
     for (const { name, partitions } of topics) {
       if (subscribed.has(name)) continue;
       for (const { partitionIndex: partition } of partitions) {
-        if (this.parts.offsets.get(groupId, name, partition) === undefined) continue;
+        if (offsets.get(groupId, name, partition) === undefined) continue;
         changes.push({ groupId, topic: name, partition, committed: undefined });
       }
     }
@@ -188,10 +182,9 @@ export class GroupOffsets {
   async deleteGroup(groupId: string): Promise<number> {
     const { offsets, groups } = this.parts;
     if (groupId === '') return ErrorCode.INVALID_GROUP_ID;
-    const group = groups.get(groupId)?.state;
-    if (group === undefined && !offsets.has(groupId)) return ErrorCode.GROUP_ID_NOT_FOUND;
+    if (!groups.has(groupId) && !offsets.has(groupId)) return ErrorCode.GROUP_ID_NOT_FOUND;
     // Offsets in an open transaction would come back with its commit.
-    if ((group !== undefined && isInUse(group)) || offsets.hasPending(groupId)) return ErrorCode.NON_EMPTY_GROUP;
+    if (groups.isInUse(groupId) || offsets.hasPending(groupId)) return ErrorCode.NON_EMPTY_GROUP;
     try {
       await this.forget(groupId, this.everything(groupId), true);
     } catch (error) {
@@ -212,21 +205,21 @@ export class GroupOffsets {
 
   /**
    * Removes what was kept long enough: offsets of a group that has been empty for offsets.retention.minutes (KIP-211), offsets of a group without
-   * members ever since their commit, and groups that hold nothing.
+   * members ever since their commit, offsets of topics that a group reads no more, and groups that hold nothing.
    */
   async expire(): Promise<void> {
     const { clock, offsets, groups } = this.parts;
     const oldestMs = clock.now() - this.parts.setting('offsets.retention.minutes') * 60_000;
-    const ids = new Set([...offsets.groupIds(), ...[...groups.all()].map((group) => group.state.groupId)]);
-    for (const groupId of ids) {
-      const group = groups.get(groupId);
-      if ((group !== undefined && isInUse(group.state)) || offsets.hasPending(groupId)) continue;
-      const emptySinceMs = group?.state.protocolType === undefined ? 0 : group.sinceMs;
-      const expired = this.everything(groupId).filter(({ topic, partition }) => {
+    for (const groupId of new Set([...offsets.groupIds(), ...groups.ids()])) {
+      const expiry = groups.expiry(groupId);
+      if (expiry === undefined || offsets.hasPending(groupId)) continue;
+      const all = this.everything(groupId);
+      const expired = all.filter(({ topic, partition }) => {
+        if (expiry.subscribed.has(topic)) return false;
         const { committedAtMs } = offsets.get(groupId, topic, partition)!;
-        return Math.max(emptySinceMs, committedAtMs) < oldestMs;
+        return Math.max(expiry.sinceMs, committedAtMs) < oldestMs;
       });
-      const holdsNothing = expired.length === this.everything(groupId).length;
+      const holdsNothing = expired.length === all.length && !groups.isInUse(groupId);
       if (expired.length > 0 || holdsNothing) await this.forget(groupId, expired, holdsNothing);
     }
   }
@@ -241,9 +234,8 @@ export class GroupOffsets {
   private async forget(groupId: string, changes: readonly OffsetChange[], group = false): Promise<void> {
     const { topic, groups, offsets, clock } = this.parts;
     const records = changes.map(offsetRecord);
-    if (group && (groups.get(groupId)?.state.generation ?? 0) > 0) records.push(groupTombstone(groupId));
     // From here on a member that joins finds a new group: its records come behind the tombstones.
-    if (group) groups.remove(groupId);
+    if (group) records.push(...groups.remove(groupId));
     for (let start = 0; start < records.length; start += 1000) {
       const batch = records.slice(start, start + 1000);
       await topic.append(topic.partitionFor(groupId), batch, clock.now()).durable;
@@ -251,12 +243,12 @@ export class GroupOffsets {
     for (const change of changes) offsets.apply(change);
   }
 
-  private groupError(groupId: string, commit: Parameters<typeof commitError>[1]): number {
-    if (groupId === '' && !commit.transactional && commit.generation >= 0) return ErrorCode.INVALID_GROUP_ID;
-    const group = this.parts.groups.get(groupId);
-    if (group !== undefined) return commitError(group.state, commit);
-    // A group that is not there has no members: only those that name none may store offsets under its name.
-    return commit.generation >= 0 ? ErrorCode.ILLEGAL_GENERATION : ErrorCode.NONE;
+  /** The partitions of a request, as groups name them. */
+  private *keysOf(topics: readonly CommitTopic[]): Generator<PartitionKey> {
+    for (const { name, partitions } of topics) {
+      const topicId = this.parts.log.topic(name)?.topicId.toString('hex') ?? '';
+      for (const { partitionIndex } of partitions) yield partitionKey(topicId, partitionIndex);
+    }
   }
 
   /** What can be committed, and the errors of the rest, by "topic/partition". */
@@ -302,10 +294,6 @@ export class GroupOffsets {
     const tooLarge = error instanceof KafkaError && error.errorCode === ErrorCode.MESSAGE_TOO_LARGE;
     return tooLarge ? ErrorCode.INVALID_COMMIT_OFFSET_SIZE : ErrorCode.COORDINATOR_NOT_AVAILABLE;
   }
-}
-
-function isInUse(group: GroupState): boolean {
-  return group.members.size > 0 || group.pendingMembers.size > 0;
 }
 
 function answersOf(

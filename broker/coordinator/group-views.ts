@@ -42,30 +42,32 @@ function describeGroup(groupId: string, group: GroupState | undefined, version: 
   };
 }
 
-/** The groups that pass the filters of ListGroups (KIP-518, KIP-848); filters do not look at upper or lower case. */
-export function listGroups(groups: Iterable<GroupState>, request: RequestOf<'ListGroups'>): ListedGroup[] {
-  const states = request.statesFilter.map((state) => state.toLowerCase());
-  const types = request.typesFilter.map((type) => type.toLowerCase());
-  if (types.length > 0 && !types.includes('classic')) return [];
-  return [...groups]
-    .filter((group) => states.length === 0 || states.includes(group.phase.toLowerCase()))
-    .map(({ groupId, protocolType, phase }) => ({
-      groupId,
-      protocolType: protocolType ?? '',
-      groupState: phase,
-      groupType: 'classic',
-    }));
+/** A group for ListGroups. */
+export function listedGroup({ groupId, protocolType, phase }: GroupState): ListedGroup {
+  return { groupId, protocolType: protocolType ?? '', groupState: phase, groupType: 'classic' };
 }
 
-/** Topics that any member of a group of type "consumer" has subscribed to; what cannot be read subscribes to nothing. */
-export function subscribedTopics(group: GroupState): Set<string> {
+/** Whether a group passes the filters of ListGroups (KIP-518, KIP-848), which do not look at upper or lower case. */
+export function passesFilters(group: ListedGroup, request: RequestOf<'ListGroups'>): boolean {
+  return isIn(group.groupState, request.statesFilter) && isIn(group.groupType, request.typesFilter);
+}
+
+function isIn(value: string, filter: readonly string[]): boolean {
+  return filter.length === 0 || filter.some((wanted) => wanted.toLowerCase() === value.toLowerCase());
+}
+
+/** Topics, as far as one wants to know whether one of them is meant. */
+export type TopicSet = Pick<ReadonlySet<string>, 'has'>;
+
+/** Topics that any member of a group of type "consumer" has subscribed to; a subscription that cannot be read may be to any. */
+export function subscribedTopics(group: GroupState): TopicSet {
   const topics = new Set<string>();
   for (const member of group.members.values()) {
     for (const { metadata } of member.protocols) {
       try {
         for (const topic of decodeVersioned(consumerProtocolSubscription, metadata).topics) topics.add(topic);
       } catch {
-        continue;
+        return { has: () => true };
       }
     }
   }

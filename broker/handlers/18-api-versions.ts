@@ -4,7 +4,7 @@
 // Behaviour
 // - A version that is not served gets error 35 in a body of version 0, with the list: the client picks one of it and asks again. The body of
 //   such a request cannot be read, so the server asks `unsupportedApiVersions` instead of the handler.
-// - Features (KIP-584): transaction.version 2 is finalized, which lets clients use Produce 12 and EndTxn 5 (KIP-890).
+// - Features (KIP-584): transaction.version 2 is finalized, which lets clients use Produce 12 and EndTxn 5 (KIP-890), and group.version 1 (KIP-848).
 // - The name and version of the client's software must be of the agreed form (KIP-511), else INVALID_REQUEST.
 // Version notes: 1 throttle · 3 flexible, client software (KIP-511), features (KIP-584) · 4 features may begin at level 0 (KIP-1022)
 import type { ResponseOf } from '../wire/apis.ts';

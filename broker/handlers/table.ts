@@ -46,6 +46,8 @@ import { describeCluster } from './60-describe-cluster.ts';
 import { describeProducers } from './61-describe-producers.ts';
 import { describeTransactions } from './65-describe-transactions.ts';
 import { listTransactions } from './66-list-transactions.ts';
+import { consumerGroupHeartbeat } from './68-consumer-group-heartbeat.ts';
+import { consumerGroupDescribe } from './69-consumer-group-describe.ts';
 import { listConfigResources } from './74-list-config-resources.ts';
 import { describeTopicPartitions } from './75-describe-topic-partitions.ts';
 import type { AdvertisedApi, HandlerTable } from './handler.ts';
@@ -97,6 +99,8 @@ export const handlers: HandlerTable = {
   DescribeProducers: describeProducers,
   DescribeTransactions: describeTransactions,
   ListTransactions: listTransactions,
+  ConsumerGroupHeartbeat: consumerGroupHeartbeat,
+  ConsumerGroupDescribe: consumerGroupDescribe,
   ListConfigResources: listConfigResources,
   DescribeTopicPartitions: describeTopicPartitions,
 };
@@ -111,5 +115,11 @@ export const advertisedApis: readonly AdvertisedApi[] = Object.values(handlers)
   .map(({ api, versions, advertised }) => ({ api, key: apis[api].key, versions: advertised ?? versions }))
   .sort((left, right) => left.key - right.key);
 
-/** Finalized features (KIP-584): transaction.version 2 is KIP-890, a new epoch for every transaction. */
-export const finalizedFeatures: ReadonlyMap<string, number> = new Map([['transaction.version', 2]]);
+/**
+ * Finalized features (KIP-584): group.version 1 is KIP-848, the new consumer groups; transaction.version 2 is KIP-890, a new epoch for every
+ * transaction.
+ */
+export const finalizedFeatures: ReadonlyMap<string, number> = new Map([
+  ['group.version', 1],
+  ['transaction.version', 2],
+]);

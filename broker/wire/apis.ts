@@ -58,6 +58,11 @@ import { describeClusterRequest, describeClusterResponse } from './messages/60-d
 import { describeProducersRequest, describeProducersResponse } from './messages/61-describe-producers.ts';
 import { describeTransactionsRequest, describeTransactionsResponse } from './messages/65-describe-transactions.ts';
 import { listTransactionsRequest, listTransactionsResponse } from './messages/66-list-transactions.ts';
+import {
+  consumerGroupHeartbeatRequest,
+  consumerGroupHeartbeatResponse,
+} from './messages/68-consumer-group-heartbeat.ts';
+import { consumerGroupDescribeRequest, consumerGroupDescribeResponse } from './messages/69-consumer-group-describe.ts';
 import { listConfigResourcesRequest, listConfigResourcesResponse } from './messages/74-list-config-resources.ts';
 import {
   describeTopicPartitionsRequest,
@@ -119,6 +124,8 @@ const messages = {
   DescribeProducers: { request: describeProducersRequest, response: describeProducersResponse },
   DescribeTransactions: { request: describeTransactionsRequest, response: describeTransactionsResponse },
   ListTransactions: { request: listTransactionsRequest, response: listTransactionsResponse },
+  ConsumerGroupHeartbeat: { request: consumerGroupHeartbeatRequest, response: consumerGroupHeartbeatResponse },
+  ConsumerGroupDescribe: { request: consumerGroupDescribeRequest, response: consumerGroupDescribeResponse },
   ListConfigResources: { request: listConfigResourcesRequest, response: listConfigResourcesResponse },
   DescribeTopicPartitions: { request: describeTopicPartitionsRequest, response: describeTopicPartitionsResponse },
 };

@@ -3,7 +3,7 @@
 //
 // Encodings: flexible versions use compact lengths, and every struct ends with a section of tagged fields; unknown tags are skipped. A
 // nullable struct is preceded by an int8, -1 for null and 1 otherwise.
-import { assert, TailraceError } from '../../base/errors.ts';
+import { TailraceError } from '../../base/errors.ts';
 import type { Reader } from './reader.ts';
 import type { Field, Fields, PrimitiveKind } from './schema.ts';
 import { Writer } from './writer.ts';
@@ -112,14 +112,11 @@ function structWriter(
 }
 
 function compileField(field: Field<unknown>, version: number, flexible: boolean): Codec {
-  const { nullable = Infinity, tag } = field.options;
+  const { nullable = Infinity } = field.options;
   const isNullable = version >= nullable;
   const { shape } = field;
   if (shape.kind === 'array') return arrayCodec(compileField(shape.element, version, flexible), isNullable, flexible);
-  if (shape.kind === 'struct') {
-    assert(!isNullable || tag === undefined, 'a nullable struct cannot be tagged');
-    return structCodec(compileStruct(shape.fields, version, flexible), isNullable);
-  }
+  if (shape.kind === 'struct') return structCodec(compileStruct(shape.fields, version, flexible), isNullable);
   return primitiveCodec(shape.kind, isNullable, flexible);
 }
 
@@ -167,6 +164,8 @@ function primitiveCodec(kind: PrimitiveKind, isNullable: boolean, flexible: bool
       return { read: (reader) => reader.int64(), write: (writer, value) => writer.int64(value as number) };
     case 'float64':
       return { read: (reader) => reader.float64(), write: (writer, value) => writer.float64(value as number) };
+    case 'bigint64':
+      return { read: (reader) => reader.bigint64(), write: (writer, value) => writer.bigint64(value as bigint) };
     case 'uuid':
       return { read: (reader) => reader.uuid(), write: (writer, value) => writer.uuid(value as Buffer) };
     case 'string':
@@ -257,6 +256,8 @@ function primitiveDefault(kind: PrimitiveKind): unknown {
       return false;
     case 'string':
       return '';
+    case 'bigint64':
+      return 0n;
     case 'uuid':
       return zeroUuid;
     case 'bytes':

@@ -45,6 +45,10 @@ export class Reader {
     return this.buffer.readDoubleBE(this.take(8));
   }
 
+  bigint64(): bigint {
+    return this.buffer.readBigInt64BE(this.take(8));
+  }
+
   boolean(): boolean {
     return this.buffer[this.take(1)] !== 0;
   }

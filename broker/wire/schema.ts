@@ -18,6 +18,7 @@ export type PrimitiveKind =
   | 'int32'
   | 'int64'
   | 'float64'
+  | 'bigint64'
   | 'uuid'
   | 'string'
   | 'bytes'
@@ -75,6 +76,8 @@ export const int32 = primitive<number>('int32');
 /** A JS number; reading one beyond ±2^53 throws TLR_PROTOCOL. */
 export const int64 = primitive<number>('int64');
 export const float64 = primitive<number>('float64');
+/** All 64 bits, for what is no number to count with, such as a hash. */
+export const bigint64 = primitive<bigint>('bigint64');
 /** 16 bytes; all zero by default. */
 export const uuid = primitive<Buffer>('uuid');
 export const string = primitive<string>('string');

@@ -50,6 +50,11 @@ export class Writer {
     this.buffer.writeDoubleBE(value, start);
   }
 
+  bigint64(value: bigint): void {
+    const start = this.reserve(8);
+    this.buffer.writeBigInt64BE(value, start);
+  }
+
   boolean(value: boolean): void {
     const start = this.reserve(1);
     this.buffer[start] = value ? 1 : 0;

@@ -4,6 +4,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { advertisedApis } from '../../broker/handlers/table.ts';
 import { apis } from '../../broker/wire/apis.ts';
+import * as consumerGroupRecords from '../../broker/wire/messages/consumer-group-records.ts';
 import * as coordinatorRecords from '../../broker/wire/messages/coordinator-records.ts';
 import type { Field, Fields, Message, Shape } from '../../broker/wire/schema.ts';
 import { type KafkaField, type KafkaMessage, kafkaMessages, versionRange } from '../support/kafka-definitions.ts';
@@ -48,8 +49,6 @@ const notServed: Readonly<Record<string, string>> = {
   DescribeQuorum: 'there is one broker, and no quorum',
   UpdateFeatures: 'features are those of the version that runs',
   UnregisterBroker: 'there is one broker',
-  ConsumerGroupHeartbeat: 'groups follow the classic protocol',
-  ConsumerGroupDescribe: 'groups follow the classic protocol',
   GetTelemetrySubscriptions: 'Java clients push their metrics to every broker that offers it',
   PushTelemetry: 'Java clients push their metrics to every broker that offers it',
   ShareGroupHeartbeat: 'there are no share groups',
@@ -74,7 +73,7 @@ type Described = Pick<Message<unknown>, 'name' | 'key' | 'versions' | 'fields' |
 
 const messages: Described[] = [
   ...Object.values(apis).flatMap(({ request, response }): Described[] => [request, response]),
-  ...Object.values(coordinatorRecords).filter((value) => typeof value === 'object'),
+  ...Object.values({ ...coordinatorRecords, ...consumerGroupRecords }).filter((value) => typeof value === 'object'),
 ];
 
 type Range = readonly [number, number];
@@ -139,6 +138,7 @@ function ourView(fields: Fields, version: number, isFlexible: boolean, around: R
 function ourType(shape: Shape): string {
   if (shape.kind === 'array') return `[]${ourType(shape.element.shape)}`;
   if (shape.kind === 'recordChunks') return 'records';
+  if (shape.kind === 'bigint64') return 'int64';
   return shape.kind === 'boolean' ? 'bool' : shape.kind;
 }
 
@@ -150,7 +150,7 @@ function innerFields(shape: Shape): Fields {
 function ourDefault({ shape, options }: Field<unknown>): unknown {
   if (options.default !== undefined) return options.default;
   if (shape.kind === 'boolean') return false;
-  if (/^int|^float/.test(shape.kind)) return 0;
+  if (/^int|^bigint|^float/.test(shape.kind)) return 0;
   if (shape.kind === 'string') return '';
   return shape.kind === 'records' || shape.kind === 'recordChunks' ? null : 'empty';
 }

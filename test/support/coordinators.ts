@@ -136,10 +136,11 @@ export async function commitOffset(
   topic: string,
   committedOffset: number,
   extra: Partial<RequestOf<'OffsetCommit'>> = {},
+  version = 9,
 ): Promise<number> {
   const partitions = [{ partitionIndex: 0, committedOffset, committedMetadata: 'note' }];
   const request = offsetCommitRequest.create({ groupId, topics: [{ name: topic, partitions }], ...extra });
-  return (await groups.offsetCommit(request, sender(9))).topics[0]!.partitions[0]!.errorCode;
+  return (await groups.offsetCommit(request, sender(version))).topics[0]!.partitions[0]!.errorCode;
 }
 
 /** OffsetFetch of partition 0, with require_stable: the offset, or the name of the trouble. */

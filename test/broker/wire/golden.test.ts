@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { apis } from '../../../broker/wire/apis.ts';
 import { readControlRecord } from '../../../broker/wire/control-batch.ts';
+import * as consumerGroupRecords from '../../../broker/wire/messages/consumer-group-records.ts';
 import * as coordinatorRecords from '../../../broker/wire/messages/coordinator-records.ts';
 import { Reader } from '../../../broker/wire/reader.ts';
 import { type BatchHeader, forEachBatch, RecordCursor, validateBatch } from '../../../broker/wire/record-batch.ts';
@@ -40,7 +41,7 @@ for (const api of Object.values(apis)) {
   messages.set(api.request.name, api.request);
   messages.set(api.response.name, api.response);
 }
-for (const exported of Object.values(coordinatorRecords)) {
+for (const exported of Object.values({ ...coordinatorRecords, ...consumerGroupRecords })) {
   if (typeof exported === 'object') messages.set(exported.name, exported);
 }
 
@@ -87,6 +88,8 @@ function printedForm(shape: Shape, value: unknown, printed: unknown): unknown {
       return (value as unknown[]).map((item, index) =>
         printedForm(shape.element.shape, item, (printed as unknown[])[index]),
       );
+    case 'bigint64':
+      return Number(value);
     case 'uuid':
       return (value as Buffer).toString('base64url');
     case 'bytes':

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { TailraceError } from '../../../base/errors.ts';
 import { apis } from '../../../broker/wire/apis.ts';
+import * as consumerGroupRecords from '../../../broker/wire/messages/consumer-group-records.ts';
 import * as coordinatorRecords from '../../../broker/wire/messages/coordinator-records.ts';
 import { Reader } from '../../../broker/wire/reader.ts';
 import type { Message } from '../../../broker/wire/schema.ts';
@@ -11,7 +12,7 @@ import { structValues } from './schema-values.ts';
 
 const messages: Message<unknown>[] = [
   ...Object.values(apis).flatMap((api) => [api.request as Message<unknown>, api.response as Message<unknown>]),
-  ...Object.values(coordinatorRecords).filter(
+  ...Object.values({ ...coordinatorRecords, ...consumerGroupRecords }).filter(
     (value): value is Message<never> & Message<unknown> => typeof value === 'object',
   ),
 ];

@@ -44,6 +44,8 @@ function primitiveValues(kind: PrimitiveKind): fc.Arbitrary<unknown> {
       return fc.maxSafeInteger();
     case 'float64':
       return fc.double({ noNaN: true });
+    case 'bigint64':
+      return fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n });
     case 'uuid':
       return fc.uint8Array({ minLength: 16, maxLength: 16 }).map((array) => Buffer.from(array));
     case 'string':
