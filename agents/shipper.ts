@@ -1,5 +1,6 @@
 // Ships lines to one topic: they are framed straight into record batches, one builder for each partition that is filling, and a flight takes
-// all of them together with the position records through one transaction. While a flight is in the air the next one is filled.
+// all of them together with the position records through one transaction. While a flight is in the air the next one is filled; once it has ended, batches of
+// the next one that are full leave at once, so that the disk works while the rest is framed.
 //
 // Crash-only: when a flight fails the shipper is of no use any more. What it held was not committed; the agent starts anew with another one.
 import { crashPoint } from '../base/crash-point.ts';
@@ -43,6 +44,9 @@ export class Shipper {
   /** Batches that are full, in order. */
   private full: Filling[] = [];
   private readonly spare: BatchBuilder[] = [];
+  /** Takes the batches of the next flight that have left already. */
+  private transaction: ProducerTransaction | undefined;
+  private sentBytes = 0;
   private lineBytes = 0;
   private lines = 0;
   private flying: Promise<Flight> | undefined;
@@ -60,9 +64,9 @@ export class Shipper {
     await this.producer.init();
   }
 
-  /** Bytes that wait for the next flight. */
+  /** Bytes of the next flight. */
   get pendingBytes(): number {
-    let bytes = 0;
+    let bytes = this.sentBytes;
     for (const { builder } of this.full) bytes += builder.sizeBytes;
     for (const builder of this.open.values()) bytes += builder.sizeBytes;
     return bytes;
@@ -72,12 +76,19 @@ export class Shipper {
     return this.flying !== undefined;
   }
 
+  /** Something of the next flight has left already. */
+  get isOpen(): boolean {
+    return this.transaction !== undefined;
+  }
+
   /** Adds the line `source[start, end)`. `headers` are encoded with their count (broker/wire encodeHeaders). Nothing is kept of the arguments. */
   append(partition: number, timestampMs: number, source: Buffer, start: number, end: number, headers: Buffer): void {
     let builder = this.open.get(partition);
     const bytes = end - start + headers.length + 24;
     if (builder !== undefined && builder.sizeBytes + bytes > this.options.batchBytes) {
       this.full.push({ partition, builder });
+      this.open.delete(partition);
+      this.sendFull();
       builder = undefined;
     }
     builder ??= this.spareBuilder();
@@ -121,14 +132,16 @@ export class Shipper {
    */
   launch(positions: readonly OutgoingRecord[]): Promise<Flight> {
     if (this.failure !== undefined) return Promise.reject(this.failure);
-    const batches = [...this.full];
-    for (const [partition, builder] of this.open) batches.push({ partition, builder });
-    const flight = { records: this.lines, bytes: this.lineBytes };
-    this.full = [];
+    for (const [partition, builder] of this.open) this.full.push({ partition, builder });
     this.open = new Map();
+    const transaction = (this.transaction ??= this.producer!.begin());
+    this.sendFull();
+    const flight = { records: this.lines, bytes: this.lineBytes };
+    this.transaction = undefined;
+    this.sentBytes = 0;
     this.lineBytes = 0;
     this.lines = 0;
-    this.flying = this.fly(batches, positions)
+    this.flying = this.fly(transaction, positions)
       .then(
         () => flight,
         (error: unknown) => {
@@ -136,17 +149,26 @@ export class Shipper {
           throw this.failure;
         },
       )
-      .finally(() => (this.flying = undefined));
+      .finally(() => {
+        this.flying = undefined;
+        this.sendFull();
+      });
     return this.flying;
   }
 
-  private async fly(batches: readonly Filling[], positions: readonly OutgoingRecord[]): Promise<void> {
-    const transaction: ProducerTransaction = this.producer!.begin();
-    for (const { partition, builder } of batches) {
+  /** Sends what is full, unless an earlier flight is in the air: a producer has one transaction at a time. */
+  private sendFull(): void {
+    if (this.isFlying || this.failure !== undefined || this.full.length === 0) return;
+    this.transaction ??= this.producer!.begin();
+    for (const { partition, builder } of this.full.splice(0)) {
+      this.sentBytes += builder.sizeBytes;
       // commit() tells when one was refused; here only the order matters.
-      transaction.sendBatch(this.options.topic, partition, builder).catch(() => undefined);
+      this.transaction.sendBatch(this.options.topic, partition, builder).catch(() => undefined);
       if (this.spare.length < 16) this.spare.push(builder);
     }
+  }
+
+  private async fly(transaction: ProducerTransaction, positions: readonly OutgoingRecord[]): Promise<void> {
     if (positions.length > 0) transaction.send(positions);
     crashPoint('agent.flight-sent');
     await transaction.commit();
@@ -154,6 +176,8 @@ export class Shipper {
   }
 
   async close(): Promise<void> {
+    // What has left ahead of a flight that never was: readers need not wait for the transaction's timeout.
+    if (this.failure === undefined) await this.transaction?.abort().catch(() => undefined);
     await this.producer?.close();
   }
 }

@@ -197,7 +197,11 @@ export class Session {
     const launch = (isRoundOver: boolean) => this.launchIfDue(roster, shipper, positions, isRoundOver);
     while (!this.stopping.signal.aborted) {
       this.throwFailure();
-      if (this.sweepIsWanted || clock.monotonicMs() >= this.nextSweepMs) await this.sweep(roster);
+      if (this.sweepIsWanted || clock.monotonicMs() >= this.nextSweepMs) {
+        // A sweep may take long, and a transaction that is open too long is aborted.
+        if (shipper.isOpen) this.launch(roster, shipper, positions);
+        await this.sweep(roster);
+      }
       const progressed = await this.readRound(roster, reader, shipper, () => launch(false));
       launch(true);
       if (progressed) continue;

@@ -44,6 +44,8 @@ export interface LogDirectoryOptions {
   deletableUntil?: DeletableUntil;
   /** Producers that wrote nothing for this long are forgotten (producer.id.expiration.ms); a day when left out. */
   producerExpiryMs?: number;
+  /** So much is written while an earlier round is being synced (group-commit.ts); tests of crashes lower it. */
+  earlyWriteBytes?: number;
   /** Replaced by tests that run in memory. */
   lock?: (directory: string) => Promise<Lock>;
 }
@@ -137,6 +139,7 @@ class DiskLogDirectory implements LogDirectory {
         onFailed: (error) => this.fail(error),
       },
       () => clock.monotonicMs(),
+      options.earlyWriteBytes,
     );
     this.fail = (error) => {
       this.failure ??= error;

@@ -10,7 +10,7 @@ import { buildControlBatch } from '../wire/control-batch.ts';
 import { ErrorCode, KafkaError } from '../wire/errors.ts';
 import { type BatchHeader, readBatchHeader, setBaseOffset, setPartitionLeaderEpoch } from '../wire/record-batch.ts';
 import type { AppendOptions, Appended, Isolation, PartitionLog, ProducerInfo, ReadResult } from './contract.ts';
-import type { Committable, GroupCommit, PendingWrites } from './group-commit.ts';
+import type { Committable, GroupCommit, PendingWrite, PendingWrites } from './group-commit.ts';
 import type { LeaderEpochs } from './leader-epochs.ts';
 import { LogReader, type Slice } from './log-reader.ts';
 import { encodeSnapshot } from './producer-snapshot.ts';
@@ -63,7 +63,7 @@ export class Partition implements PartitionLog, Committable {
   private readonly listeners = new Set<() => void>();
   private segmentList: Segment[];
   private producerState: ProducerState;
-  private pending: PendingWrites['writes'] = [];
+  private pending: Omit<PendingWrite, 'latest'>[] = [];
   private start: number;
   private end: number;
   private visibleEnd: number;
@@ -145,7 +145,7 @@ export class Partition implements PartitionLog, Committable {
       }
       this.producerState.check(header, this.where);
     }
-    const durable = this.options.commit.enqueue(this);
+    const durable = this.options.commit.enqueue(this, accepted.batch.length);
     const baseOffset = this.place(accepted.batch, header, nowMs);
     if (header.producerId >= 0) this.producerState.append(header, baseOffset, baseOffset + header.lastOffsetDelta);
     return this.appended(baseOffset, header, durable);
@@ -235,15 +235,14 @@ export class Partition implements PartitionLog, Committable {
   }
 
   takePending(): PendingWrites {
-    const writes = this.pending;
+    const writes = this.pending.map((write) => ({ ...write, latest: write.segment.placed }));
     this.pending = [];
-    for (const { segment } of writes) segment.beginCommit();
     return { writes, endOffset: this.end };
   }
 
   committed({ writes, endOffset }: PendingWrites): void {
-    for (const { segment, position, buffers } of writes) {
-      segment.endCommit(position + buffers.reduce((sum, buffer) => sum + buffer.length, 0));
+    for (const { segment, position, buffers, latest } of writes) {
+      segment.endCommit(position + buffers.reduce((sum, buffer) => sum + buffer.length, 0), latest);
     }
     this.visibleEnd = endOffset;
     this.producerState.advance(endOffset);

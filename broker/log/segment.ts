@@ -23,6 +23,12 @@ export function offsetOfName(name: string, ending: string): number | undefined {
     : undefined;
 }
 
+/** The greatest timestamp, and the last offset of the batch that has it; -1 for none. */
+export interface Latest {
+  readonly maxTimestampMs: number;
+  readonly maxTimestampOffset: number;
+}
+
 export class Segment {
   readonly baseOffset: number;
   readonly offsetIndex: OffsetIndex;
@@ -42,9 +48,8 @@ export class Segment {
   private bytesSinceIndexEntry = 0;
   private maxTimestampMs = -1;
   private maxTimestampOffset = -1;
-  /** The two above for the batches handed to the running group commit, and for those that are durable. */
-  private committing = { maxTimestampMs: -1, maxTimestampOffset: -1 };
-  private committed = { maxTimestampMs: -1, maxTimestampOffset: -1 };
+  /** The two above for what is durable. */
+  private committed: Latest = { maxTimestampMs: -1, maxTimestampOffset: -1 };
 
   /** `fresh`: there are no files yet. */
   constructor(files: Files, directory: string, baseOffset: number, fresh: boolean) {
@@ -140,15 +145,15 @@ export class Segment {
     for (const index of this.indexes) index.truncateToOffset(offset);
   }
 
-  /** Everything placed so far goes to the group commit. */
-  beginCommit(): void {
-    this.committing = { maxTimestampMs: this.maxTimestampMs, maxTimestampOffset: this.maxTimestampOffset };
+  /** Of everything placed so far, for endCommit(). */
+  get placed(): Latest {
+    return { maxTimestampMs: this.maxTimestampMs, maxTimestampOffset: this.maxTimestampOffset };
   }
 
-  /** What was handed over by beginCommit() is durable, up to the position `durableBytes`. */
-  endCommit(durableBytes: number): void {
+  /** Everything up to the position `durableBytes` is durable; `latest` is `placed` of then. */
+  endCommit(durableBytes: number, latest: Latest): void {
     this.durableBytes = durableBytes;
-    this.committed = this.committing;
+    this.committed = latest;
   }
 
   /** Throws away what is not durable; `endOffset` is where the durable part ends. */

@@ -45,3 +45,36 @@ it('sends nothing more when a flight was refused, whoever asks for it: its lines
   expect(await world.values('positions')).toEqual([]);
   await world.close();
 });
+
+it('sends batches that are full ahead of their flight, which alone makes them visible, and gives them up when it closes', async () => {
+  const world = await PipelineWorld.open();
+  await world.createTopic('lines');
+  await world.createTopic('positions');
+  const options = { transactionalId: 'agent', topic: 'lines', batchBytes: 1000, compression: 'none' } as const;
+  const position = (offset: string) => [{ topic: 'positions', partition: 0, value: Buffer.from(offset) }];
+  const texts = ['a', 'b', 'c', 'd', 'e'].map((letter) => letter.repeat(600));
+  const shipper = new Shipper(world.client, options);
+  await shipper.init();
+  const append = (text: string) => shipper.append(0, 1, Buffer.from(text), 0, text.length, noHeaders);
+  append(texts[0]!);
+  expect(shipper.isOpen).toBe(false);
+  append(texts[1]!);
+  expect(shipper.isOpen).toBe(true);
+  expect(shipper.pendingBytes).toBeGreaterThan(1200);
+  expect(await world.values('lines')).toEqual([]);
+  const flight = shipper.launch(position('2'));
+  expect([shipper.isOpen, shipper.pendingBytes]).toEqual([false, 0]);
+  // One transaction at a time: these wait until the flight has ended.
+  for (const text of texts.slice(2, 4)) append(text);
+  expect(shipper.isOpen).toBe(false);
+  expect(await flight).toMatchObject({ records: 2 });
+  expect(shipper.isOpen).toBe(true);
+  await shipper.close();
+  const next = new Shipper(world.client, options);
+  await next.init();
+  next.append(0, 1, Buffer.from(texts[4]!), 0, 600, noHeaders);
+  await next.launch(position('5'));
+  expect((await world.values('lines')).map(({ value }) => value)).toEqual([texts[0], texts[1], texts[4]]);
+  expect((await world.values('positions')).map(({ value }) => value)).toEqual(['2', '5']);
+  await world.close();
+});

@@ -44,7 +44,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   const random = options.random ?? seededRandom(1);
   const settings = new BrokerSettings(options.settings);
   const common = { clock, random, logger: silentLogger };
-  const log = await openLogDirectory({ directory: '/data', files, lock, ...common });
+  const log = await openLogDirectory({ directory: '/data', files, lock, earlyWriteBytes: 500, ...common });
   const dependencies = { ...common, log, setting: (name: string) => settings.number(name) };
   const groups = await GroupCoordinator.open(dependencies);
   const transactions = await TransactionCoordinator.open({ ...dependencies, groups });

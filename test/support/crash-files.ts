@@ -27,6 +27,8 @@ export class CrashFiles implements Files {
   /** Returns the error that a call is to fail with; a write that fails has written half of its bytes before. */
   inject: ((call: FileCall) => Error | undefined) | undefined;
   freeBytes = 1e12;
+  /** So many turns of the event loop a sync takes at most, as drawn; other calls take none. */
+  syncTurns = 0;
   /** The time that changes are noted with. */
   now: () => number = () => 0;
 
@@ -171,6 +173,8 @@ export class CrashFiles implements Files {
     const token = this.nextToken++;
     this.trace.push({ kind: 'sync-begin', node: node.id, token });
     await this.turn();
+    const turns = this.random === undefined ? 0 : Math.floor(this.random.next() * (this.syncTurns + 1));
+    for (let count = 0; count < turns; count++) await new Promise((resolve) => setImmediate(resolve));
     this.trace.push({ kind: 'sync-end', node: node.id, token });
   }
 

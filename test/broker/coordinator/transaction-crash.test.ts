@@ -99,6 +99,7 @@ async function check(
 async function trace(seed: number): Promise<void> {
   const random = seededRandom(seed);
   const files = new CrashFiles(random);
+  files.syncTurns = 2;
   const told: Told = { commits: [], aborts: [] };
   let world = await openWorld({ files });
   await world.log.createTopic({ name: 'lines', partitions: 2 });

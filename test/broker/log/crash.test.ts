@@ -18,7 +18,13 @@ const lock = () => Promise.resolve({ release: () => Promise.resolve() });
 
 function open(files: CrashFiles, random: Random): Promise<LogDirectory> {
   const dependencies = { clock, logger: silentLogger, random, lock };
-  return openLogDirectory({ directory: '/var/lib/data', files, tailBytes: 4000, ...dependencies });
+  return openLogDirectory({
+    directory: '/var/lib/data',
+    files,
+    tailBytes: 4000,
+    earlyWriteBytes: 500,
+    ...dependencies,
+  });
 }
 
 /** What was promised, and at which step of the trace. */
@@ -84,6 +90,8 @@ async function work(log: LogDirectory, files: CrashFiles, random: Random, rounds
       }
       last = appended.durable;
       if (random.next() < 0.3) await files.turn();
+      // Rounds begin with a turn of the loop: what comes next is written while an earlier one is being synced.
+      if (random.next() < 0.3) await new Promise((resolve) => setImmediate(resolve));
     }
     if (random.next() < 0.7) await last;
     if (random.next() < 0.1) await log.maintain();
@@ -93,6 +101,7 @@ async function work(log: LogDirectory, files: CrashFiles, random: Random, rounds
 async function record(seed: number): Promise<{ files: CrashFiles; promises: Promises }> {
   const random = seededRandom(seed);
   const files = new CrashFiles(random);
+  files.syncTurns = 3;
   const log = await open(files, random);
   const promises: Promises = { values: new Map(), visible: [], created: [] };
   const create = async (topic: string, partitions: number) => {
