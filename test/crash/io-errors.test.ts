@@ -31,7 +31,7 @@ beforeEach(async () => {
     `
 broker: { listen: "127.0.0.1:${await freePort()}" }
 agents: { app: "tail://${folder}/app.log" }
-topics: { app: { settings: { segment.bytes: 2000000 } } }
+topics: { app: { settings: { segment.bytes: 2000000, max.message.bytes: 200000 } } }
 pipelines: { keep: { from: app, to: [ rolled, appended ] } }
 sinks:
   rolled: { type: file, path: "${folder}/rolled/{partition}-{offset}.log", roll: { size: 1MB, age: 300ms } }
