@@ -80,13 +80,13 @@ export const metricTable = {
   },
   tailrace_log_recovery_cuts_total: {
     kind: 'counter',
-    help: 'Torn tails that recovery cut off when the log was opened; the log file names topic, partition, offset and bytes.',
-    labels: [],
+    help: 'Torn ends that recovery cut off when the log was opened: of topics, of Tailrace’s own topics (state), of the metadata. The log names topic, partition, offset and bytes.',
+    labels: ['of'],
   },
   tailrace_log_recovery_cut_bytes_total: {
     kind: 'counter',
-    help: 'Bytes of the torn tails that recovery cut off when the log was opened; nothing of them was ever acknowledged.',
-    labels: [],
+    help: 'Bytes of the torn ends that recovery cut off when the log was opened; nothing of them was ever acknowledged.',
+    labels: ['of'],
   },
   tailrace_topic_size_bytes: { kind: 'gauge', help: 'Size of a topic on disk.', labels: ['topic'] },
   tailrace_broker_connections: { kind: 'gauge', help: 'Open connections of Kafka clients.', labels: [] },

@@ -92,14 +92,31 @@ function addBroker(page: MetricsPage, broker: Broker): void {
   page.add('tailrace_log_written_bytes_total', {}, log.commits.writtenBytes);
   page.add('tailrace_log_failed', {}, broker.hasFailed ? 1 : 0);
   page.add('tailrace_log_partitions_offline', {}, log.offline.length);
-  page.add('tailrace_log_recovery_cuts_total', {}, log.recoveryCuts.length);
-  const cutBytes = log.recoveryCuts.reduce((sum, cut) => sum + cut.cutBytes, 0);
-  page.add('tailrace_log_recovery_cut_bytes_total', {}, cutBytes);
+  addCuts(page, broker);
   page.add('tailrace_broker_connections', {}, broker.connections);
   for (const { name, partitions } of log.topics()) {
     let sizeBytes = 0;
     for (let partition = 0; partition < partitions; partition++) sizeBytes += sizeOf(broker, name, partition);
     page.add('tailrace_topic_size_bytes', { topic: name }, sizeBytes);
+  }
+}
+
+/** Topics whose names begin as Kafka's own do hold state: of groups, transactions, agents, edges. */
+function addCuts(page: MetricsPage, { log }: Broker): void {
+  const { metadataCutBytes } = log;
+  const isState = (topic: string) => topic.startsWith('__');
+  const cuts: Record<string, number[]> = {
+    topics: log.recoveryCuts.flatMap(({ topic, cutBytes }) => (isState(topic) ? [] : cutBytes)),
+    state: log.recoveryCuts.flatMap(({ topic, cutBytes }) => (isState(topic) ? cutBytes : [])),
+    metadata: metadataCutBytes > 0 ? [metadataCutBytes] : [],
+  };
+  for (const [of, sizes] of Object.entries(cuts)) {
+    page.add('tailrace_log_recovery_cuts_total', { of }, sizes.length);
+    page.add(
+      'tailrace_log_recovery_cut_bytes_total',
+      { of },
+      sizes.reduce((sum, bytes) => sum + bytes, 0),
+    );
   }
 }
 

@@ -144,6 +144,8 @@ export interface LogDirectory {
   readonly commits: CommitStatistics;
   /** Torn tails that were cut when it was opened. */
   readonly recoveryCuts: readonly RecoveryCut[];
+  /** Of a torn last change of the metadata, cut when it was opened. */
+  readonly metadataCutBytes: number;
   /** Partitions whose durable part is damaged. */
   readonly offline: readonly { topic: string; partition: number; reason: TailraceError }[];
   topics(): TopicDescription[];

@@ -85,6 +85,7 @@ export async function openLogDirectory(given: LogDirectoryOptions): Promise<LogD
 
 class DiskLogDirectory implements LogDirectory {
   readonly recoveryCuts: RecoveryCut[] = [];
+  readonly metadataCutBytes: number;
   readonly failed: Promise<Error>;
 
   private readonly options: LogDirectoryOptions;
@@ -111,6 +112,7 @@ class DiskLogDirectory implements LogDirectory {
     this.directory = options.directory;
     this.lock = lock;
     this.metadata = metadata;
+    this.metadataCutBytes = metadata.cutBytes;
     this.tailBudget = new TailBudget(options.tailBytes ?? 32 * 1024 * 1024);
     this.guard = new DiskGuard(
       options.files,
