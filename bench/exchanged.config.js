@@ -4,8 +4,8 @@ import { defineConfig } from 'rolldown';
 import usual from '../rolldown.config.js';
 
 const exchanges = {
-  'no-transaction': { source: './transaction.ts', importer: 'broker/client/producer.ts' },
-  'no-ledger': { source: './progress.ts', importer: 'pipelines/edge-session.ts' },
+  'no-transaction': { source: './transaction.ts', importer: 'broker/client/producer.ts', instead: 'no-transaction.ts' },
+  'no-ledger': { source: './progress.ts', importer: 'pipelines/edge-session.ts', instead: 'no-ledger.ts' },
 };
 const name = process.env.BENCH_EXCHANGE;
 const exchange = exchanges[name];
@@ -20,7 +20,7 @@ export default defineConfig({
       resolveId(source, importer) {
         if (source !== exchange.source || !importer?.endsWith(exchange.importer)) return null;
         isExchanged = true;
-        return join(import.meta.dirname, `${name}.ts`);
+        return join(import.meta.dirname, exchange.instead);
       },
       buildEnd() {
         if (!isExchanged) throw new Error(`nothing would be built with ${name}`);
