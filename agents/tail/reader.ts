@@ -67,6 +67,8 @@ export class Reader {
         await handle.close();
         throw new TailraceError('TLR_UNREADABLE', `${file.path} is another file now`, { retriable: true });
       }
+      // Nothing was read yet: it is the one that was opened, which may have got the inode just now, and is not known to be another yet.
+      if (file.position === 0) file.born = stat.born;
       return this.adopt(file, handle);
     }
     this.opened.delete(file);

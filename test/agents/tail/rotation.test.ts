@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Files } from '../../../base/files.ts';
+import type { Files, FileStat } from '../../../base/files.ts';
 import { nodeFiles } from '../../../base/node-files.ts';
 import { FakeCluster } from '../support/fake-cluster.ts';
 import { TailBench, until } from '../support/tail-bench.ts';
@@ -193,23 +193,38 @@ it('reads a generation that nobody saw and that has the inode of a log which was
   renameSync(bench.path('app.log'), bench.path('app.log.2'));
   write('app.log.1', 20, 30);
   write('app.log', 30, 40);
-  const files = withIdentity(bench.path('app.log.1'), identity);
+  const files = withStat(bench.path('app.log.1'), { identity });
   await bench.once(cluster.client(), { paths: ['other/*.log', '*.log'] }, { files });
   expect(numbers()).toEqual(range(0, 40));
 });
 
-/** The same files, of which the one at `path` has this identity. */
-function withIdentity(path: string, identity: string): Files {
+it('knows a log again that got the inode of the one before in the moment in which that was to be opened', async () => {
+  write('app.log', 0, 10);
+  // How old the new one is cannot be told yet: it was changed in the tick in which it was made.
+  const files = withStat(bench.path('app.log'), { born: '1' }, {});
+  await bench.once(cluster.client(), { paths: ['app.log'] }, { files });
+  write('app.log', 10, 20);
+  const later = withStat(bench.path('app.log'), { born: '2' });
+  await bench.once(cluster.client(), { paths: ['app.log'] }, { files: later });
+  expect(numbers()).toEqual(range(0, 20));
+});
+
+/** The same files, of which the one at `path` is told to be like this, by its name and by its handle; unless told, nobody knows when it was made. */
+function withStat(path: string, byName: Partial<FileStat>, byHandle = byName): Files {
+  const told = ({ kind, sizeBytes, identity, modifiedMs }: FileStat, given: Partial<FileStat>) => ({
+    ...{ kind, sizeBytes, identity, modifiedMs },
+    ...given,
+  });
   return {
     ...nodeFiles,
     stat: async (each) => {
       const stat = await nodeFiles.stat(each);
-      return stat && each === path ? { ...stat, identity } : stat;
+      return stat && each === path ? told(stat, byName) : stat;
     },
     open: async (each, mode) => {
       const file = await nodeFiles.open(each, mode);
       const stat = file.stat.bind(file);
-      if (each === path) file.stat = async () => ({ ...(await stat()), identity });
+      if (each === path) file.stat = async () => told(await stat(), byHandle);
       return file;
     },
   };
