@@ -3,17 +3,7 @@
 import { expect, it, vi } from 'vitest';
 import { describe as describeOptions, optionsOf, Simulation } from '../support/simulation/simulation.ts';
 
-// It watches real folders, and nothing depends on it.
-vi.mock('../../agents/tail/watch.ts', () => ({
-  FolderWatch: class {
-    follow(): Promise<void> {
-      return Promise.resolve();
-    }
-    close(): Promise<void> {
-      return Promise.resolve();
-    }
-  },
-}));
+vi.mock('../../agents/tail/watch.ts', () => import('../support/simulation/no-watch.ts'));
 
 /**
  * 109: a session of a static member gave a new file the temporary name that the last manifest held, and the next one published that.

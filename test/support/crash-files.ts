@@ -62,10 +62,19 @@ export class CrashFiles implements Files {
 
   private static of(image: DiskImage, random: Random): CrashFiles {
     const files = new CrashFiles(random);
+    const nodes = new Map<number, Node>();
+    // Files are still the ones that they were, also those with several names.
+    files.nextId = 1 + Math.max(0, ...[...image.files.values()].map(({ node }) => node));
     for (const path of [...image.directories].sort()) files.addDirectory(path);
-    for (const [path, content] of image.files) {
-      const node = files.addFile(path);
-      files.change(node, { kind: 'write', node: node.id, position: 0, bytes: content });
+    for (const [path, { node: id, content }] of image.files) {
+      const known = nodes.get(id);
+      if (known !== undefined) {
+        files.changeNames(files.existing(dirname(path)), [[nameOf(path), known]]);
+        continue;
+      }
+      const node = files.addFile(path, id);
+      nodes.set(id, node);
+      files.change(node, { kind: 'write', node: id, position: 0, bytes: content });
     }
     files.sealAll();
     return files;
@@ -206,8 +215,8 @@ export class CrashFiles implements Files {
     seal(this.root);
   }
 
-  private addFile(path: string): Node {
-    const node: Node = { ...empty(), id: this.nextId++, content: Buffer.alloc(0) };
+  private addFile(path: string, id = this.nextId++): Node {
+    const node: Node = { ...empty(), id, content: Buffer.alloc(0) };
     this.trace.push({ kind: 'make-file', node: node.id });
     this.changeNames(this.existing(dirname(path)), [[nameOf(path), node]]);
     return node;

@@ -33,9 +33,9 @@ interface DirectoryNode {
   unsafe: NamesStep[];
 }
 
-/** Files by path, and directories. */
+/** Files by path, and directories. One node may have several names. */
 export interface DiskImage {
-  files: Map<string, Buffer>;
+  files: Map<string, { node: number; content: Buffer }>;
   directories: Set<string>;
 }
 
@@ -79,20 +79,29 @@ export class DiskModel {
     const draw = random.next();
     const chance = draw < 0.15 ? 0 : draw < 0.3 ? 1 : random.next();
     const image: DiskImage = { files: new Map(), directories: new Set() };
-    this.collect(0, '', image, chance, random);
+    this.collect(0, '', image, new Map(), chance, random);
     return image;
   }
 
-  private collect(node: number, path: string, image: DiskImage, chance: number, random: Random): void {
+  private collect(
+    node: number,
+    path: string,
+    image: DiskImage,
+    contents: Map<number, Buffer>,
+    chance: number,
+    random: Random,
+  ): void {
     const found = this.nodes.get(node)!;
     if (found.kind === 'file') {
-      image.files.set(path, crashedContent(found, chance, random));
+      const content = contents.get(node) ?? crashedContent(found, chance, random);
+      contents.set(node, content);
+      image.files.set(path, { node, content });
       return;
     }
     if (path !== '') image.directories.add(path);
     const names = new Map(found.safe);
     for (const step of found.unsafe) if (random.next() < chance) applyNames(names, step);
-    for (const [name, child] of names) this.collect(child, `${path}/${name}`, image, chance, random);
+    for (const [name, child] of names) this.collect(child, `${path}/${name}`, image, contents, chance, random);
   }
 
   private beginSync(token: number, node: FileNode | DirectoryNode): void {

@@ -20,16 +20,22 @@ export class SimulatedDisk {
   private readonly random: Random;
   private readonly time: VirtualTime;
 
-  private constructor(folder: string, time: VirtualTime, random: Random) {
+  private constructor(folder: string, time: VirtualTime, random: Random, files: CrashFiles) {
     this.folder = folder;
     this.time = time;
     this.random = random;
-    this.files = new CrashFiles(random);
+    this.files = files;
     this.attach();
   }
 
-  static async create(folder: string, time: VirtualTime, random: Random): Promise<SimulatedDisk> {
-    const disk = new SimulatedDisk(folder, time, random);
+  /** An empty one, or one with what a power failure has left. */
+  static async create(
+    folder: string,
+    time: VirtualTime,
+    random: Random,
+    files = new CrashFiles(random),
+  ): Promise<SimulatedDisk> {
+    const disk = new SimulatedDisk(folder, time, random, files);
     await disk.files.makeDirectory(folder);
     await disk.files.syncDirectory('/');
     return disk;

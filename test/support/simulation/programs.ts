@@ -33,6 +33,12 @@ export interface Program {
   stop(): Promise<void>;
 }
 
+/** Everything in one process. */
+export interface Appliance extends Program {
+  /** With `once`: resolves when all lines that were there at the start are where they belong. */
+  drained(): Promise<void>;
+}
+
 export const topics = { lines: 2, direct: 2, copy: 2 } as const;
 const stopMs = 5000;
 
@@ -44,7 +50,8 @@ export function networkClient(surroundings: Surroundings): KafkaClient {
   return clientOf(surroundings, surroundings.network.transport(surroundings.process));
 }
 
-async function openBroker({ process, files, random, logger, network }: Surroundings): Promise<Broker> {
+/** The broker, reached over the network of the simulation. */
+export async function openBroker({ process, files, random, logger, network }: Surroundings): Promise<Broker> {
   const broker = await Broker.open({
     dataDirectory: '/data',
     ...{ files, random, logger, clock: process.clock },
@@ -66,13 +73,13 @@ export async function startBroker(surroundings: Surroundings): Promise<Program> 
   return { failed: broker.failed, stop: () => broker.close() };
 }
 
-async function runAgent(surroundings: Surroundings, client: KafkaClient): Promise<Program> {
+async function runAgent(surroundings: Surroundings, client: KafkaClient, once = false): Promise<Appliance> {
   const { process, files, random, logger } = surroundings;
   const settings = tailAgent.settings.parse({ paths: ['/logs/*'], flush: { size: '4KB', wait: '50ms' } });
   const context = { name: 'app', instance: 'one', host: 'host', client, files, clock: process.clock, random, logger };
-  const agent = tailAgent.create(settings, 'lines', context, { once: false });
+  const agent = tailAgent.create(settings, 'lines', context, { once });
   await agent.start();
-  return { failed: agent.failed, stop: () => agent.stop(stopMs) };
+  return { failed: agent.failed, drained: () => agent.drained(), stop: () => agent.stop(stopMs) };
 }
 
 export async function startAgent(surroundings: Surroundings): Promise<Program> {
@@ -107,11 +114,11 @@ async function runEdges(
   surroundings: Surroundings,
   client: KafkaClient,
   instance: string,
-  appends: boolean,
+  plans: readonly PipelinePlan[],
 ): Promise<Program & { runner: PipelineRunner }> {
   const { process, files, random, logger } = surroundings;
   const runner = new PipelineRunner({
-    pipelines: pipelines(surroundings, appends),
+    pipelines: plans,
     ...{ client, instance, files, random, logger, clock: process.clock },
   });
   await runner.start();
@@ -121,7 +128,7 @@ async function runEdges(
 export function startEdges(instance: string, appends: boolean): (surroundings: Surroundings) => Promise<Program> {
   return async (surroundings) => {
     const client = networkClient(surroundings);
-    const edges = await runEdges(surroundings, client, instance, appends);
+    const edges = await runEdges(surroundings, client, instance, pipelines(surroundings, appends));
     return {
       ...edges,
       stop: async () => {
@@ -133,13 +140,20 @@ export function startEdges(instance: string, appends: boolean): (surroundings: S
 }
 
 /** Broker, pipelines and agent in one process, as `tailrace up` has them. */
-export async function startAppliance(surroundings: Surroundings): Promise<Program> {
+export async function startAppliance(
+  surroundings: Surroundings,
+  { plans = pipelines(surroundings, true), once = false }: { plans?: readonly PipelinePlan[]; once?: boolean } = {},
+): Promise<Appliance> {
   const broker = await openBroker(surroundings);
   const client = clientOf(surroundings, new InProcessTransport(broker, 'appliance'));
-  const edges = await runEdges(surroundings, client, 'one', true);
-  const agent = await runAgent(surroundings, client);
+  const edges = await runEdges(surroundings, client, 'one', plans);
+  const agent = await runAgent(surroundings, client, once);
   return {
     ...edges,
+    drained: async () => {
+      await agent.drained();
+      await edges.runner.drain();
+    },
     failed: Promise.race([broker.failed, agent.failed]),
     stop: async () => {
       await agent.stop();

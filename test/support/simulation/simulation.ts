@@ -160,7 +160,7 @@ export class Simulation {
     }
     const roles: Role[] =
       this.options.shape === 'appliance'
-        ? [{ name: 'appliance', disks: [out, data, logs], start: startAppliance }]
+        ? [{ name: 'appliance', disks: [out, data, logs], start: (surroundings) => startAppliance(surroundings) }]
         : [
             { name: 'broker', disks: [data], start: startBroker },
             { name: 'agent', disks: [logs], start: startAgent },
