@@ -9,11 +9,14 @@ import { nodeFiles } from '../base/node-files.ts';
 import { systemRandom } from '../base/random.ts';
 import type { KafkaClient } from '../broker/client/contract.ts';
 import { retry } from '../broker/client/retry.ts';
+import { SocketTransport } from '../broker/client/socket-transport.ts';
 import { buildLedger, type Ledger } from '../pipelines/ledger.ts';
 import type { Plan } from '../pipelines/plan.ts';
 import { comparePlans, describeDifference } from '../pipelines/plan-difference.ts';
 import { PipelineRunner } from '../pipelines/runner.ts';
+import { accessOf } from './broker-security.ts';
 import { clusterError, judgeCluster, lookAtCluster } from './cluster-check.ts';
+import { checkReachable } from './connection.ts';
 import { closeHouse, type House, openHouse, readersOf } from './house.ts';
 import type { Observed } from './observation.ts';
 import { RunningAgents } from './running-agents.ts';
@@ -38,7 +41,10 @@ const clock: Clock = systemClock;
 
 /** Waits for the cluster, for as long as it takes unless the run is to end by itself; says what of it is not as it should be. Throws TLR_CONFIG. */
 async function settleCluster(client: KafkaClient, { plan, once, logger }: ApplianceOptions): Promise<void> {
-  const notice = clock.schedule(noticeMs, () => logger.warn('waiting for the brokers'));
+  const notice = clock.schedule(
+    noticeMs,
+    () => void whyWaiting(plan).then((error) => logger.warn('waiting for the brokers', error)),
+  );
   const facts = await retry({ clock, random: systemRandom }, () => lookAtCluster(client, plan), {
     withinMs: once ? clusterPatienceMs : Infinity,
     onRetry: (error) => logger.warn('waiting for the brokers', { error: messageOf(error) }),
@@ -47,6 +53,18 @@ async function settleCluster(client: KafkaClient, { plan, once, logger }: Applia
   for (const { severity, message } of findings) if (severity === 'warning') logger.warn(message);
   const problem = clusterError(findings);
   if (problem !== undefined) throw problem;
+}
+
+/** What keeps us from the brokers, as a new connection finds it. */
+async function whyWaiting({ broker }: Plan): Promise<{ error?: string }> {
+  if (broker.kind !== 'external') return {};
+  try {
+    const access = await accessOf(broker, files);
+    await checkReachable(new SocketTransport({ ...access, clientId: 'tailrace-look', clock }));
+    return {};
+  } catch (error) {
+    return { error: messageOf(error) };
+  }
 }
 
 /** Files that standard output and error go to: tailing them would feed them with what is logged about it. */

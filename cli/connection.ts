@@ -6,6 +6,7 @@ import { systemRandom } from '../base/random.ts';
 import { createClient } from '../broker/client/client.ts';
 import type { KafkaClient } from '../broker/client/contract.ts';
 import { SocketTransport } from '../broker/client/socket-transport.ts';
+import { apis } from '../broker/wire/apis.ts';
 import { type BrokerAccess, brokerAccess } from './client-properties.ts';
 
 const clientId = 'tailrace-cli';
@@ -30,10 +31,20 @@ export async function withClientOf<T>(access: BrokerAccess, work: (client: Kafka
   }
 }
 
-/** The client itself is patient, as pipelines need it; a person at a terminal wants to know now. */
-async function checkReachable(transport: SocketTransport): Promise<void> {
-  const attempts = await Promise.allSettled(transport.bootstrap.map((address) => transport.connect(address)));
-  const reached = attempts.filter((attempt) => attempt.status === 'fulfilled');
-  await Promise.all(reached.map((attempt) => attempt.value.close()));
-  if (reached.length === 0) throw (attempts[0] as PromiseRejectedResult).reason;
+/**
+ * The client itself is patient, as pipelines need it; a person at a terminal wants to know now. Throws what is wrong when no broker lets us in.
+ */
+export async function checkReachable(transport: SocketTransport): Promise<void> {
+  const attempts = await Promise.allSettled(transport.bootstrap.map((address) => letIn(transport, address)));
+  if (attempts.every(({ status }) => status === 'rejected')) throw (attempts[0] as PromiseRejectedResult).reason;
+}
+
+/** Some brokers say no with the first question only. */
+async function letIn(transport: SocketTransport, address: SocketTransport['bootstrap'][number]): Promise<void> {
+  const connection = await transport.connect(address);
+  try {
+    await connection.request('Metadata', apis.Metadata.request.create({ topics: [] }));
+  } finally {
+    await connection.close();
+  }
 }

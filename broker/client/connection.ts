@@ -12,6 +12,7 @@ import { ApiVersionTable } from './api-versions.ts';
 import type { Connection, RequestOptions } from './contract.ts';
 import { FrameReader } from './frame-reader.ts';
 import { authenticate, type SaslLogin } from './sasl-login.ts';
+import { tlsProblem } from './tls-problem.ts';
 
 const defaultTimeoutMs = 30_000;
 /** Larger answers are refused before memory is taken for them. */
@@ -31,6 +32,8 @@ export class SocketConnection implements Connection {
   private readonly clientId: string;
   private readonly address: string;
   private readonly pending = new Map<number, Pending>();
+  /** What may be missing when the broker hangs up on us before it has answered. */
+  private hint: string | undefined;
   private nextCorrelationId = 1;
   private versions = new ApiVersionTable(new Map(), new Map());
 
@@ -47,22 +50,33 @@ export class SocketConnection implements Connection {
         this.end(error instanceof TailraceError ? error : this.unreachable(messageOf(error)));
       }
     });
-    socket.on('error', (error) => this.end(this.unreachable(error.message)));
-    socket.on('close', () => this.end(this.unreachable('the broker closed the connection')));
+    socket.on('error', (error) => this.end(tlsProblem(error, this.address) ?? this.unreachable(error.message)));
+    socket.on('close', () => this.end(this.unreachable(`the broker closed the connection${this.hint ?? ''}`)));
   }
 
   /**
-   * Takes a connected socket over, asks the broker for its versions, and authenticates. Throws TLR_UNREACHABLE, TLR_TIMEOUT, TLR_PROTOCOL, or
-   * TLR_DENIED when the broker does not accept the user.
+   * Takes a connected socket over, asks the broker for its versions, and authenticates. `doubt`: what to ask oneself when it hangs up at once. Throws
+   * TLR_UNREACHABLE, TLR_TIMEOUT, TLR_PROTOCOL, or TLR_DENIED when the broker does not accept the user.
    */
   static async open(
     socket: Socket,
-    options: { clock: Clock; random: Random; clientId: string; address: string; sasl?: SaslLogin | undefined },
+    options: {
+      clock: Clock;
+      random: Random;
+      clientId: string;
+      address: string;
+      doubt?: string | undefined;
+      sasl?: SaslLogin | undefined;
+    },
   ): Promise<SocketConnection> {
+    const { doubt, sasl } = options;
     const connection = new SocketConnection(socket, options);
     try {
+      connection.hint = doubt && ` before it answered: ${doubt}`;
       await connection.negotiate();
-      if (options.sasl !== undefined) await authenticate(connection, options.sasl, options);
+      connection.hint = undefined;
+      if (sasl !== undefined) await authenticate(connection, sasl, options);
+      else connection.hint = ' after it told its versions: does its listener ask for a user (sasl)?';
       return connection;
     } catch (error) {
       await connection.close();
@@ -127,6 +141,7 @@ export class SocketConnection implements Connection {
     }
     this.pending.delete(correlationId);
     waiting.timer.cancel();
+    if (waiting.api !== 'ApiVersions') this.hint = undefined;
     try {
       waiting.onFrame(frame);
     } catch (error) {

@@ -7,6 +7,7 @@ import { type Random, systemRandom } from '../../base/random.ts';
 import { SocketConnection } from './connection.ts';
 import type { Connection, Transport } from './contract.ts';
 import type { SaslLogin } from './sasl-login.ts';
+import { tlsProblem } from './tls-problem.ts';
 
 const connectTimeoutMs = 10_000;
 
@@ -54,7 +55,11 @@ export class SocketTransport implements Transport {
     const { clock, random, clientId } = this;
     const { tls, sasl } = this.security;
     const socket = await openSocket(host, port, clock, tls);
-    return SocketConnection.open(socket, { clock, random, clientId, address: `${host}:${port}`, sasl });
+    const doubt =
+      tls === undefined
+        ? 'does its listener speak TLS?'
+        : tls.cert && 'does it trust whoever signed our certificate (tls.cert)?';
+    return SocketConnection.open(socket, { clock, random, clientId, address: `${host}:${port}`, doubt, sasl });
   }
 }
 
@@ -93,9 +98,12 @@ function openSocket(host: string, port: number, clock: Clock, tls: TlsOptions | 
     const unreachable = (what: string, cause?: unknown) =>
       fail(new TailraceError('TLR_UNREACHABLE', `${host}:${port}: ${what}`, { cause, retriable: true }));
     const onError = (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ECONNREFUSED') unreachable('nothing listens there', error);
-      else if (tls === undefined || !isCertificateProblem(error)) unreachable(error.message, error);
-      else fail(new TailraceError('TLR_DENIED', `${host}:${port}: TLS: ${error.message}`, { cause: error }));
+      const problem = tls === undefined ? undefined : tlsProblem(error, `${host}:${port}`);
+      if (problem !== undefined) fail(problem);
+      else if (error.code === 'ECONNREFUSED') unreachable('nothing listens there', error);
+      else if (tls !== undefined && error.code === 'ECONNRESET')
+        unreachable('it closed the connection in the TLS handshake: does its listener speak TLS?', error);
+      else unreachable(error.message, error);
     };
     const timer = clock.schedule(connectTimeoutMs, () => unreachable(`no connection within ${connectTimeoutMs} ms`));
     socket.once('error', onError);
@@ -105,9 +113,4 @@ function openSocket(host: string, port: number, clock: Clock, tls: TlsOptions | 
       resolve(socket);
     });
   });
-}
-
-/** Whether trying again is of no use: the certificate is not trusted, or names another host. OpenSSL's names and Node's own. */
-function isCertificateProblem({ code = '' }: NodeJS.ErrnoException): boolean {
-  return /CERT|^ERR_TLS|SELF_SIGNED|^UNABLE_TO/.test(code);
 }

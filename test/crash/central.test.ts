@@ -1,12 +1,13 @@
-// Many machines, one Tailrace: two senders that only have agents feed a central process that has the broker and the pipelines. They start before it is there; it
-// is killed with -9 and stays away while lines go on being written; a sender is killed with -9 too. Every line is in the sink exactly once, and senders keep
-// nothing in memory while they wait.
+// Many machines, one Tailrace: two senders that only have agents feed a central process that has the broker and the pipelines, over TLS and with SCRAM. They start
+// before it is there; it is killed with -9 and stays away while lines go on being written, comes back and is killed again; a sender is killed with -9 too. Every
+// line is in the sink exactly once, and senders keep nothing in memory while they wait.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { endAll, freePort, type RunningCommand, start, until } from '../support/command.ts';
 import { countLines, RotatingWriter } from '../support/numbered-lines.ts';
+import { selfSigned } from '../support/self-signed.ts';
 
 /** Of each sender, while the central one is there and while it is away; CENTRAL_LINES=500000 for the long form. */
 const firstLines = 20_000;
@@ -35,20 +36,30 @@ it('loses nothing and doubles nothing while the central one is away', async () =
   writeFileSync(
     join(folder, 'central.yaml'),
     `
-broker: { listen: "127.0.0.1:${port}" }
+broker:
+  listen: { address: "127.0.0.1:${port}", tls: { cert: cert.pem, key: key.pem }, sasl: [ scram-sha-512 ] }
+  users: { one: first-secret, two: second-secret }
 topics: { app: { partitions: 2 } }
 pipelines: { keep: { from: app, to: files } }
 sinks: { files: { type: file, path: "out/{partition}-{offset}.log", roll: { size: 1MB, age: 300ms } } }
 `,
   );
-  // Each sender has a folder of its own, as a machine has.
-  const senders = ['one', 'two'].map((name, first) => {
+  const { cert, key } = selfSigned();
+  writeFileSync(join(folder, 'cert.pem'), cert);
+  writeFileSync(join(folder, 'key.pem'), key);
+  // Each sender has a folder of its own, as a machine has, and a user of its own.
+  const secrets = { one: 'first-secret', two: 'second-secret' };
+  const senders = (['one', 'two'] as const).map((name, first) => {
     const cwd = join(folder, name);
     mkdirSync(join(cwd, 'logs'), { recursive: true });
+    writeFileSync(join(cwd, 'secret'), secrets[name]);
     writeFileSync(
       join(cwd, 'sender.yaml'),
       `
-broker: kafka://127.0.0.1:${port}
+broker:
+  url: kafka://127.0.0.1:${port}
+  tls: { ca: ../cert.pem }
+  sasl: { user: ${name}, password: "\${file:secret}" }
 agents: { app: { type: tail, paths: [ "./logs/*.log*" ] } }
 `,
     );
@@ -86,6 +97,11 @@ agents: { app: { type: tail, paths: [ "./logs/*.log*" ] } }
   expect((lines * textBytes) / 2).toBeGreaterThan(mostGrowthBytes);
   expect(residentBytes(one.command) - awayBytes).toBeLessThan(mostGrowthBytes);
 
+  const killedAgain = central();
+  const beforeAgain = await found();
+  await until('more lines', async () => (await found()) > beforeAgain, 60_000);
+  killedAgain.signal('SIGKILL');
+  await killedAgain.end();
   const back = central();
   await until('all lines', async () => (await found()) === total, 120_000);
   for (const each of [one.command, two.command, back]) {

@@ -1,12 +1,13 @@
 // Every file under examples/ is run as it stands, but for where logs, stores and ports are: what its first lines promise happens.
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { BulkStore } from '../support/bulk-store.ts';
 import { endAll, freePort, root, run, start, until } from '../support/command.ts';
 import { FakeHdfs } from '../support/fake-hdfs.ts';
+import { selfSigned } from '../support/self-signed.ts';
 
 let folder: string;
 let env: Record<string, string>;
@@ -131,4 +132,73 @@ it('push.yaml: errors and an audit trail over HTTP', async () => {
   await once();
   expect(linesBelow('out/errors')).toEqual(['{"level":"error","text":"it broke"}']);
   expect(linesBelow('out/audit')).toEqual(['{"who":"ann"}']);
+});
+
+/** Starts what stays up beside the example under test, from another folder, until `isUp` says so. */
+async function beside(
+  name: string,
+  file: string,
+  more: Record<string, string>,
+): Promise<{ cwd: string; end: () => Promise<void> }> {
+  const cwd = join(folder, name);
+  mkdirSync(cwd);
+  writeFileSync(join(cwd, 'tailrace.yaml'), file);
+  const up = start(['up'], { cwd, env: { ...env, TAILRACE_DATA: join(cwd, 'data'), ...more } });
+  await until('it is up', () => up.stdout.includes('tailrace '), 60_000);
+  const end = async () => {
+    up.signal('SIGTERM');
+    expect((await up.end()).code).toBe(0);
+  };
+  return { cwd, end };
+}
+
+it('central.yaml and sender.yaml: lines of another machine, over TLS and with a password', async () => {
+  const { cert, key } = selfSigned();
+  writeFileSync(join(folder, 'cert.pem'), cert);
+  writeFileSync(join(folder, 'key.pem'), key);
+  const [port, open] = [await freePort(), await freePort()];
+  Object.assign(env, { SHIPPER_PASSWORD: 'open-sesame', TAILRACE_TLS: folder });
+  Object.assign(env, { TAILRACE_LISTEN: `127.0.0.1:${port}`, TAILRACE_CENTRAL: `kafka://127.0.0.1:${port}` });
+  const example = readFileSync(join(root, 'examples', 'central.yaml'), 'utf8').replaceAll(
+    '127.0.0.1:9092',
+    `127.0.0.1:${open}`,
+  );
+  const central = await beside('central', example, {});
+  await take('sender.yaml');
+  write('srv/shop/logs/app.log', '{"n":1}', 'words');
+  await once();
+  env['SHIPPER_PASSWORD'] = 'guess';
+  const refused = await run(['up', '--once'], { cwd: folder, env });
+  expect(refused.code).toBe(1);
+  expect(refused.stderr).toContain('user shipper: wrong user or password');
+  await central.end();
+  env['SHIPPER_PASSWORD'] = 'open-sesame';
+  const delivered = await run(['up', '--once'], {
+    cwd: central.cwd,
+    env: { ...env, TAILRACE_DATA: join(central.cwd, 'data') },
+  });
+  expect(delivered.code, delivered.stderr).toBe(0);
+  const file = `"host":"${hostname()}","file":"${folder}/srv/shop/logs/app.log"`;
+  expect(linesBelow('central/out')).toEqual([`{"message":"words",${file}}`, `{"n":1,${file}}`]);
+});
+
+it('cluster.yaml: two machines on one cluster, with a Tailrace for the cluster', async () => {
+  const port = await freePort();
+  const cluster = await beside('cluster', `data: ./data\nbroker: { listen: "127.0.0.1:${port}" }\n`, {});
+  Object.assign(env, { KAFKA: `kafka://127.0.0.1:${port}`, SHARED: join(folder, 'shared') });
+  await take('cluster.yaml');
+  write('srv/shop/logs/app.log', '{"n":1}', '{"n":2}');
+  const other = join(folder, 'other');
+  mkdirSync(other);
+  const machines = [
+    { cwd: folder, env },
+    { cwd: other, env: { ...env, TAILRACE_DATA: join(other, 'data') } },
+  ];
+  const example = ['up', '--once', join(folder, 'tailrace.yaml')];
+  for (const done of await Promise.all(machines.map((machine) => run(example, machine))))
+    expect(done.code, done.stdout + done.stderr).toBe(0);
+  const host = `"host":"${hostname()}"`;
+  expect(linesBelow('shared')).toEqual([1, 1, 2, 2].map((n) => `{"n":${n},${host}}`));
+  expect((await run(['check', '--reach'], { cwd: folder, env })).code).toBe(0);
+  await cluster.end();
 });

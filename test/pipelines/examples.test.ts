@@ -15,10 +15,11 @@ const files = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
 describe('examples', () => {
   it.each(files)('%s loads without problems, and so does its full form', async (name) => {
     const path = new URL(name, folder).pathname;
-    const { plan, problems, expand } = await loadPlan([path], { ...definitions, env: {}, readFile });
+    const env = { SHIPPER_PASSWORD: 'secret' };
+    const { plan, problems, expand } = await loadPlan([path], { ...definitions, env, readFile });
     expect(renderDiagnostics(problems)).toBe('');
-    expect(plan?.pipelines.length).toBeGreaterThan(0);
-    expect((await planOf(expand())).pipelines.map(({ stepsFingerprint }) => stepsFingerprint)).toEqual(
+    expect([...plan!.pipelines, ...plan!.agents].length).toBeGreaterThan(0);
+    expect((await planOf(expand(), env)).pipelines.map(({ stepsFingerprint }) => stepsFingerprint)).toEqual(
       plan?.pipelines.map(({ stepsFingerprint }) => stepsFingerprint),
     );
   });

@@ -20,12 +20,17 @@ const write = (message: string, fields?: object) => void written.push(`${message
 const logger: Logger = { ...silentLogger, debug: write, info: write, warn: write, error: write, child: () => logger };
 
 let server: TestBroker;
-let ports: { sasl: number; tls: number; mutual: number; plain: number };
+let ports: { sasl: number; tls: number; mutual: number; plain: number; expired: number; elsewhere: number };
 const identity = selfSigned();
 const stranger = selfSigned();
+const expired = selfSigned({ isExpired: true });
+const elsewhere = selfSigned({ names: 'DNS:elsewhere' });
 
 beforeAll(async () => {
-  ports = { sasl: await freePort(), tls: await freePort(), mutual: await freePort(), plain: await freePort() };
+  ports = {
+    ...{ sasl: await freePort(), tls: await freePort(), mutual: await freePort(), plain: await freePort() },
+    ...{ expired: await freePort(), elsewhere: await freePort() },
+  };
   const listen = (port: number) => ({ host: '127.0.0.1', port });
   server = await startTestBroker({
     logger,
@@ -36,6 +41,8 @@ beforeAll(async () => {
       { ...listen(ports.tls), tls: identity, sasl: ['SCRAM-SHA-512'] },
       { ...listen(ports.mutual), tls: { ...identity, ca: identity.cert } },
       listen(ports.plain),
+      { ...listen(ports.expired), tls: expired },
+      { ...listen(ports.elsewhere), tls: elsewhere },
     ],
   });
 });
@@ -213,4 +220,25 @@ it('refuses a certificate that is none, at start, and listens nowhere then', asy
   const port = await freePort();
   const listen = [{ host: '127.0.0.1', port, tls: { cert: 'none', key: 'none' } }];
   await expect(startTestBroker({ listen })).rejects.toMatchObject({ code: 'TLR_CONFIG' });
+});
+
+describe('who is turned away', () => {
+  const trusting = { tls: { ca: identity.cert } };
+  it.each<[string, keyof typeof ports, ConnectionSecurity, string, string]>([
+    ['a wrong authority', 'tls', { tls: { ca: stranger.cert } }, 'TLR_DENIED', 'nobody whom we trust has signed'],
+    ['an old certificate', 'expired', { tls: { ca: expired.cert } }, 'TLR_DENIED', 'its certificate has expired'],
+    ['another name', 'elsewhere', { tls: { ca: elsewhere.cert } }, 'TLR_DENIED', 'for other names (DNS:elsewhere)'],
+    ['no certificate', 'mutual', trusting, 'TLR_DENIED', 'it asks for a certificate: name ours as tls.cert'],
+    ['a strange one', 'mutual', { tls: { ...trusting.tls, ...stranger } }, 'TLR_UNREACHABLE', 'does it trust whoever'],
+    ['no TLS', 'tls', {}, 'TLR_UNREACHABLE', 'closed the connection before it answered: does its listener speak TLS?'],
+    ['TLS nobody speaks', 'plain', trusting, 'TLR_UNREACHABLE', 'in the TLS handshake: does its listener speak TLS?'],
+    ['no user', 'sasl', {}, 'TLR_UNREACHABLE', 'does its listener ask for a user (sasl)?'],
+    ['a user nobody asks for', 'plain', login('PLAIN'), 'TLR_DENIED', 'its listener asks for no user: leave sasl out'],
+  ])('for %s is told so, and where', async (_what, port, security, code, words) => {
+    const attempt = async () => (await connect(ports[port], security)).request('Metadata', metadata);
+    const error: unknown = await attempt().catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code });
+    expect(String(error)).toContain(`127.0.0.1:${ports[port]}`);
+    expect(String(error)).toContain(words);
+  });
 });
