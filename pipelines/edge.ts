@@ -68,7 +68,7 @@ export interface EdgeStatus {
   state: EdgeState;
   /** Why it is paused. */
   problem: string | undefined;
-  /** Of the partitions it owns now, undecided work included. */
+  /** Of the partitions it owns now, undecided work included; once it was drained on a cluster and has ended, of all that its group committed. */
   account: Account;
   outage: OutageStatus;
 }
@@ -89,6 +89,7 @@ export class Edge {
   private lastAccount = emptyAccount();
   private session: EdgeSession | undefined;
   private running: Promise<void> | undefined;
+  private isDrained = false;
   private drain: { ends: Ends | undefined; resolve: (problem: string | undefined) => void } | undefined;
   /** Set while the session cannot read some partition; when that was last told. */
   private impaired: { toldMs: number } | undefined;
@@ -207,6 +208,8 @@ export class Edge {
       this.session = undefined;
       // Each on its own: what one of them cannot close must not keep the others open.
       for (const part of [session, target, decider]) await part?.close().catch(() => undefined);
+      // Members in other processes may have had a part in what was drained.
+      if (this.isDrained && !options.client.inProcess) await this.orKilled(this.readAccount()).catch(() => undefined);
     }
   }
 
@@ -280,7 +283,7 @@ export class Edge {
     return job;
   }
 
-  /** What was committed for the group: the account of a job that was done before. */
+  /** What was committed for the group, whoever did it. */
   private async readAccount(): Promise<void> {
     const sum = emptyAccount();
     for (const partitions of (await this.options.client.admin().groupOffsets(this.group)).values()) {
@@ -347,6 +350,7 @@ export class Edge {
   }
 
   private resolveDrain(problem: string | undefined): void {
+    if (problem === undefined && this.drain?.ends !== undefined) this.isDrained = true;
     this.drain?.resolve(problem);
     this.drain = undefined;
   }

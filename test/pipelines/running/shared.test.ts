@@ -52,3 +52,12 @@ it('leave files that partitions share to one of them', async () => {
   await expect.poll(sorted, { timeout: 20_000 }).toEqual(Array.from({ length: 500 }, (_, index) => index));
   expect(both.flatMap((runner) => runner.status().map(({ problem }) => problem))).toEqual([undefined, undefined]);
 });
+
+it('both tell the whole account once it is drained, whoever delivered', async () => {
+  const plan = pipeline('app', world.fileSink('{partition}-{offset}'));
+  const both = [await start('one', plan), await start('two', plan)];
+  await expect.poll(() => members('web.files'), { timeout: 20_000 }).toEqual([2, 2]);
+  await Promise.all(both.map((runner) => runner.drain()));
+  await Promise.all(both.map((runner) => runner.stop(20_000)));
+  for (const runner of both) expect(runner.accounts()).toMatchObject([{ account: { in: 400, out: 400 } }]);
+});
