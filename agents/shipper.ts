@@ -81,10 +81,20 @@ export class Shipper {
     return this.transaction !== undefined;
   }
 
-  /** Adds the line `source[start, end)`. `headers` are encoded with their count (broker/wire encodeHeaders). Nothing is kept of the arguments. */
-  append(partition: number, timestampMs: number, source: Buffer, start: number, end: number, headers: Buffer): void {
+  /**
+   * Adds the line `source[start, end)`, with a key or without. `headers` are encoded with their count (broker/wire encodeHeaders). Nothing is kept of the arguments.
+   */
+  append(
+    partition: number,
+    timestampMs: number,
+    source: Buffer,
+    start: number,
+    end: number,
+    headers: Buffer,
+    key?: Buffer,
+  ): void {
     let builder = this.open.get(partition);
-    const bytes = end - start + headers.length + 24;
+    const bytes = end - start + headers.length + (key?.length ?? 0) + 24;
     if (builder !== undefined && builder.sizeBytes + bytes > this.options.batchBytes) {
       this.full.push({ partition, builder });
       this.open.delete(partition);
@@ -92,7 +102,8 @@ export class Shipper {
       builder = undefined;
     }
     builder ??= this.spareBuilder();
-    builder.appendLine(timestampMs, source, start, end, headers);
+    if (key === undefined) builder.appendLine(timestampMs, source, start, end, headers);
+    else builder.append(timestampMs, key, source, start, end, headers);
     this.took(partition, builder, 1, end - start + 1);
   }
 

@@ -2,8 +2,10 @@
 import type { Clock } from '../../base/clock.ts';
 import { TailraceError } from '../../base/errors.ts';
 import type { Files, OpenFile } from '../../base/files.ts';
+import { partitionForKey } from '../../broker/wire/murmur2.ts';
 import type { Shipper } from '../shipper.ts';
 import { type Chunk, ChunkReader } from './chunks.ts';
+import type { KeyOf } from './line-key.ts';
 import { LineHeaders } from './line-headers.ts';
 import { type FramingLimits, LineFramer, type TakeLine, type TakeRun } from './lines.ts';
 import { EventFramer, type Extent, type MultilineRule } from './multiline.ts';
@@ -38,20 +40,30 @@ export class Reader {
   /** Overlong lines met so far. */
   longLines = 0;
 
-  constructor(files: Files, clock: Clock, shipper: Shipper, limits: FramingLimits, multiline?: MultilineRule) {
+  /** `keyed`: the keys of lines, and the partitions where those with one go. */
+  constructor(
+    files: Files,
+    clock: Clock,
+    shipper: Shipper,
+    limits: FramingLimits,
+    multiline?: MultilineRule,
+    keyed?: { keyOf: KeyOf; partitions: number },
+  ) {
     this.files = files;
     this.clock = clock;
     const { headers } = this;
     const take: TakeLine = (source, start, end, position, mark) => {
       const encoded = mark === undefined ? headers.at(position) : headers.marked(this.fileId, position, mark);
-      shipper.append(this.partition, this.timestampMs, source, start, end, encoded);
+      const key = mark === undefined ? keyed?.keyOf(source, start, end) : undefined;
+      const partition = key === undefined ? this.partition : partitionForKey(key, keyed!.partitions);
+      shipper.append(partition, this.timestampMs, source, start, end, encoded, key);
     };
     const takeRun: TakeRun = (source, start, end, position, longestBytes) => {
       const { timestampMs } = this;
       const run = { timestampMs, longestBytes, reference: headers.prefix, position };
       return shipper.appendLines(this.partition, source, start, end, run);
     };
-    this.lines = new LineFramer(limits, take, takeRun);
+    this.lines = new LineFramer(limits, take, keyed === undefined ? takeRun : undefined);
     this.events = multiline === undefined ? undefined : new EventFramer(limits, multiline, take);
     const { neededBytes } = this.events ?? this.lines;
     this.chunks = new ChunkReader(neededBytes);

@@ -8,6 +8,7 @@ import type { AgentContext } from '../agent.ts';
 import { recordOverheadBytes, Shipper } from '../shipper.ts';
 import type { Account } from './account.ts';
 import { Discovery } from './discovery.ts';
+import { keyOfField } from './line-key.ts';
 import type { MultilineRule } from './multiline.ts';
 import type { PositionRecord } from '../../broker/client/positions-record.ts';
 import { Positions } from './positions.ts';
@@ -101,7 +102,9 @@ export class Session {
         longLine: settings.long_line,
         pieceBytes: Math.max(limits.batchBytes - recordOverheadBytes, 1024),
       };
-      const reader = new Reader(context.files, context.clock, shipper, framing, multilineRule(settings));
+      const { partitions } = limits;
+      const keyed = settings.key === undefined ? undefined : { keyOf: keyOfField(settings.key), partitions };
+      const reader = new Reader(context.files, context.clock, shipper, framing, multilineRule(settings), keyed);
       const breathe = () => this.breathe(roster!, reader, shipper, positions);
       roster = this.createRoster(reader, positions, limits.partitions, breathe);
       this.options.onReading();
@@ -140,8 +143,13 @@ export class Session {
     this.offline = offline;
   }
 
+  /** Where the lines of `file` would go, or some of them. */
+  private isOffline(file: TailedFile): boolean {
+    return this.options.settings.key === undefined ? this.offline.has(file.origin.partition) : this.offline.size > 0;
+  }
+
   private isHeld(file: TailedFile): boolean {
-    if (!this.offline.has(file.origin.partition)) return false;
+    if (!this.isOffline(file)) return false;
     return file.isReadable && (file.packing !== undefined || file.position < file.sizeBytes);
   }
 
@@ -154,7 +162,9 @@ export class Session {
     if (this.offline.size === 0 || nowMs - this.toldMs < offlineLookMs) return;
     this.toldMs = nowMs;
     if (held.length > 0) {
-      const partitions = [...new Set(held.map(({ origin }) => origin.partition))].join(', ');
+      const isTheirs = (partition: number) => held.some(({ origin }) => origin.partition === partition);
+      const offline = [...this.offline].filter((each) => this.options.settings.key !== undefined || isTheirs(each));
+      const partitions = offline.join(', ');
       const message = `topic ${topic}, partition ${partitions}: offline; what is new in ${held.length} of the files waits`;
       this.options.onHeld(new TailraceError('TLR_KAFKA', message, { retriable: true }));
     }
@@ -253,10 +263,7 @@ export class Session {
     const fullBytes = this.options.settings.flush.size * 2;
     let packed = 0;
     const readable = [...roster.live.values()].filter(
-      (file) =>
-        file.isReadable &&
-        !this.offline.has(file.origin.partition) &&
-        (file.packing === undefined || ++packed <= packedAtOnce),
+      (file) => file.isReadable && !this.isOffline(file) && (file.packing === undefined || ++packed <= packedAtOnce),
     );
     const first = readable.length === 0 ? 0 : this.turn++ % readable.length;
     for (let index = 0; index < readable.length; index++) {

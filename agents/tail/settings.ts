@@ -54,6 +54,13 @@ export const tailSettings = z.strictObject({
     .describe(
       'Where files begin that are there at the very first start; files that come later are read from their beginning',
     ),
+  key: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Field of JSON lines that is their record key and chooses the partition, as Kafka clients do: lines of one key keep their order. Without it, and for lines without it, the file chooses',
+    ),
   max_line: size('1MiB').describe('Longer lines are handled by long_line'),
   long_line: z
     .enum(['keep', 'split', 'truncate', 'drop'])

@@ -18,6 +18,7 @@ import { RecordCursor, setBaseOffset } from '../../../broker/wire/record-batch.t
 /** A committed line. */
 export interface CommittedLine {
   partition: number;
+  key: string | undefined;
   text: string;
   file: string;
   position: number;
@@ -54,7 +55,8 @@ export class FakeCluster {
         const cursor = new RecordCursor(bytes);
         while (cursor.next()) {
           const { file, position } = decodeFileReference(cursor.header(fileReferenceHeader)!);
-          lines.push({ partition, text: cursor.value()!.toString('latin1'), file, position, mark: cursor.header('l') });
+          const [key, text] = [cursor.key()?.toString(), cursor.value()!.toString('latin1')];
+          lines.push({ partition, key, text, file, position, mark: cursor.header('l') });
         }
       }
     }
