@@ -1,4 +1,4 @@
-// `npm test`: everything but the suites that need more time or other software (crash, conformance).
+// `npm test`: everything but the suites that need more time or other software (crash, conformance, rotation).
 import { defineConfig } from 'vitest/config';
 
 const limits = { testTimeout: 30_000, hookTimeout: 30_000 };
@@ -11,7 +11,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/{crash,conformance,e2e}/**', 'node_modules/**'],
+          exclude: ['test/{crash,conformance,rotation,e2e}/**', 'node_modules/**'],
           ...limits,
         },
       },
