@@ -119,6 +119,22 @@ export class Broker implements RequestHandler {
     return this.listeners.map(({ address }) => address);
   }
 
+  /**
+   * Makes ready to show other certificates, of listeners in the order of the options. Returns what does it, and names those listeners: it cannot fail, and
+   * closes no connection. Throws TLR_CONFIG when a key and its certificate are none or do not fit.
+   */
+  renewCertificates(identities: readonly ListenAddress['tls'][]): () => string[] {
+    const renewals = this.listeners.flatMap((listener, index) => {
+      const renew = listener.renewal(identities[index]);
+      return renew === undefined ? [] : { renew, name: `${listener.address.host}:${listener.address.port}` };
+    });
+    return () =>
+      renewals.map(({ renew, name }) => {
+        renew();
+        return name;
+      });
+  }
+
   /** The first address; undefined without listeners. */
   get address(): Endpoint | undefined {
     return this.addresses[0];
@@ -189,9 +205,11 @@ export class Broker implements RequestHandler {
     const { settings } = this.parts;
     const budget = new RequestBudget(settings.number('queued.max.request.bytes'));
     const limits = new ConnectionLimits(settings);
+    const backlog = settings.number('socket.listen.backlog.size');
     try {
       for (const address of addresses) {
-        this.listeners.push(await Listener.open(address, { broker: this.parts, handlers, budget, limits, random }));
+        const house = { broker: this.parts, handlers, budget, limits, random, backlog };
+        this.listeners.push(await Listener.open(address, house));
       }
     } catch (error) {
       for (const listener of this.listeners) listener.destroy();

@@ -45,6 +45,11 @@ export const brokerSettings: Readonly<Record<string, SettingDefinition>> = {
     'max.message.bytes',
     int(1048588, 'Largest record batch in bytes; the default of max.message.bytes.'),
   ),
+  'socket.listen.backlog.size': int(
+    511,
+    'Connections that may wait to be taken, per listener (50 in Kafka); the system’s own limit (somaxconn) holds too.',
+    1,
+  ),
   'socket.request.max.bytes': int(104857600, 'Largest request in bytes; a connection that claims more is closed.', 1),
   'sasl.server.max.receive.size': int(524288, 'Largest request in bytes before a client has authenticated.', 1),
   'connections.max.idle.ms': long(600000, 'A connection that is silent for so long is closed.', 1),

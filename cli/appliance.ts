@@ -14,7 +14,7 @@ import { buildLedger, type Ledger } from '../pipelines/ledger.ts';
 import type { Plan } from '../pipelines/plan.ts';
 import { comparePlans, describeDifference } from '../pipelines/plan-difference.ts';
 import { PipelineRunner } from '../pipelines/runner.ts';
-import { accessOf } from './broker-security.ts';
+import { accessOf, listenersOf } from './broker-security.ts';
 import { clusterError, judgeCluster, lookAtCluster } from './cluster-check.ts';
 import { checkReachable } from './connection.ts';
 import { closeHouse, type House, openHouse, readersOf } from './house.ts';
@@ -167,6 +167,7 @@ export class Appliance {
     if (restart.length > 0) {
       throw new TailraceError('TLR_RESTART', `${restart.join(' and ')} cannot change while Tailrace runs`);
     }
+    const renewCertificates = await this.renewal(plan);
     const coming = [...edges.added, ...edges.changed.map(({ to }) => to)];
     if (coming.length > 0) await this.runner.prepare();
     const reached = reachSinks(coming, this.scratch, (group) => this.runner.lastDecided(group));
@@ -190,7 +191,14 @@ export class Appliance {
     );
     replaceEntries(readers, readersOf([plan]));
     this.plan = plan;
-    return describeDifference(difference);
+    const renewed = renewCertificates().map((address) => `certificate of ${address} renewed`);
+    return [...describeDifference(difference), ...renewed];
+  }
+
+  /** Reads the listeners' certificates again: files are renewed under the same names. */
+  private async renewal({ broker }: Plan): Promise<() => string[]> {
+    if (broker.kind === 'external' || this.house.broker === undefined) return () => [];
+    return this.house.broker.renewCertificates((await listenersOf(broker, files)).map(({ tls }) => tls));
   }
 
   /** Where clients can reach the embedded broker. */

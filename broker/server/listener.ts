@@ -3,7 +3,8 @@
 //
 // Limits count every socket from its first moment, so also those that are still shaking hands for TLS.
 import { createServer, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
+import { createSecureContext, createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
+import { isDeepStrictEqual } from 'node:util';
 import { messageOf, TailraceError } from '../../base/errors.ts';
 import type { Random } from '../../base/random.ts';
 import type { Endpoint } from '../handlers/handler.ts';
@@ -25,8 +26,13 @@ export interface ListenAddress {
   sasl?: readonly SaslMechanism[];
 }
 
+/** How a listener shows who it is, and whom it lets in. */
+type TlsIdentity = NonNullable<ListenAddress['tls']>;
+
 export interface ListenerHouse extends Omit<ConnectionHouse, 'endpoint'> {
   readonly limits: ConnectionLimits;
+  /** Connections that may wait to be taken. */
+  readonly backlog: number;
   readonly random: Random;
 }
 
@@ -46,6 +52,7 @@ export class Listener {
   readonly endpoint: Endpoint;
   /** Whether clients are sent to where they came in. */
   private readonly isMirror: boolean;
+  private identity: TlsIdentity | undefined;
 
   private constructor(server: Server, tlsServer: TlsServer | undefined, listen: ListenAddress, house: ListenerHouse) {
     const bound = server.address();
@@ -53,6 +60,7 @@ export class Listener {
     this.server = server;
     this.tlsServer = tlsServer;
     this.listen = listen;
+    this.identity = listen.tls;
     this.house = house;
     this.address = { host: listen.host, port };
     this.isMirror = listen.advertisedHost === undefined;
@@ -68,7 +76,8 @@ export class Listener {
 
   /** Throws TLR_UNREACHABLE when the address cannot be listened on, TLR_CONFIG when key and certificate are none or do not fit. */
   static open(listen: ListenAddress, house: ListenerHouse): Promise<Listener> {
-    const tlsServer = listen.tls && createSecureServer(listen.tls, `${listen.host}:${listen.port}`);
+    const { tls } = listen;
+    const tlsServer = tls && withIdentity(listen, () => createSecureServer(tls));
     const server = createServer({ pauseOnConnect: false });
     return new Promise((resolve, reject) => {
       const refuse = (error: Error) =>
@@ -79,7 +88,8 @@ export class Listener {
         );
       server.once('error', refuse);
       // One address for the name: that of ::1 is not where most clients look.
-      server.listen(listen.port, listen.host === 'localhost' ? '127.0.0.1' : listen.host, () => {
+      const host = listen.host === 'localhost' ? '127.0.0.1' : listen.host;
+      server.listen({ port: listen.port, host, backlog: house.backlog }, () => {
         server.off('error', refuse);
         server.on('error', (error) => house.broker.logger.error('Listener failed', { error: error.message }));
         resolve(new Listener(server, tlsServer, listen, house));
@@ -89,6 +99,20 @@ export class Listener {
 
   get connectionCount(): number {
     return this.sockets.size;
+  }
+
+  /**
+   * Makes ready to show another certificate to those who connect from then on; connections that are there stay. Returns what does it, which cannot fail; undefined
+   * when it is the same one. Throws TLR_CONFIG when key and certificate are none or do not fit.
+   */
+  renewal(tls: TlsIdentity | undefined): (() => void) | undefined {
+    const { listen, tlsServer } = this;
+    if (tls === undefined || tlsServer === undefined || isDeepStrictEqual(tls, this.identity)) return undefined;
+    withIdentity(listen, () => createSecureContext(tls));
+    return () => {
+      tlsServer.setSecureContext(tls);
+      this.identity = tls;
+    };
   }
 
   /** Takes no more connections and no more requests; what is under way is answered. Resolves when all connections have ended. */
@@ -137,12 +161,17 @@ export class Listener {
   }
 }
 
-function createSecureServer({ cert, key, ca }: NonNullable<ListenAddress['tls']>, where: string): TlsServer {
+function createSecureServer({ cert, key, ca }: TlsIdentity): TlsServer {
   const client = ca === undefined ? {} : { ca, requestCert: true, rejectUnauthorized: true };
+  return createTlsServer({ cert, key, ...client, handshakeTimeout: handshakeTimeoutMs });
+}
+
+/** Throws TLR_CONFIG when key and certificate are none or do not fit. */
+function withIdentity<T>({ host, port }: ListenAddress, action: () => T): T {
   try {
-    return createTlsServer({ cert, key, ...client, handshakeTimeout: handshakeTimeoutMs });
+    return action();
   } catch (error) {
-    throw new TailraceError('TLR_CONFIG', `TLS of the listener ${where}: ${messageOf(error)}`, { cause: error });
+    throw new TailraceError('TLR_CONFIG', `TLS of the listener ${host}:${port}: ${messageOf(error)}`, { cause: error });
   }
 }
 

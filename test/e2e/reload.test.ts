@@ -1,10 +1,13 @@
 // A running `tailrace up` is given another configuration: what changes, what goes on undisturbed, what is refused and why.
 import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect as connectSecurely } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FakeHdfs } from '../support/fake-hdfs.ts';
+import { selfSigned } from '../support/self-signed.ts';
 import { endAll, freePort, run, type RunningCommand, start, until } from '../support/command.ts';
 
 let folder: string;
@@ -253,6 +256,35 @@ describe('an agent that listens', () => {
     expect((await run(consume, { cwd: folder })).stdout.split('\n').length - 1).toBe(posted + 1);
     await stop(command);
   });
+});
+
+it('takes renewed certificates of the broker’s listeners, and refuses ones that do not fit', async () => {
+  const [first, second] = [selfSigned(), selfSigned()];
+  const place = (cert: string, key: string) => {
+    writeFileSync(join(folder, 'cert.pem'), cert);
+    writeFileSync(join(folder, 'key.pem'), key);
+  };
+  place(first.cert, first.key);
+  const tls = `{ cert: "${folder}/cert.pem", key: "${folder}/key.pem" }`;
+  configure(`broker: { listen: [ { address: "127.0.0.1:${port}", tls: ${tls} } ] }\ntopics: { a: {} }\n`);
+  const command = await up();
+  const shown = async () => {
+    const socket = connectSecurely({ host: '127.0.0.1', port, ca: [first.cert, second.cert] });
+    await once(socket, 'secureConnect');
+    return { socket, raw: socket.getPeerX509Certificate()?.toString() };
+  };
+  const early = await shown();
+  place(second.cert, first.key);
+  const refused = await reload('--data', 'data');
+  expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining(`TLS of the listener 127.0.0.1:${port}`)]);
+  place(second.cert, second.key);
+  const renewed = await reload('--data', 'data');
+  expect(renewed.stdout).toContain(`certificate of 127.0.0.1:${port} renewed`);
+  const late = await shown();
+  expect([early.raw, late.raw]).toEqual([first.cert, second.cert]);
+  expect(early.socket.destroyed).toBe(false);
+  for (const { socket } of [early, late]) socket.destroy();
+  await stop(command);
 });
 
 describe('what cannot be applied', () => {

@@ -242,3 +242,25 @@ describe('who is turned away', () => {
     expect(String(error)).toContain(words);
   });
 });
+
+it('shows a renewed certificate to who connects from then on, and keeps the connections it has', async () => {
+  const port = await freePort();
+  const own = await startTestBroker({ logger, listen: [{ host: '127.0.0.1', port, tls: identity }] });
+  const trusting = (ca: string) => connect(port, { tls: { ca } });
+  try {
+    const early = await trusting(identity.cert);
+    expect(() => own.broker.renewCertificates([{ cert: stranger.cert, key: identity.key }])).toThrow(
+      expect.objectContaining({ code: 'TLR_CONFIG', message: expect.stringContaining(`:${port}`) as string }),
+    );
+    expect(own.broker.renewCertificates([identity])()).toEqual([]);
+    const renew = own.broker.renewCertificates([stranger]);
+    await (await trusting(identity.cert)).close();
+    expect(renew()).toEqual([`127.0.0.1:${port}`]);
+    await (await trusting(stranger.cert)).close();
+    await expect(trusting(identity.cert)).rejects.toMatchObject({ code: 'TLR_DENIED' });
+    await expect(early.request('Metadata', metadata)).resolves.toMatchObject({ brokers: [{}] });
+    await early.close();
+  } finally {
+    await own.close();
+  }
+});
