@@ -189,6 +189,8 @@ export class Newcomers {
       const packing = packingOf(head);
       // The name may lead to another file by now; then the next sweep knows.
       if (stat.identity === found.stat.identity && packing !== 'foreign') {
+        // What was opened counts: it may have got the inode since the look.
+        found.stat = stat;
         const handle = packing === undefined ? raw : new UnpackedFile(raw, packing, this.options.breathe);
         return { handle, packing, head };
       }

@@ -198,16 +198,22 @@ it('reads a generation that nobody saw and that has the inode of a log which was
   expect(numbers()).toEqual(range(0, 40));
 });
 
-it('knows a log again that got the inode of the one before in the moment in which that was to be opened', async () => {
-  write('app.log', 0, 10);
-  // How old the new one is cannot be told yet: it was changed in the tick in which it was made.
-  const files = withStat(bench.path('app.log'), { born: '1' }, {});
-  await bench.once(cluster.client(), { paths: ['app.log'] }, { files });
-  write('app.log', 10, 20);
-  const later = withStat(bench.path('app.log'), { born: '2' });
-  await bench.once(cluster.client(), { paths: ['app.log'] }, { files: later });
-  expect(numbers()).toEqual(range(0, 20));
-});
+it.each(['alone', 'beside another'])(
+  'knows a log again that got the inode of the one before in the moment in which that was to be opened, %s',
+  async (place) => {
+    const paths = ['app.log', 'other.log'];
+    if (place === 'beside another') write('other.log', 0, 5);
+    await look(...paths);
+    write('app.log', texts().length, 10);
+    // How old the new one is cannot be told yet: it was changed in the tick in which it was made.
+    const files = withStat(bench.path('app.log'), { born: '1' }, {});
+    await bench.once(cluster.client(), { paths }, { files });
+    write('app.log', 10, 20);
+    const later = withStat(bench.path('app.log'), { born: '2' });
+    await bench.once(cluster.client(), { paths }, { files: later });
+    expect(numbers()).toEqual(range(0, 20));
+  },
+);
 
 /** The same files, of which the one at `path` is told to be like this, by its name and by its handle; unless told, nobody knows when it was made. */
 function withStat(path: string, byName: Partial<FileStat>, byHandle = byName): Files {
