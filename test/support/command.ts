@@ -26,7 +26,8 @@ export class RunningCommand {
   readonly process: ChildProcess;
   stdout = '';
   stderr = '';
-  private readonly ended: Promise<CommandResult>;
+  /** Resolves when it has ended. */
+  readonly closed: Promise<CommandResult>;
 
   constructor(args: readonly string[], options: CommandOptions) {
     const [program, ...given] = [...(options.under ?? []), join(root, 'tailrace'), ...args];
@@ -38,7 +39,7 @@ export class RunningCommand {
     running.add(this.process);
     this.process.stdout!.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
     this.process.stderr!.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
-    this.ended = once(this.process, 'close').then(([code, signal]) => {
+    this.closed = once(this.process, 'close').then(([code, signal]) => {
       running.delete(this.process);
       return {
         code: code as number | null,
@@ -57,7 +58,7 @@ export class RunningCommand {
     });
     timeout.catch(() => undefined);
     try {
-      return await Promise.race([this.ended, timeout]);
+      return await Promise.race([this.closed, timeout]);
     } finally {
       late.abort();
     }

@@ -33,8 +33,12 @@ export interface StormOptions {
   content: (folder: string) => AsyncIterable<PlacedLine>;
   /** Whether the sink keeps the order of its places. */
   isOrdered?: boolean;
-  /** Called before each kill, with its number; for doing things to the store. */
-  trouble?: (kill: number, random: Random) => Promise<void>;
+  /** How often a point is passed by, at most, before the process ends there; 12 unless told. */
+  passes?: number;
+  /** A point that was not reached after so long: the process is killed where it is. 10 s unless told. */
+  reachMs?: number;
+  /** Called with the number of each life when it begins, for doing things to the store; `life` resolves when it has ended. */
+  trouble?: (kill: number, random: Random, life: Promise<unknown>) => Promise<void>;
   /** How long the last run may take. */
   lastRunMs?: number;
 }
@@ -52,8 +56,6 @@ export interface StormReport {
 }
 
 const partitions = 2;
-/** A point that was not reached by then: the process is killed where it is. */
-const reachMs = 10_000;
 const startMs = 30_000;
 
 export class KillStorm {
@@ -126,14 +128,14 @@ sinks: { out: ${this.options.sink(folder)} }
 
   /** One life of the process, and its end. */
   private async live(kill: number): Promise<void> {
-    const { points, signal = 'SIGKILL', trouble } = this.options;
+    const { points, signal = 'SIGKILL', trouble, passes = 12, reachMs = 10_000 } = this.options;
     const point = points?.[kill % points.length];
     // The first time at once: then it is in the middle of its start, or of recovery.
     const round = points === undefined ? 0 : Math.floor(kill / points.length);
-    const count = round === 0 ? 1 : 1 + Math.floor(this.random.next() * 12);
+    const count = round === 0 ? 1 : 1 + Math.floor(this.random.next() * passes);
     const env = point === undefined ? {} : { TAILRACE_CRASH_AT: `${point}:${count}` };
     const command = start(['up', 'storm.yaml', '--data', 'data'], { cwd: this.folder, env });
-    const troubled = trouble?.(kill, this.random);
+    const troubled = trouble?.(kill, this.random, command.closed);
     if (point === undefined) {
       // While it starts and recovers, or at work: on a busy machine that takes its time.
       if (this.random.next() < 0.3) await wait(50 + this.random.next() * 900);
