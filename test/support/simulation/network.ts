@@ -14,6 +14,7 @@ import {
   encodeRequest,
   encodeResponse,
 } from '../../../broker/wire/frame.ts';
+import { answerTo } from './refusals.ts';
 import type { SimulatedProcess, VirtualTime } from './time.ts';
 
 /** Chances, each for one request. */
@@ -26,11 +27,13 @@ export interface NetworkFaults {
   repeat: number;
   /** A request that was lost arrives after all, up to 20 s later. */
   late: number;
+  /** The broker answers with an error that passes, or asks the client to wait for a while. */
+  refuse: number;
   /** Greatest ordinary delay of each way. */
   delayMs: number;
 }
 
-export const noFaults: NetworkFaults = { loseRequest: 0, loseAnswer: 0, repeat: 0, late: 0, delayMs: 1 };
+export const noFaults: NetworkFaults = { loseRequest: 0, loseAnswer: 0, repeat: 0, late: 0, refuse: 0, delayMs: 1 };
 
 const defaultTimeoutMs = 30_000;
 const latestMs = 20_000;
@@ -50,7 +53,7 @@ export class SimulatedNetwork {
   served: Served | undefined;
   private readonly connections = new Set<SimulatedConnection>();
   /** What it did, for the record. */
-  readonly counts = { requests: 0, lostRequests: 0, lostAnswers: 0, repeated: 0, late: 0 };
+  readonly counts = { requests: 0, lostRequests: 0, lostAnswers: 0, repeated: 0, late: 0, refused: 0 };
 
   constructor(time: VirtualTime, random: Random) {
     this.time = time;
@@ -228,7 +231,11 @@ class SimulatedConnection implements Connection {
     const { reader, header } = decodeRequestHeader(Buffer.from(frame));
     const body = decodeRequestBody(api, version, reader);
     const sender = { clientId: header.clientId, clientHost: '/10.0.0.1', inProcess: false };
-    const response = await handler.handle(api, version, body, sender);
+    const { network } = this;
+    const handle = () => handler.handle(api, version, body, sender);
+    const isRefused = network.happens(network.faults.refuse);
+    if (isRefused) network.counts.refused++;
+    const response = await (isRefused ? answerTo(api, body, handle, network.random) : handle());
     await process.gate();
     if (response === undefined) throw unreachable('it is not answered');
     return Buffer.concat(encodeResponse(api, version, 1, response)).subarray(4);

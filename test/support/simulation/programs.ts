@@ -30,6 +30,8 @@ export interface Surroundings {
 export interface Program {
   /** Resolves or rejects when it has ended for good. */
   failed?: Promise<unknown>;
+  /** Ends one of its pipelines and begins it anew with other settings, as a reload does. */
+  reload?(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -95,11 +97,11 @@ export async function startAgent(surroundings: Surroundings): Promise<Program> {
 }
 
 /** Files that are rolled, files that are appended to, a topic, a store. `appends`: only one member can do that. */
-function pipelines({ process, store }: Surroundings, appends: boolean): PipelinePlan[] {
+function pipelines({ process, store }: Surroundings, appends: boolean, size = '3KB'): PipelinePlan[] {
   const file = (path: string) => ({
     name: 'files',
     definition: fileSink,
-    settings: fileSink.settings.parse({ path, roll: { size: '3KB', age: '400ms', idle: '200ms' } }),
+    settings: fileSink.settings.parse({ path, roll: { size, age: '400ms', idle: '200ms' } }),
   });
   const keep = sinkPlan('store', () => Promise.resolve(store.sink(process)));
   return [
@@ -122,7 +124,18 @@ async function runEdges(
     ...{ client, instance, files, random, logger, clock: process.clock },
   });
   await runner.start();
-  return { runner, stop: () => runner.stop(stopMs) };
+  return {
+    runner,
+    reload: async () => {
+      await runner.prepare();
+      const changed = pipelines(surroundings, plans.length > 3, random.next() < 0.5 ? '1KB' : '8KB');
+      const pipeline = changed[Math.floor(random.next() * changed.length)]!;
+      const groups = pipeline.edges.map(({ group }) => group);
+      const coming = pipeline.edges.map((edge) => ({ pipeline, edge }));
+      await runner.replace(groups, coming, stopMs);
+    },
+    stop: () => runner.stop(stopMs),
+  };
 }
 
 export function startEdges(instance: string, appends: boolean): (surroundings: Surroundings) => Promise<Program> {

@@ -34,7 +34,9 @@ const faultKinds = [
   'stop',
   'store',
 ] as const;
-type FaultKind = (typeof faultKinds)[number];
+/** Drawn apart, so that a seed stands for what it did before these were there. */
+const laterKinds = ['refuse', 'reload'] as const;
+type FaultKind = (typeof faultKinds)[number] | (typeof laterKinds)[number];
 
 /** What a seed stands for. */
 export interface SimulationOptions {
@@ -77,11 +79,14 @@ const defaultRecoveryLimitMs = 400_000;
 /** Then what is late may still arrive. */
 const settleMs = 25_000;
 
-export function optionsOf(seed: number): SimulationOptions {
+/** `withLater`: false for seeds that were kept before the later kinds of faults came. */
+export function optionsOf(seed: number, withLater = true): SimulationOptions {
   const random = seededRandom(seed * 7919);
   const shape = random.next() < 0.5 ? 'appliance' : 'distributed';
   const chance = 0.15 + random.next() * 0.85;
-  const kinds = faultKinds.filter(() => random.next() < chance);
+  const kinds: FaultKind[] = faultKinds.filter(() => random.next() < chance);
+  const later = seededRandom(seed * 104_729);
+  if (withLater) kinds.push(...laterKinds.filter(() => later.next() < chance));
   return { seed, shape, kinds, faultsMs: 10_000 + random.next() * 50_000, everyMs: 300 + random.next() ** 2 * 6000 };
 }
 
@@ -276,7 +281,7 @@ export class Simulation {
   private networkFaults(): NetworkFaults {
     const draw = (greatest: number) => this.random.next() ** 2 * greatest;
     return {
-      ...{ loseRequest: draw(0.1), loseAnswer: draw(0.1), repeat: draw(0.1), late: this.random.next() },
+      ...{ loseRequest: draw(0.1), loseAnswer: draw(0.1), repeat: draw(0.1), late: this.random.next(), refuse: 0 },
       delayMs: draw(200),
     };
   }
