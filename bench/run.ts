@@ -9,11 +9,21 @@ import { durability } from './durability.ts';
 import { elasticsearch } from './elasticsearch.ts';
 import { http } from './http.ts';
 import { mainJob } from './main-job.ts';
+import { scaling } from './scaling.ts';
 import { steps } from './steps.ts';
 
 type Bench = (folder: string) => Promise<void>;
 
-const parts: Record<string, Bench> = { 'main-job': mainJob, durability, steps, bulk, http, elasticsearch, broker };
+const parts: Record<string, Bench> = {
+  'main-job': mainJob,
+  durability,
+  steps,
+  bulk,
+  http,
+  elasticsearch,
+  broker,
+  scaling,
+};
 /** Names for several of them. */
 const groups: Record<string, readonly string[]> = { pipelines: ['steps', 'bulk', 'http', 'elasticsearch'] };
 

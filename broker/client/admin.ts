@@ -147,10 +147,12 @@ export class KafkaAdmin implements Admin {
         }),
       );
     });
-    return answers
-      .flat()
-      .map(({ groupId, protocolType, groupState }) => ({ groupId, protocolType, state: groupState }))
-      .sort((left, right) => (left.groupId < right.groupId ? -1 : 1));
+    // Kafka tells states in the list since 2.6.
+    const groups = answers.flat().map(async ({ groupId, protocolType, groupState }) => ({
+      ...{ groupId, protocolType },
+      state: groupState || (await this.describeGroup(groupId)).state,
+    }));
+    return (await Promise.all(groups)).sort((left, right) => (left.groupId < right.groupId ? -1 : 1));
   }
 
   async describeGroup(groupId: string): Promise<GroupDescription> {

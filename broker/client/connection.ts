@@ -35,6 +35,9 @@ export class SocketConnection implements Connection {
   /** What may be missing when the broker hangs up on us before it has answered. */
   private hint: string | undefined;
   private nextCorrelationId = 1;
+  /** What waits until the broker wants more from us: it would not be read before (KIP-219). */
+  private readonly held: Uint8Array[] = [];
+  private throttle: { untilMs: number; timer: Timer } | undefined;
   private versions = new ApiVersionTable(new Map(), new Map());
 
   private constructor(socket: Socket, options: { clock: Clock; clientId: string; address: string }) {
@@ -114,7 +117,8 @@ export class SocketConnection implements Connection {
       }
       const correlationId = this.nextCorrelationId++ & 0x7fffffff;
       const chunks = encodeRequest(api, version, correlationId, this.clientId, body);
-      const timer = this.clock.schedule(timeoutMs, () => {
+      const patienceMs = timeoutMs + Math.max(0, (this.throttle?.untilMs ?? 0) - this.clock.monotonicMs());
+      const timer = this.clock.schedule(patienceMs, () => {
         reject(
           new TailraceError('TLR_TIMEOUT', `${this.address} did not answer ${api} within ${timeoutMs} ms`, {
             retriable: true,
@@ -122,12 +126,33 @@ export class SocketConnection implements Connection {
         );
         this.end(this.unreachable('an earlier request was not answered in time'));
       });
-      const onFrame = (frame: Buffer) => resolve(decodeResponse(api, version, frame).body);
+      const onFrame = (frame: Buffer) => {
+        const { body } = decodeResponse(api, version, frame);
+        if ('throttleTimeMs' in body && body.throttleTimeMs > 0) this.holdBack(body.throttleTimeMs);
+        resolve(body);
+      };
       this.pending.set(correlationId, { api, timer, onFrame, reject });
-      this.socket.cork();
-      for (const chunk of chunks) this.socket.write(chunk);
-      this.socket.uncork();
+      if (this.throttle === undefined) this.write(chunks);
+      else this.held.push(...chunks);
     });
+  }
+
+  private write(chunks: readonly Uint8Array[]): void {
+    this.socket.cork();
+    for (const chunk of chunks) this.socket.write(chunk);
+    this.socket.uncork();
+  }
+
+  /** The broker has a quota for us, and we are over it. */
+  private holdBack(throttleMs: number): void {
+    const untilMs = this.clock.monotonicMs() + throttleMs;
+    if (untilMs <= (this.throttle?.untilMs ?? 0)) return;
+    this.throttle?.timer.cancel();
+    const timer = this.clock.schedule(throttleMs, () => {
+      this.throttle = undefined;
+      this.write(this.held.splice(0));
+    });
+    this.throttle = { untilMs, timer };
   }
 
   private onFrame(frame: Buffer): void {
@@ -178,6 +203,7 @@ export class SocketConnection implements Connection {
   private end(reason: TailraceError): void {
     if (!this.open) return;
     this.open = false;
+    this.throttle?.timer.cancel();
     this.socket.destroy();
     const waiting = [...this.pending.values()];
     this.pending.clear();

@@ -3,6 +3,7 @@
 //
 // Connections are kept by lane: requests on one socket are answered in order, so a long-polling fetch or a join must not share one with
 // a heartbeat or a produce. In process a connection is a light object and lanes cost nothing.
+import { createHash } from 'node:crypto';
 import { TailraceError } from '../../base/errors.ts';
 import { apis, type ResponseOf } from '../wire/apis.ts';
 import { ErrorCode, KafkaError } from '../wire/errors.ts';
@@ -235,7 +236,7 @@ function topicsOf(response: ResponseOf<'Metadata'>): TopicMetadata[] {
     .filter((topic) => topic.errorCode === 0 && topic.name !== null)
     .map((topic) => ({
       name: topic.name ?? '',
-      topicId: topic.topicId,
+      topicId: topic.topicId.equals(noTopicId) ? idOfName(topic.name ?? '') : topic.topicId,
       isInternal: topic.isInternal,
       partitions: topic.partitions
         .map((partition) => ({
@@ -247,4 +248,14 @@ function topicsOf(response: ResponseOf<'Metadata'>): TopicMetadata[] {
         }))
         .sort((left, right) => left.partition - right.partition),
     }));
+}
+
+const noTopicId = Buffer.alloc(16);
+
+/**
+ * Before Kafka 2.8 topics have no ids (KIP-516). Places of records are told apart by them, so there the name stands for one: a topic that is made anew under the same
+ * name is not recognised as another then.
+ */
+function idOfName(name: string): Buffer {
+  return createHash('sha256').update(name).digest().subarray(0, 16);
 }

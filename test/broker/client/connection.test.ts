@@ -2,12 +2,13 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import { systemClock } from '../../../base/clock.ts';
+import { type Clock, systemClock } from '../../../base/clock.ts';
 import type { Connection } from '../../../broker/client/contract.ts';
 import { FrameReader } from '../../../broker/client/frame-reader.ts';
 import { parseBootstrap, SocketTransport } from '../../../broker/client/socket-transport.ts';
 import { type ApiName, apis, type ResponseOf } from '../../../broker/wire/apis.ts';
 import { decodeRequestHeader, encodeResponse, type RequestHeader } from '../../../broker/wire/frame.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
 import { freePort } from '../../support/test-broker.ts';
 
 type Answer = (header: RequestHeader, socket: Socket) => Buffer | undefined;
@@ -41,7 +42,7 @@ afterEach(async () => {
   stop = undefined;
 });
 
-async function connectTo(answer: Answer): Promise<Connection> {
+async function listen(answer: Answer): Promise<number> {
   const port = await freePort();
   const sockets = new Set<Socket>();
   const server: Server = createServer((socket) => {
@@ -58,12 +59,16 @@ async function connectTo(answer: Answer): Promise<Connection> {
     for (const socket of sockets) socket.destroy();
     return new Promise((resolve) => server.close(() => resolve()));
   };
-  const transport = new SocketTransport({
-    bootstrap: [{ host: '127.0.0.1', port }],
-    clientId: 'test',
-    clock: systemClock,
-  });
+  return port;
+}
+
+function connect(port: number, clock: Clock = systemClock): Promise<Connection> {
+  const transport = new SocketTransport({ bootstrap: [{ host: '127.0.0.1', port }], clientId: 'test', clock });
   return transport.connect(transport.bootstrap[0]!);
+}
+
+async function connectTo(answer: Answer): Promise<Connection> {
+  return connect(await listen(answer));
 }
 
 const metadata = apis.Metadata.request.create({ topics: [] });
@@ -107,6 +112,34 @@ describe('a connection', () => {
     const answers = await Promise.all([0, 1, 2].map(() => connection.request('Metadata', metadata)));
     expect(answers.map(({ clusterId }) => clusterId)).toEqual(['0', '1', '2']);
     await connection.close();
+  });
+
+  it('holds back what the broker does not want yet, in its order, and gives it that much longer', async () => {
+    const clock = new ManualClock();
+    let seen = 0;
+    const port = await listen((header) => {
+      if (header.api === 'ApiVersions') return allVersions(header);
+      if (header.api !== 'Metadata') return undefined;
+      const throttleTimeMs = ++seen === 1 ? 400 : 0;
+      return answerOf('Metadata', header, apis.Metadata.response.create({ throttleTimeMs }));
+    });
+    const connection = await connect(port, clock);
+    await connection.request('Metadata', metadata);
+    const [second, third] = [0, 1].map(() => connection.request('Metadata', metadata, { timeoutMs: 100 }));
+    // What goes over another connection arrives after all that was sent before.
+    const other = await connect(port);
+    await other.request('Metadata', metadata);
+    expect(seen).toBe(2);
+    clock.pass(399);
+    await other.request('Metadata', metadata);
+    expect(seen).toBe(3);
+    clock.pass(1);
+    await Promise.all([second, third]);
+    expect(seen).toBe(5);
+    const lost = connection.request('Metadata', metadata);
+    await connection.close();
+    await expect(lost).rejects.toMatchObject({ code: 'TLR_CLOSED' });
+    await other.close();
   });
 
   it('ends when an answer does not come in time: that request times out, the others are of unknown outcome', async () => {

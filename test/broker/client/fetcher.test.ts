@@ -47,6 +47,23 @@ const asked = (broker: ScriptedBroker) =>
     .bodies('Fetch')
     .map(({ topics }) => topics.flatMap(({ partitions }) => partitions.map((each) => each.fetchOffset)));
 
+describe('topics of a broker before Kafka 2.8, which have no ids', () => {
+  it('are told apart by ids that are made of their names', async () => {
+    const broker = new ScriptedBroker();
+    broker.script.Metadata = ({ topics }) =>
+      apis.Metadata.response.create({
+        brokers: [{ nodeId: 1, host: 'only', port: 1 }],
+        topics: (topics ?? []).map(({ name }) => ({ name, topicId: Buffer.alloc(16) })),
+      });
+    const idsOf = async (...names: string[]) =>
+      (await broker.client('remote').admin().topics(names)).map(({ topicId: id }) => id.toString('hex'));
+    const [one, other] = await idsOf('one', 'other');
+    expect(one).toMatch(/^(?!0+$)[0-9a-f]{32}$/);
+    expect(other).not.toBe(one);
+    expect(await idsOf('one')).toEqual([one]);
+  });
+});
+
 describe('the fetcher', () => {
   it('asks for the next part while the last one is worked on, and for no more than that', async () => {
     const broker = new ScriptedBroker();
