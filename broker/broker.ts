@@ -85,6 +85,7 @@ export class Broker implements RequestHandler {
       directory: options.dataDirectory,
       ...{ files, clock, random, logger },
       topicDefaults: settings.topicDefaults(),
+      producerExpiryMs: settings.number('producer.id.expiration.ms'),
       ...(options.maxDiskBytes === undefined ? {} : { maxDiskBytes: options.maxDiskBytes }),
       ...(options.lock === undefined ? {} : { lock: options.lock }),
       deletableUntil: (topic, partition) => deliveredUntil(options.readers?.get(topic), groups, topic, partition),

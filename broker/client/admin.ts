@@ -157,25 +157,28 @@ export class KafkaAdmin implements Admin {
 
   async describeGroup(groupId: string): Promise<GroupDescription> {
     const body = apis.DescribeGroups.request.create({ groups: [groupId] });
-    const group = await this.cluster.withCoordinator('group', groupId, async (connection) => {
+    return this.cluster.withCoordinator('group', groupId, async (connection) => {
       const [answer] = (await connection.request('DescribeGroups', body)).groups;
       // From version 6 a group that is not there is an error; before, it is dead. One answer for both.
-      if (answer?.errorCode === ErrorCode.GROUP_ID_NOT_FOUND) return { ...answer, groupState: 'Dead', members: [] };
-      return check(answer, `group ${groupId}`);
+      if (answer?.errorCode === ErrorCode.GROUP_ID_NOT_FOUND || answer?.groupState === 'Dead') {
+        const gone = { groupId, state: 'Dead', protocolType: answer.protocolType, members: [] };
+        return (await describeConsumerGroup(connection, groupId)) ?? gone;
+      }
+      const group = check(answer, `group ${groupId}`);
+      return {
+        groupId,
+        state: group.groupState,
+        protocolType: group.protocolType,
+        members: group.members.map((member) => ({
+          memberId: member.memberId,
+          instanceId: member.groupInstanceId ?? undefined,
+          clientId: member.clientId,
+          clientHost: member.clientHost,
+          assignment:
+            group.protocolType === 'consumer' ? decodeAssignment(member.memberAssignment) : new Map<string, number[]>(),
+        })),
+      };
     });
-    return {
-      groupId,
-      state: group.groupState,
-      protocolType: group.protocolType,
-      members: group.members.map((member) => ({
-        memberId: member.memberId,
-        instanceId: member.groupInstanceId ?? undefined,
-        clientId: member.clientId,
-        clientHost: member.clientHost,
-        assignment:
-          group.protocolType === 'consumer' ? decodeAssignment(member.memberAssignment) : new Map<string, number[]>(),
-      })),
-    };
   }
 
   async deleteGroup(groupId: string): Promise<void> {
@@ -259,4 +262,25 @@ function check<T extends { errorCode: number; errorMessage?: string | null }>(an
   if (answer === undefined) throw new TailraceError('TLR_PROTOCOL', `${what}: the answer does not speak of it`);
   if (answer.errorCode === 0) return answer;
   throw new KafkaError(answer.errorCode, answer.errorMessage ? `${what} (${answer.errorMessage})` : what);
+}
+
+/** A group of the new protocol (KIP-848), which DescribeGroups does not know; undefined where there is none, or the broker has no such groups. */
+async function describeConsumerGroup(connection: Connection, groupId: string): Promise<GroupDescription | undefined> {
+  if (connection.feature('group.version') < 1) return undefined;
+  const body = apis.ConsumerGroupDescribe.request.create({ groupIds: [groupId] });
+  const [answer] = (await connection.request('ConsumerGroupDescribe', body)).groups;
+  if (answer?.errorCode === ErrorCode.GROUP_ID_NOT_FOUND) return undefined;
+  const group = check(answer, `group ${groupId}`);
+  return {
+    groupId,
+    state: group.groupState,
+    protocolType: 'consumer',
+    members: group.members.map(({ memberId, instanceId, clientId, clientHost, assignment }) => ({
+      memberId,
+      instanceId: instanceId ?? undefined,
+      clientId,
+      clientHost,
+      assignment: new Map(assignment.topicPartitions.map(({ topicName, partitions }) => [topicName, partitions])),
+    })),
+  };
 }

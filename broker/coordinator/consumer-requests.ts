@@ -41,8 +41,9 @@ export function checkHeartbeat(request: Request, version: number): void {
   if (joins) {
     refuseIf(request.rebalanceTimeoutMs === -1, 'who joins must give a rebalance timeout');
     refuseIf(request.topicPartitions?.length !== 0, 'who joins must hold no partitions');
-    const { subscribedTopicNames: names, subscribedTopicRegex: regex } = request;
-    refuseIf((names ?? []).length === 0 && (regex ?? '') === '', 'who joins must subscribe to something');
+    // To nothing yet is a subscription too: who looks for topics itself joins first.
+    const subscribes = request.subscribedTopicNames !== null || request.subscribedTopicRegex !== null;
+    refuseIf(!subscribes, 'who joins must subscribe');
   }
   if (serverAssignor !== null && !assignors.has(serverAssignor)) {
     const detail = `there is no assignor '${serverAssignor}'; there are ${[...assignors.keys()].join(', ')}`;

@@ -6,9 +6,20 @@ import type { HandlerContext } from './handler.ts';
 
 /** Bits of every operation on a topic, a group and the cluster: what is allowed where there are no ACLs (KIP-430). */
 export const topicOperations = 0b1101_1111_1000;
+const groupOperations = 0b1101_0100_1000;
 export const clusterOperations = 0b1_1111_1010_0000;
 /** "Was not asked for." */
 export const operationsOmitted = -2147483648;
+
+/** Answers of DescribeGroups and ConsumerGroupDescribe, with what is allowed where that was asked for. */
+export function withGroupOperations<G extends { errorCode: number; authorizedOperations: number }>(
+  groups: readonly G[],
+  isAsked: boolean,
+): G[] {
+  return groups.map((group) =>
+    isAsked && group.errorCode === 0 ? { ...group, authorizedOperations: groupOperations } : group,
+  );
+}
 
 /** A topic by the name or, in versions that have ids, the id of a request. */
 export function findTopic(

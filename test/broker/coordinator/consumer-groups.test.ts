@@ -144,6 +144,15 @@ describe('a new consumer group', () => {
     await world.close();
   });
 
+  it('takes members that subscribe to nothing yet', async () => {
+    const world = await open();
+    const { memberEpoch, assignment } = await join(world, 'a', { subscribedTopicNames: [] });
+    expect([memberEpoch, assignment!.topicPartitions]).toEqual([1, []]);
+    const later = await heartbeat(world, { memberId: 'a', memberEpoch, subscribedTopicNames: ['app'] });
+    expect(later).toMatchObject({ memberEpoch: 2, assignment: { topicPartitions: [{ partitions: [0, 1, 2, 3] }] } });
+    await world.close();
+  });
+
   it('refuses what does not fit', async () => {
     const world = await open({ settings: { 'group.consumer.max.size': 1 } });
     const code = async (draft: Partial<Heartbeat>, version = 1) => (await heartbeat(world, draft, version)).errorCode;
@@ -153,7 +162,7 @@ describe('a new consumer group', () => {
       { memberId: '' },
       { memberId: 'a', rebalanceTimeoutMs: -1 },
       { memberId: 'a', topicPartitions: null },
-      { memberId: 'a', subscribedTopicNames: [] },
+      { memberId: 'a', subscribedTopicNames: null },
       { memberId: 'a', instanceId: '' },
       { memberId: 'a', rackId: '' },
       { memberId: 'a', memberEpoch: -3 },

@@ -5,7 +5,9 @@ import { ErrorCode } from '../../../broker/wire/errors.ts';
 import { joinGroupRequest } from '../../../broker/wire/messages/11-join-group.ts';
 import { leaveGroupRequest } from '../../../broker/wire/messages/13-leave-group.ts';
 import { syncGroupRequest } from '../../../broker/wire/messages/14-sync-group.ts';
+import { encodeVersioned } from '../../../broker/coordinator/coordinator-topic.ts';
 import { offsetDeleteRequest } from '../../../broker/wire/messages/47-offset-delete.ts';
+import { consumerProtocolSubscription } from '../../../broker/wire/messages/coordinator-records.ts';
 import { CrashFiles } from '../../support/crash-files.ts';
 import { commitOffset, fetchOffset, openWorld, sender, type World } from '../../support/coordinators.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
@@ -293,6 +295,35 @@ describe('offsets', () => {
     await enter(world);
     const { results } = await world.groups.deleteGroups({ groupsNames: ['group'] }, sender(2));
     expect(results[0]!.errorCode).toBe(ErrorCode.NON_EMPTY_GROUP);
+    await world.close();
+  });
+
+  it('expire while the group is at work when it reads their topic no more', async () => {
+    const clock = new ManualClock();
+    const world = await openWorld({ clock, settings: { 'offsets.retention.minutes': 60 } });
+    await topics(world);
+    await world.log.createTopic({ name: 'former', partitions: 1 });
+    const metadata = encodeVersioned(
+      consumerProtocolSubscription,
+      0,
+      consumerProtocolSubscription.create({ topics: ['lines'] }),
+    );
+    const member = await enter(world, { protocols: [{ name: 'range', metadata }] });
+    await sync(world, member, { [member.memberId]: 'all' });
+    const { memberId, generationId } = member;
+    for (const topic of ['lines', 'former']) {
+      await commitOffset(world, 'group', topic, 7, { generationIdOrMemberEpoch: generationId, memberId });
+    }
+    for (let minute = 0; minute < 90; minute++) {
+      for (let beats = 0; beats < 10; beats++) {
+        clock.pass(6000);
+        expect(await beat(world, member)).toBe(ErrorCode.NONE);
+        await turn();
+      }
+    }
+    expect(await fetchOffset(world, 'group', 'lines')).toBe(7);
+    expect(await fetchOffset(world, 'group', 'former')).toBe(-1);
+    expect(await stateOf(world)).toBe('Stable');
     await world.close();
   });
 
