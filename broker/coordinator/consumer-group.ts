@@ -45,12 +45,13 @@ export function heartbeatConsumer(
   if (state.members.size >= maxMembers && !state.members.has(event.memberId)) {
     throw new KafkaError(ErrorCode.GROUP_MAX_SIZE_REACHED, `group ${state.groupId} has ${maxMembers} members`);
   }
-  const admitted = admit(state, event);
+  // As Kafka's, a group begins at 1, and its first subscription leads to 2.
+  const admitted = admit(state.epoch === 0 ? { ...state, epoch: 1 } : state, event);
   const before = admitted.members.get(event.memberId) ?? newConsumerMember(event.memberId);
   const said = withSaid(before, event);
   const subscribes = said.topicNames !== before.topicNames || said.topicRegex !== before.topicRegex;
   let next = said === before ? admitted : withMember(admitted, said);
-  next = inNewEpoch(next, topics, subscribes || state.epoch === 0);
+  next = inNewEpoch(next, topics, subscribes);
   if (next.epoch > next.assignmentEpoch) next = withTarget(next);
   const member = reconcile(next, said, event.owned);
   if (member !== said) next = withMember(next, member);

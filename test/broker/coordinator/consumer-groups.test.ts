@@ -54,25 +54,25 @@ describe('a new consumer group', () => {
   it('shares, and gives back before it gives anew', async () => {
     const world = await open();
     const first = await join(world, 'a');
-    expect(first).toMatchObject({ memberEpoch: 1, heartbeatIntervalMs: 5000 });
+    expect(first).toMatchObject({ memberEpoch: 2, heartbeatIntervalMs: 5000 });
     expect(first.assignment!.topicPartitions).toMatchObject([{ partitions: [0, 1, 2, 3] }]);
     const second = await join(world, 'b');
     // The first has everything still.
-    expect(second).toMatchObject({ memberEpoch: 2, assignment: { topicPartitions: [] } });
+    expect(second).toMatchObject({ memberEpoch: 3, assignment: { topicPartitions: [] } });
     const owned = first.assignment!.topicPartitions;
-    const revoking = await heartbeat(world, { memberId: 'a', memberEpoch: 1, topicPartitions: owned });
-    expect(revoking).toMatchObject({ memberEpoch: 1 });
+    const revoking = await heartbeat(world, { memberId: 'a', memberEpoch: 2, topicPartitions: owned });
+    expect(revoking).toMatchObject({ memberEpoch: 2 });
     expect(revoking.assignment!.topicPartitions[0]!.partitions).toHaveLength(2);
-    expect(await describeGroup(world)).toMatchObject({ groupState: 'Reconciling', groupEpoch: 2, assignmentEpoch: 2 });
-    expect((await heartbeat(world, { memberId: 'b', memberEpoch: 2 })).assignment).toBeNull();
+    expect(await describeGroup(world)).toMatchObject({ groupState: 'Reconciling', groupEpoch: 3, assignmentEpoch: 3 });
+    expect((await heartbeat(world, { memberId: 'b', memberEpoch: 3 })).assignment).toBeNull();
     const shares = await settle(world, [revoking, second]);
     expect(shares.flat().sort()).toEqual([0, 1, 2, 3]);
     expect(shares.map((share) => share.length)).toEqual([2, 2]);
     expect(await describeGroup(world)).toMatchObject({
       ...{ groupState: 'Stable', assignorName: 'uniform' },
       members: [
-        { memberId: 'a', memberEpoch: 2, memberType: 1, subscribedTopicNames: ['app'] },
-        { memberId: 'b', memberEpoch: 2, clientId: 'client', clientHost: '/127.0.0.1' },
+        { memberId: 'a', memberEpoch: 3, memberType: 1, subscribedTopicNames: ['app'] },
+        { memberId: 'b', memberEpoch: 3, clientId: 'client', clientHost: '/127.0.0.1' },
       ],
     });
     expect(await heartbeat(world, { memberId: 'b', memberEpoch: -1 })).toMatchObject({ errorCode: 0, memberEpoch: -1 });
@@ -87,7 +87,7 @@ describe('a new consumer group', () => {
     await join(world, 'b');
     const owned = first.assignment!.topicPartitions;
     for (let seconds = 0; seconds < 14; seconds += 2) {
-      await heartbeat(world, { memberId: 'a', memberEpoch: 1, topicPartitions: owned });
+      await heartbeat(world, { memberId: 'a', memberEpoch: 2, topicPartitions: owned });
       clock.pass(2000);
     }
     // The other one has been silent for longer than its session, the first is still to give back.
@@ -95,7 +95,7 @@ describe('a new consumer group', () => {
     clock.pass(2000);
     expect((await describeGroup(world)).members).toEqual([]);
     expect((await describeGroup(world)).groupState).toBe('Empty');
-    const answer = await heartbeat(world, { memberId: 'a', memberEpoch: 1, topicPartitions: owned });
+    const answer = await heartbeat(world, { memberId: 'a', memberEpoch: 2, topicPartitions: owned });
     expect(answer.errorCode).toBe(ErrorCode.UNKNOWN_MEMBER_ID);
     await world.close();
   });
@@ -156,7 +156,7 @@ describe('a new consumer group', () => {
   it('refuses what does not fit', async () => {
     const world = await open({ settings: { 'group.consumer.max.size': 1 } });
     const code = async (draft: Partial<Heartbeat>, version = 1) => (await heartbeat(world, draft, version)).errorCode;
-    expect(await code({ memberId: 'a', memberEpoch: 3 })).toBe(ErrorCode.GROUP_ID_NOT_FOUND);
+    expect(await code({ memberId: 'a', memberEpoch: 4 })).toBe(ErrorCode.GROUP_ID_NOT_FOUND);
     for (const wrong of [
       { groupId: '', memberId: 'a' },
       { memberId: '' },
@@ -174,7 +174,7 @@ describe('a new consumer group', () => {
     const named = await heartbeat(world, joins, 0);
     expect(named).toMatchObject({ errorCode: 0, memberId: expect.stringMatching(/^[0-9a-f-]{36}$/) as string });
     expect(await code({ ...joins, memberId: 'b' })).toBe(ErrorCode.GROUP_MAX_SIZE_REACHED);
-    expect(await code({ memberId: named.memberId!, memberEpoch: 2 })).toBe(ErrorCode.FENCED_MEMBER_EPOCH);
+    expect(await code({ memberId: named.memberId!, memberEpoch: 3 })).toBe(ErrorCode.FENCED_MEMBER_EPOCH);
     await world.close();
   });
 
@@ -183,18 +183,18 @@ describe('a new consumer group', () => {
     const first = await join(world, 'a');
     const commit = (memberId: string, epoch: number, version = 10) =>
       commitOffset(world, 'group', 'app', 7, { memberId, generationIdOrMemberEpoch: epoch }, version);
-    expect(await commit('a', 1)).toBe(ErrorCode.NONE);
-    expect(await commit('a', 2)).toBe(ErrorCode.STALE_MEMBER_EPOCH);
-    expect(await commit('a', 2, 8)).toBe(ErrorCode.UNSUPPORTED_VERSION);
-    expect(await commit('b', 1)).toBe(ErrorCode.UNKNOWN_MEMBER_ID);
+    expect(await commit('a', 2)).toBe(ErrorCode.NONE);
+    expect(await commit('a', 3)).toBe(ErrorCode.STALE_MEMBER_EPOCH);
+    expect(await commit('a', 3, 8)).toBe(ErrorCode.UNSUPPORTED_VERSION);
+    expect(await commit('b', 2)).toBe(ErrorCode.UNKNOWN_MEMBER_ID);
     expect(await commit('', -1)).toBe(ErrorCode.UNKNOWN_MEMBER_ID);
     expect(await commitOffset(world, 'other', 'app', 7, { generationIdOrMemberEpoch: 1 }, 9)).toBe(
       ErrorCode.GROUP_ID_NOT_FOUND,
     );
     await join(world, 'b');
-    await heartbeat(world, { memberId: 'a', memberEpoch: 1, topicPartitions: first.assignment!.topicPartitions });
-    const answer = await heartbeat(world, { memberId: 'a', memberEpoch: 1, topicPartitions: [] });
-    expect(answer.memberEpoch).toBe(2);
+    await heartbeat(world, { memberId: 'a', memberEpoch: 2, topicPartitions: first.assignment!.topicPartitions });
+    const answer = await heartbeat(world, { memberId: 'a', memberEpoch: 2, topicPartitions: [] });
+    expect(answer.memberEpoch).toBe(3);
     // It has not heard of its new epoch yet.
     const [kept, given] = (await describeGroup(world)).members.map(({ assignment }) => assignment.topicPartitions);
     expect(given).toEqual([]);
@@ -202,7 +202,7 @@ describe('a new consumer group', () => {
       topics: [{ name: 'app', topicId: Buffer.alloc(16), partitions: [offsetOf(partition)] }],
     });
     const late = (partition: number) =>
-      commitOffset(world, 'group', 'app', 9, { memberId: 'a', generationIdOrMemberEpoch: 1, ...of(partition) }, 10);
+      commitOffset(world, 'group', 'app', 9, { memberId: 'a', generationIdOrMemberEpoch: 2, ...of(partition) }, 10);
     const mine = kept![0]!.partitions[0]!;
     expect(await late(mine)).toBe(ErrorCode.NONE);
     expect(await late([0, 1, 2, 3].find((partition) => !kept![0]!.partitions.includes(partition))!)).toBe(
@@ -214,7 +214,7 @@ describe('a new consumer group', () => {
   it('is found, listed, and deleted when nobody is in it', async () => {
     const world = await open();
     await join(world, 'a');
-    await commitOffset(world, 'group', 'app', 7, { memberId: 'a', generationIdOrMemberEpoch: 1 }, 9);
+    await commitOffset(world, 'group', 'app', 7, { memberId: 'a', generationIdOrMemberEpoch: 2 }, 9);
     const list = async (draft: Parameters<typeof listGroupsRequest.create>[0]) =>
       (await world.groups.listGroups(listGroupsRequest.create(draft), sender(5))).groups;
     const listed = { groupId: 'group', protocolType: 'consumer', groupState: 'Stable', groupType: 'consumer' };
@@ -301,7 +301,7 @@ describe('when the disk refuses', () => {
     expect(fresh.errorCode).toBe(ErrorCode.COORDINATOR_NOT_AVAILABLE);
     expect(await describeGroup(world)).toMatchObject({
       groupState: 'Stable',
-      groupEpoch: 1,
+      groupEpoch: 2,
       members: [{ memberId: 'a' }],
     });
     expect((await describeGroup(world, 'other')).errorCode).toBe(ErrorCode.GROUP_ID_NOT_FOUND);
