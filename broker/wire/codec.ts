@@ -2,7 +2,7 @@
 // in defaults. Nothing is decided per value that can be decided per version.
 //
 // Encodings: flexible versions use compact lengths, and every struct ends with a section of tagged fields; unknown tags are skipped. A
-// nullable struct is preceded by an int8, -1 for null and 1 otherwise.
+// nullable struct is preceded by an int8, -1 for null and 1 otherwise; as a tagged field by 0 or 1.
 import { TailraceError } from '../../base/errors.ts';
 import type { Reader } from './reader.ts';
 import type { Field, Fields, PrimitiveKind } from './schema.ts';
@@ -112,20 +112,23 @@ function structWriter(
 }
 
 function compileField(field: Field<unknown>, version: number, flexible: boolean): Codec {
-  const { nullable = Infinity } = field.options;
+  const { nullable = Infinity, tag } = field.options;
   const isNullable = version >= nullable;
   const { shape } = field;
   if (shape.kind === 'array') return arrayCodec(compileField(shape.element, version, flexible), isNullable, flexible);
-  if (shape.kind === 'struct') return structCodec(compileStruct(shape.fields, version, flexible), isNullable);
+  if (shape.kind === 'struct') {
+    return structCodec(compileStruct(shape.fields, version, flexible), isNullable, tag !== undefined);
+  }
   return primitiveCodec(shape.kind, isNullable, flexible);
 }
 
-function structCodec(struct: StructCodec, isNullable: boolean): Codec {
+function structCodec(struct: StructCodec, isNullable: boolean, isTagged: boolean): Codec {
   if (!isNullable) return { read: struct.read, write: (writer, value) => struct.write(writer, value as Values) };
+  const absent = isTagged ? 0 : -1;
   return {
-    read: (reader) => (reader.int8() < 0 ? null : struct.read(reader)),
+    read: (reader) => (reader.int8() <= absent ? null : struct.read(reader)),
     write(writer, value) {
-      writer.int8(value === null ? -1 : 1);
+      writer.int8(value === null ? absent : 1);
       if (value !== null) struct.write(writer, value as Values);
     },
   };

@@ -6,6 +6,7 @@ import { joinGroupRequest } from '../../../broker/wire/messages/11-join-group.ts
 import { listGroupsRequest } from '../../../broker/wire/messages/16-list-groups.ts';
 import { offsetDeleteRequest } from '../../../broker/wire/messages/47-offset-delete.ts';
 import { consumerGroupHeartbeatRequest } from '../../../broker/wire/messages/68-consumer-group-heartbeat.ts';
+import { RecordCursor } from '../../../broker/wire/record-batch.ts';
 import { CrashFiles } from '../../support/crash-files.ts';
 import { commitOffset, fetchOffset, openWorld, sender, type World } from '../../support/coordinators.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
@@ -269,6 +270,19 @@ describe('over a restart', () => {
     expect((await describeGroup(world)).groupEpoch).toBe(before.groupEpoch);
     clock.pass(46_000);
     expect((await describeGroup(world)).groupState).toBe('Empty');
+    await world.close();
+  });
+
+  it('says in its record that a member is none of the classic protocol, as Kafka does', async () => {
+    const world = await open();
+    await join(world, 'a');
+    const { records } = await world.log.partition('__consumer_offsets', 0)!.read(0, 1 << 20, 'log_end');
+    const cursor = new RecordCursor(records[0]!);
+    cursor.next();
+    expect(cursor.key()!.toString('hex')).toBe('0005' + '0005' + '67726f7570' + '0001' + '61');
+    // Version, no instance, no rack, client, host, one topic, no expression, timeout, no assignor; then one tag, 0, of one byte: null.
+    const client = '07' + '636c69656e74' + '0b' + '2f3132372e302e302e31';
+    expect(cursor.value()!.toString('hex')).toBe(`00000000${client}020461707001${'0000ea60'}0001000100`);
     await world.close();
   });
 
