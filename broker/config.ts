@@ -1,9 +1,8 @@
 // The broker's settings under Kafka's own names: what each one does, its type and default. Only settings that act, or that clients and tools
 // expect to find in DescribeConfigs, are here. Settings of topics are the log's (broker/log/settings.ts); the broker-level names that give
 // their defaults (log.retention.ms …) are translated by `topicDefaults`.
-import { TailraceError } from '../base/errors.ts';
-
-export type SettingType = 'boolean' | 'int' | 'long' | 'string';
+import { messageOf, TailraceError } from '../base/errors.ts';
+import { checkSetting, type SettingType, topicSettings } from './log/settings.ts';
 
 export interface SettingDefinition {
   readonly type: SettingType;
@@ -26,11 +25,11 @@ const long = (value: number, doc: string, least = 0): SettingDefinition => ({
 });
 const boolean = (value: boolean, doc: string): SettingDefinition => ({ type: 'boolean', default: value, doc });
 const fixed = (definition: SettingDefinition): SettingDefinition => ({ ...definition, fixed: true });
-const topic = (topicSetting: string, definition: SettingDefinition): SettingDefinition => ({
-  ...definition,
-  topicSetting,
-});
-const text = (value: string, doc: string): SettingDefinition => ({ type: 'string', default: value, doc });
+/** Nothing but the default of a topic setting, with its type and default. */
+const topicDefault = (name: string): SettingDefinition => {
+  const { type, default: value } = topicSettings.find((setting) => setting.name === name)!;
+  return { type, default: value, doc: `Default of ${name}.`, topicSetting: name };
+};
 
 /** Every broker setting. Times are in the unit that the name ends with. */
 export const brokerSettings: Readonly<Record<string, SettingDefinition>> = {
@@ -41,10 +40,7 @@ export const brokerSettings: Readonly<Record<string, SettingDefinition>> = {
   'unclean.leader.election.enable': fixed(boolean(false, 'There is nobody else to elect.')),
   'auto.create.topics.enable': boolean(true, 'Whether asking for the metadata of an unknown topic creates it.'),
   'delete.topic.enable': boolean(true, 'Whether topics can be deleted.'),
-  'message.max.bytes': topic(
-    'max.message.bytes',
-    int(1048588, 'Largest record batch in bytes; the default of max.message.bytes.'),
-  ),
+  'message.max.bytes': topicDefault('max.message.bytes'),
   'socket.listen.backlog.size': int(
     511,
     'Connections that may wait to be taken, per listener (50 in Kafka); the system’s own limit (somaxconn) holds too.',
@@ -84,17 +80,24 @@ export const brokerSettings: Readonly<Record<string, SettingDefinition>> = {
   'transaction.state.log.replication.factor': fixed(int(1, 'One node keeps one copy.')),
   'producer.id.expiration.ms': int(86400000, 'How long the sequence numbers of a silent producer are remembered.', 1),
   'log.retention.check.interval.ms': long(30000, 'How often retention, rolling and checkpoints are looked after.', 1),
-  'log.retention.ms': topic('retention.ms', long(604800000, 'Default of retention.ms; -1 keeps for ever.', -1)),
-  'log.retention.bytes': topic('retention.bytes', long(-1, 'Default of retention.bytes; -1 is no limit.', -1)),
-  'log.segment.bytes': topic('segment.bytes', int(1073741824, 'Default of segment.bytes.', 14)),
-  'log.roll.ms': topic('segment.ms', long(604800000, 'Default of segment.ms.', 1)),
-  'log.cleanup.policy': topic('cleanup.policy', text('delete', 'Default of cleanup.policy.')),
-  'log.index.interval.bytes': topic('index.interval.bytes', int(4096, 'Default of index.interval.bytes.')),
-  'log.message.timestamp.type': topic(
-    'message.timestamp.type',
-    text('CreateTime', 'Default of message.timestamp.type.'),
-  ),
-  'compression.type': topic('compression.type', text('producer', 'Default of compression.type of topics.')),
+  'log.retention.ms': topicDefault('retention.ms'),
+  'log.retention.bytes': topicDefault('retention.bytes'),
+  'log.segment.bytes': topicDefault('segment.bytes'),
+  'log.roll.ms': topicDefault('segment.ms'),
+  'log.cleanup.policy': topicDefault('cleanup.policy'),
+  'log.cleaner.delete.retention.ms': topicDefault('delete.retention.ms'),
+  'log.cleaner.min.compaction.lag.ms': topicDefault('min.compaction.lag.ms'),
+  'log.cleaner.max.compaction.lag.ms': topicDefault('max.compaction.lag.ms'),
+  'log.cleaner.min.cleanable.ratio': topicDefault('min.cleanable.dirty.ratio'),
+  'log.index.interval.bytes': topicDefault('index.interval.bytes'),
+  'log.index.size.max.bytes': topicDefault('segment.index.bytes'),
+  'log.message.timestamp.type': topicDefault('message.timestamp.type'),
+  'log.message.timestamp.before.max.ms': topicDefault('message.timestamp.before.max.ms'),
+  'log.message.timestamp.after.max.ms': topicDefault('message.timestamp.after.max.ms'),
+  'log.flush.interval.messages': topicDefault('flush.messages'),
+  'log.preallocate': topicDefault('preallocate'),
+  'log.segment.delete.delay.ms': topicDefault('file.delete.delay.ms'),
+  'compression.type': topicDefault('compression.type'),
 };
 
 export type SettingValue = boolean | number | string;
@@ -112,6 +115,15 @@ export class BrokerSettings {
       const definition = brokerSettings[name];
       if (definition === undefined) {
         problems.push(`There is no broker setting '${name}'${suggestion(name)}.`);
+        continue;
+      }
+      if (definition.topicSetting !== undefined) {
+        try {
+          checkSetting(definition.topicSetting, String(raw).trim());
+          values.set(name, String(raw).trim());
+        } catch (error) {
+          problems.push(`Broker setting '${name}': ${messageOf(error)}`);
+        }
         continue;
       }
       const value = parseSetting(definition, raw);
@@ -160,7 +172,6 @@ export class BrokerSettings {
 
 function parseSetting(definition: SettingDefinition, raw: SettingValue): SettingValue | undefined {
   const trimmed = String(raw).trim();
-  if (definition.type === 'string') return trimmed;
   if (definition.type === 'boolean') return trimmed === 'true' ? true : trimmed === 'false' ? false : undefined;
   if (!/^-?\d+$/.test(trimmed)) return undefined;
   const value = Number(trimmed);
@@ -170,7 +181,7 @@ function parseSetting(definition: SettingDefinition, raw: SettingValue): Setting
 
 function wanted(definition: SettingDefinition): string {
   if (definition.type === 'boolean') return 'true or false';
-  return definition.type === 'string' ? 'text' : `a whole number of at least ${definition.least ?? 0}`;
+  return `a whole number of at least ${definition.least ?? 0}`;
 }
 
 function suggestion(name: string): string {

@@ -7,12 +7,12 @@
 //   Whatever acks says, readers see a batch when it is synced.
 // - Each partition succeeds or fails by itself. Clients may not write to the coordinators' own topics.
 // - Transactional batches need their partition to be part of the transaction: from version 12 it is added here (KIP-890), below it must be there.
-// Version notes: 5 log start offset · 7 zstd (KIP-110) · 8 error message (KIP-467) · 9 flexible · 10 leader hints (KIP-951; unused on one node) ·
+// Version notes: 5 log start offset · 7 zstd (KIP-110) · 8 which records are to blame (KIP-467) · 9 flexible · 10 leader hints (KIP-951; unused on one node) ·
 //   12 implicit AddPartitionsToTxn (KIP-890) · 13 topic ids (KIP-516)
 import { messageOf, TailraceError } from '../../base/errors.ts';
 import type { Appended, PartitionLog } from '../log/contract.ts';
 import type { RequestOf } from '../wire/apis.ts';
-import { ErrorCode, errorName, KafkaError } from '../wire/errors.ts';
+import { ErrorCode, errorName, KafkaError, type RecordError } from '../wire/errors.ts';
 import { produceResponse } from '../wire/messages/00-produce.ts';
 import { readBatchHeader } from '../wire/record-batch.ts';
 import { handler, type HandlerContext } from './handler.ts';
@@ -38,6 +38,7 @@ interface Outcome {
   index: number;
   errorCode: number;
   errorMessage: string | null;
+  recordErrors?: readonly RecordError[];
   baseOffset: number;
   logAppendTimeMs: number;
   logStartOffset: number;
@@ -108,7 +109,7 @@ function append(
       return refused(index, ErrorCode.KAFKA_STORAGE_ERROR, messageOf(error));
     }
     const logStartOffset = unseenErrors.has(error.errorCode) ? -1 : startOf(topic, index, context);
-    return { ...refused(index, error.errorCode, error.message), logStartOffset };
+    return { ...refused(index, error.errorCode, error.message), recordErrors: error.recordErrors, logStartOffset };
   }
 }
 

@@ -1,14 +1,14 @@
 // Settings of topics and of the broker as DescribeConfigs, CreateTopics and IncrementalAlterConfigs show them: value, where it comes from,
 // type, and the chain of what it would fall back to.
-import { brokerSettings, type SettingType } from '../config.ts';
+import { brokerSettings } from '../config.ts';
 import type { TopicDescription } from '../log/contract.ts';
-import { topicSettings } from '../log/settings.ts';
+import { type SettingType, topicSettings } from '../log/settings.ts';
 import type { HandlerContext } from './handler.ts';
 
 /** Kafka's numbers of where a value comes from. */
 export const configSource = { topic: 1, staticBroker: 4, default: 5 } as const;
 /** Kafka's numbers of the types of settings (KIP-569). */
-const typeNumbers: Record<SettingType | 'list' | 'double', number> = {
+const typeNumbers: Record<SettingType, number> = {
   ...{ boolean: 1, string: 2, int: 3, long: 5, double: 6, list: 7 },
 };
 

@@ -100,13 +100,26 @@ function checkRecords(batch: Buffer, header: BatchHeader, settings: TopicSetting
   cursor.open(batch, 0, header);
   let expectedOffset = header.baseOffset;
   let maxTimestampMs = -1;
+  let unkeyed: number[] | undefined;
+  let misdated: number[] | undefined;
   while (cursor.next()) {
-    if (cursor.offset !== expectedOffset++) throw invalid(where, 'offsets within the batch are not consecutive');
-    if (settings.compacts && cursor.keyStart < 0) throw invalid(where, 'a record without key in a compacted topic');
-    if (cursor.timestampMs > maxTimestampMs) maxTimestampMs = cursor.timestampMs;
-    if (!settings.logAppendTime && cursor.timestampMs >= 0) checkTime(cursor.timestampMs, settings, nowMs, where);
+    const { timestampMs } = cursor;
+    if (cursor.offset !== expectedOffset) throw invalid(where, 'offsets within the batch are not consecutive');
+    if (settings.compacts && cursor.keyStart < 0) (unkeyed ??= []).push(expectedOffset - header.baseOffset);
+    if (timestampMs > maxTimestampMs) maxTimestampMs = timestampMs;
+    if (!settings.logAppendTime && timestampMs >= 0 && !isInTime(timestampMs, settings, nowMs)) {
+      (misdated ??= []).push(expectedOffset - header.baseOffset);
+    }
+    expectedOffset++;
   }
   cursor.buffer = empty;
+  if (unkeyed !== undefined) {
+    throw refusedRecords(ErrorCode.INVALID_RECORD, where, unkeyed, 'A record without a key in a compacted topic');
+  }
+  if (misdated !== undefined) {
+    const words = `A record dated too far before or after its arrival at ${new Date(nowMs).toISOString()}`;
+    throw refusedRecords(ErrorCode.INVALID_TIMESTAMP, where, misdated, words);
+  }
   if (maxTimestampMs !== header.maxTimestampMs && !settings.logAppendTime) {
     throw invalid(
       where,
@@ -117,10 +130,14 @@ function checkRecords(batch: Buffer, header: BatchHeader, settings: TopicSetting
 
 const empty = Buffer.alloc(0);
 
-function checkTime(timestampMs: number, settings: TopicSettings, nowMs: number, where: string): void {
-  if (timestampMs - nowMs > settings.timestampAfterMaxMs || nowMs - timestampMs > settings.timestampBeforeMaxMs) {
-    throw new KafkaError(ErrorCode.INVALID_TIMESTAMP, `${where}: a record dated ${timestampMs} arrived at ${nowMs}`);
-  }
+function isInTime(timestampMs: number, settings: TopicSettings, nowMs: number): boolean {
+  return timestampMs - nowMs <= settings.timestampAfterMaxMs && nowMs - timestampMs <= settings.timestampBeforeMaxMs;
+}
+
+/** A batch that is refused for some of its records, which the client is told of one by one (KIP-467). */
+function refusedRecords(errorCode: number, where: string, indexes: readonly number[], what: string): KafkaError {
+  const recordErrors = indexes.map((batchIndex) => ({ batchIndex, batchIndexErrorMessage: what }));
+  return new KafkaError(errorCode, `${where}: ${indexes.length} records are to blame. ${what}`, { recordErrors });
 }
 
 function storedForm(batch: Buffer, header: BatchHeader, settings: TopicSettings, nowMs: number): AcceptedBatch {

@@ -296,13 +296,25 @@ export function errorName(code: number): ErrorName {
   return nameByCode.get(code) ?? 'UNKNOWN_SERVER_ERROR';
 }
 
+/** What is wrong with one record of a batch. */
+export interface RecordError {
+  readonly batchIndex: number;
+  readonly batchIndexErrorMessage: string | null;
+}
+
 /** A failure with one of Kafka's codes: what the broker answers, or what a client was answered. */
 export class KafkaError extends TailraceError {
   /** Kafka's number; 0 is never used. */
   readonly errorCode: number;
+  /** The records of a batch that are to blame, by index (KIP-467). */
+  readonly recordErrors: readonly RecordError[];
 
   /** `detail` says what and where ("topic app, partition 3"); Kafka's name and its meaning are added. */
-  constructor(errorCode: number, detail?: string, options: { cause?: unknown } = {}) {
+  constructor(
+    errorCode: number,
+    detail?: string,
+    options: { cause?: unknown; recordErrors?: readonly RecordError[] } = {},
+  ) {
     const name = errorName(errorCode);
     const meaning = kafkaErrors[name].message;
     super('TLR_KAFKA', `${detail === undefined ? '' : `${detail}: `}${meaning} (${name})`, {
@@ -311,6 +323,7 @@ export class KafkaError extends TailraceError {
     });
     this.name = 'KafkaError';
     this.errorCode = errorCode;
+    this.recordErrors = options.recordErrors ?? [];
   }
 
   get errorName(): ErrorName {

@@ -39,3 +39,18 @@ test('all problems come at once, each with what would be right', () => {
     ].join('\n'),
   );
 });
+
+test('what gives a default of topics accepts what topics accept, and refuses the rest', () => {
+  const settings = new BrokerSettings({
+    'log.cleaner.min.cleanable.ratio': 0.2,
+    'log.message.timestamp.before.max.ms': '9223372036854775807',
+    'log.cleanup.policy': 'compact,delete',
+  });
+  expect(settings.topicDefaults()).toEqual({
+    'min.cleanable.dirty.ratio': '0.2',
+    'message.timestamp.before.max.ms': '9223372036854775807',
+    'cleanup.policy': 'compact,delete',
+  });
+  const given = { 'log.cleanup.policy': 'shred', 'log.segment.bytes': 5 };
+  expect(() => new BrokerSettings(given)).toThrow(/'log.cleanup.policy'.*shred.*\n.*'log.segment.bytes'/);
+});

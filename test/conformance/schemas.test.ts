@@ -215,6 +215,7 @@ describe.skipIf(!canRunRealKafka())("messages and Kafka's definitions of them", 
     for (const { apiKey, name, type, listeners, validVersions, latestVersionUnstable } of definitions.values()) {
       if (type !== 'request' || !listeners?.includes('broker')) continue;
       const api = name.replace(/Request$/, '');
+      if (advertised.has(apiKey!) && notServed[api] !== undefined) found.push(`${api} is served`);
       const [first, last] = versionRange(validVersions);
       const stable = latestVersionUnstable === true ? last - 1 : last;
       const ours = advertised.get(apiKey!);
