@@ -81,33 +81,43 @@ async function readOne(
   return found;
 }
 
-/** The record of a file's line that begins at `byte`, or before it and reaches there; undefined when there is none. */
+/** The record of a file's line that holds `byte`; undefined when there is none. */
 export async function findLine(
   client: KafkaClient,
-  file: { file: string; topic: string; partition: number },
+  { file, topic, partition: own }: { file: string; topic: string; partition: number },
   byte: number,
   signal: AbortSignal,
 ): Promise<Place | undefined> {
-  const { topic, partition } = file;
-  const at = async (where: 'earliest' | 'latest') => (await client.admin().offsets(topic, where)).get(partition) ?? 0;
-  const [from, to] = [await at('earliest'), await at('latest')];
+  const admin = client.admin();
+  const [starts, ends] = [await admin.offsets(topic, 'earliest'), await admin.offsets(topic, 'latest')];
   const cursor = new RecordCursor();
   let found: Place | undefined;
-  let isBehind = false;
   const take = (fetched: FetchedBatches) => {
-    forEachRecord(fetched, to, cursor, () => {
-      const header = headersAt(cursor.buffer, cursor.headersStart, cursor.headerCount).find(
-        ({ key, value }) => key === fileReferenceHeader && value !== null,
-      );
-      if (header === undefined) return true;
-      const { file: id, position } = decodeFileReference(header.value!);
-      if (id !== file.file) return true;
-      isBehind = position > byte;
-      if (!isBehind) found = { topic, partition, offset: cursor.offset };
-      return !isBehind;
+    const { partition } = fetched;
+    forEachRecord(fetched, ends.get(partition) ?? 0, cursor, () => {
+      const headers = headersAt(cursor.buffer, cursor.headersStart, cursor.headerCount);
+      const value = headers.find(isReference)?.value;
+      const reference = value === undefined || value === null ? undefined : decodeFileReference(value);
+      if (reference?.file !== file) return true;
+      const bytes = Math.max(0, cursor.valueEnd - cursor.valueStart);
+      // The newline is its line's.
+      if (byte < reference.position || byte > reference.position + bytes) return true;
+      found = { topic, partition, offset: cursor.offset };
+      return false;
     });
-    return !isBehind;
+    return found === undefined;
   };
-  await readRanges(client, [{ topic, partition, from, to }], take, { signal });
+  // Lines of a file are in one partition, unless a key chooses for each.
+  const others = [...ends.keys()].filter((partition) => partition !== own);
+  for (const partitions of [[own], others]) {
+    if (found !== undefined) break;
+    const range = (partition: number) => ({ from: starts.get(partition) ?? 0, to: ends.get(partition) ?? 0 });
+    const ranges = partitions.map((partition) => ({ topic, partition, ...range(partition) }));
+    await readRanges(client, ranges, take, { signal });
+  }
   return found;
+}
+
+function isReference({ key }: RecordHeader): boolean {
+  return key === fileReferenceHeader;
 }
