@@ -16,6 +16,8 @@ import { fetchesOf } from './steps.ts';
 const lineCount = Number(process.env['BENCH_LINES'] ?? 2_000_000);
 const rounds = Number(process.env['BENCH_ROUNDS'] ?? 3);
 const goalMegabytes = 100;
+/** What a store takes for a bulk, beside nothing. */
+const delays = [5, 50];
 /** As the sink's default. */
 const parallel = 4;
 
@@ -130,15 +132,19 @@ class CountingServer {
   readonly url: string;
   private readonly child: ChildProcess;
 
-  private constructor(port: number) {
+  private constructor(port: number, delayMs: number) {
     this.url = `http://127.0.0.1:${port}`;
-    this.child = spawn(process.execPath, [join(import.meta.dirname, 'counting-server.ts'), String(port)], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
+    this.child = spawn(
+      process.execPath,
+      [join(import.meta.dirname, 'counting-server.ts'), String(port), String(delayMs)],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    );
   }
 
-  static async start(): Promise<CountingServer> {
-    const server = new CountingServer(await freePort());
+  static async start(delayMs = 0): Promise<CountingServer> {
+    const server = new CountingServer(await freePort(), delayMs);
     await once(server.child.stdout!, 'data');
     return server;
   }
@@ -200,6 +206,20 @@ export async function bulk(folder: string): Promise<void> {
     await sendBare(server.url, bodies);
     const bare = topic.bytes / 4e6 / (await sendBare(server.url, bodies));
     console.log(`  ready-made bodies   ${shown(bare)} of lines, by a bare loop of undici`);
+  } finally {
+    await server.end();
+  }
+  for (const delayMs of delays) await late(topic, delayMs, idleSeconds);
+}
+
+/** To a store that takes a while for each bulk. */
+async function late(topic: FilledTopic, delayMs: number, idleSeconds: number): Promise<void> {
+  const server = await CountingServer.start(delayMs);
+  try {
+    let best = 0;
+    for (let round = 0; round < rounds; round++)
+      best = Math.max(best, (await ship(topic, server, { from: 'topic', idleSeconds })).megabytes);
+    console.log(`  topic → sink        ${shown(best)}, each bulk answered after ${delayMs} ms`);
   } finally {
     await server.end();
   }

@@ -1,4 +1,4 @@
-// A store that only counts, as cheaply as it can, so that it leaves the machine to what is measured: `node counting-server.ts PORT`. It says it is Elasticsearch 9 and answers each bulk
+// A store that only counts, as cheaply as it can, so that it leaves the machine to what is measured: `node counting-server.ts PORT [DELAY_MS]`. It says it is Elasticsearch 9 and answers each bulk
 // as one of which everything was stored. HTTP by hand over bare sockets; of a body it looks at the newlines alone.
 //
 //   GET /_counted   {"items":…,"bytes":…,"ms":…}: since the last time it was asked; `ms` from the first byte of a bulk to the last answer
@@ -13,6 +13,8 @@ const most = 100_000;
 const longestAnswer = Buffer.from(`{"errors":false,"items":[${Array.from({ length: most }, () => item).join()}`);
 const firstItemEnd = longestAnswer.indexOf('}}') + 2;
 
+/** How long a bulk takes, as in a store that has something to do. */
+const delayMs = Number(process.argv[3] ?? 0);
 let items = 0;
 let bytes = 0;
 let startedMs: number | undefined;
@@ -23,6 +25,11 @@ function head(status: string, length: number): string {
 }
 
 function answerBulk(socket: Socket, count: number): void {
+  if (delayMs > 0) setTimeout(() => tellStored(socket, count), delayMs);
+  else tellStored(socket, count);
+}
+
+function tellStored(socket: Socket, count: number): void {
   const length = firstItemEnd + (count - 1) * (item.length + 1);
   socket.cork();
   socket.write(head('200 OK', length + 2));

@@ -8,14 +8,16 @@
 import { sleep } from '../base/clock.ts';
 import { crashPoint } from '../base/crash-point.ts';
 import { assert, TailraceError } from '../base/errors.ts';
-import type { Consumer, FetchedBatches, KafkaClient, TopicPartition } from '../broker/client/contract.ts';
+import type { Consumer, FetchedBatches, TopicPartition } from '../broker/client/contract.ts';
 import { giveBatchBuffer } from '../broker/wire/batch-buffers.ts';
 import type { Coordinates, Manifest, WriterScope } from '../sinks/sink.ts';
 import { type Account, addAccount, emptyAccount } from './account.ts';
 import { deadLetterRecord } from './dead-letter.ts';
 import type { Decider } from './decide.ts';
+import { Deliveries } from './deliveries.ts';
 import type { EdgeOptions } from './edge.ts';
 import { LedgerKeeper } from './ledger-record.ts';
+import { type Ends, endsOf, haveCommitted } from './job-ends.ts';
 import { onlyPiece, sortLetters } from './letter-source.ts';
 import { type JobRecord, scopeKey } from './manifests.ts';
 import type { ReplayStart } from './plan.ts';
@@ -40,9 +42,6 @@ const fetchBytes = 4 * 1024 * 1024;
 const idleCommitMs = 1000;
 /** Dead letters are held until the decision; above this it is made early. */
 const deadLetterLimitBytes = 4 * 1024 * 1024;
-
-/** By topic, then partition. */
-export type Ends = ReadonlyMap<string, ReadonlyMap<number, number>>;
 
 export interface SessionHooks {
   /** After each decision, and when there is nothing to read: the edge works. `waiting`: records that this session found when it began to work. */
@@ -70,6 +69,7 @@ export class EdgeSession {
   private readonly transformer: Transformer | undefined;
   private readonly partitions = new Map<string, PartitionProgress>();
   private readonly ledger: LedgerKeeper;
+  private readonly deliveries: Deliveries;
   private lastDecisionMs: number;
   private takenBytes = 0;
   private closing = false;
@@ -101,6 +101,7 @@ export class EdgeSession {
     this.ledger = new LedgerKeeper(options.group, options.stepsFingerprint ?? '', options.clock);
     const { steps, fileNames: names } = options;
     const askedPaths = this.target.fieldPaths;
+    this.deliveries = new Deliveries(this.target.overlaps && options.letters === undefined);
     const asks = askedPaths.some((path) => path.startsWith('meta.'));
     this.transformer =
       steps.length > 0 || asks ? new Transformer({ steps, names, askedPaths, target: this.target.name }) : undefined;
@@ -135,12 +136,14 @@ export class EdgeSession {
       const fetched = await this.poll(stop);
       for (const batches of fetched) {
         await this.handle(batches, stop, kill);
-        // Tried-again letters stay at hand until the decision; of everything else only copies are left.
-        if (this.options.letters === undefined) batches.batches.forEach(giveBatchBuffer);
+        // Tried-again letters stay at hand until the decision; of everything else only copies are left once it is delivered.
+        if (this.options.letters === undefined)
+          this.deliveries.afterwards(() => batches.batches.forEach(giveBatchBuffer));
         kill.throwIfAborted();
       }
       this.catchUp();
       await this.decideDue();
+      if (fetched.length === 0) await this.deliveries.settle();
       this.hooks.reads(this.consumer.trouble());
       await this.proveHealthy(fetched.length === 0);
       const ends = this.hooks.drainEnds();
@@ -175,6 +178,7 @@ export class EdgeSession {
   /** Leaves the group. What was not decided is left to the next session. */
   async close(): Promise<void> {
     this.closing = true;
+    await this.deliveries.stop();
     await this.consumer.close();
   }
 
@@ -235,8 +239,11 @@ export class EdgeSession {
 
   private async deliver(progress: PartitionProgress, batch: SourceBatch, kill: AbortSignal): Promise<void> {
     if (batch.count === 0) return;
-    const outcomes = await this.target.take(scopeOf(this.target, progress.coordinates), batch, kill);
-    progress.addDelivered(batch, outcomes, this.target.name);
+    const scope = scopeOf(this.target, progress.coordinates);
+    await this.deliveries.add(
+      (stopped) => this.target.take(scope, batch, AbortSignal.any([kill, stopped])),
+      (outcomes) => progress.addDelivered(batch, outcomes, this.target.name),
+    );
     this.takenBytes += batch.sizeBytes;
     this.hooks.progress(batch.count, batch.sizeBytes);
   }
@@ -359,6 +366,7 @@ export class EdgeSession {
 
   /** `last`: of these scopes, or for now: the ledger is to have all of it. */
   private async decide(scopes: readonly string[], last = false): Promise<void> {
+    await this.deliveries.settle();
     const manifests: { scope: string; manifest: Manifest }[] = [];
     await Promise.all(
       scopes.map(async (scope) => {
@@ -419,29 +427,4 @@ function fetchBytesAt(bytesPerSecond: number | undefined): number {
 
 function nameOf({ topic, partition }: TopicPartition): string {
   return `${topic}/${partition}`;
-}
-
-/** Whether the group has committed all ends; what was deleted before them is nobody's to deliver. */
-async function haveCommitted(
-  client: KafkaClient,
-  group: string,
-  ends: readonly (TopicPartition & { end: number })[],
-): Promise<boolean> {
-  const admin = client.admin();
-  const committed = await admin.groupOffsets(group, { stable: true, partitions: ends });
-  for (const { topic, partition, end } of ends) {
-    if ((committed.get(topic)?.get(partition)?.offset ?? 0) >= end) continue;
-    if (((await admin.offsets(topic, 'earliest')).get(partition) ?? 0) < end) return false;
-  }
-  return true;
-}
-
-/** The ends a job keeps, as a map. */
-export function endsOf(job: JobRecord): Ends {
-  return new Map(
-    Object.entries(job.ends).map(([topic, partitions]) => [
-      topic,
-      new Map(Object.entries(partitions).map(([partition, offset]) => [Number(partition), offset])),
-    ]),
-  );
 }

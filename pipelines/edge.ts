@@ -10,8 +10,9 @@ import type { KafkaClient } from '../broker/client/contract.ts';
 import type { Sink, SinkContext } from '../sinks/sink.ts';
 import { type Account, addAccount, decodeAccount, emptyAccount } from './account.ts';
 import { Decider } from './decide.ts';
-import { EdgeSession, type Ends } from './edge-session.ts';
+import { EdgeSession } from './edge-session.ts';
 import type { FileNames } from './event.ts';
+import { type Ends, jobEnds } from './job-ends.ts';
 import type { LetterChoice } from './letter-source.ts';
 import { needsSomebody, OutageReport, type OutageStatus } from '../base/outage.ts';
 import type { JobRecord, ManifestStore } from './manifests.ts';
@@ -354,20 +355,4 @@ export class Edge {
     this.drain?.resolve(problem);
     this.drain = undefined;
   }
-}
-
-/** Where a job ends in each partition; 0 where it is not to read at all. */
-export async function jobEnds(
-  client: KafkaClient,
-  topic: string,
-  until: ReplayEnd,
-  only: number | undefined,
-): Promise<Record<string, number>> {
-  const isOffset = typeof until === 'object' && 'offset' in until;
-  const offsets = await client.admin().offsets(topic, until === 'now' || isOffset ? 'latest' : until);
-  const endOf = (partition: number, end: number) => {
-    if (only !== undefined && partition !== only) return 0;
-    return isOffset ? Math.min(end, until.offset) : end;
-  };
-  return Object.fromEntries([...offsets].map(([partition, end]) => [String(partition), endOf(partition, end)]));
 }

@@ -7,7 +7,7 @@ import type { Random } from '../base/random.ts';
 import { FileRegistry } from '../broker/client/file-registry.ts';
 import type { KafkaClient } from '../broker/client/contract.ts';
 import { Edge, type EdgeStatus } from './edge.ts';
-import type { Ends } from './edge-session.ts';
+import type { Ends } from './job-ends.ts';
 import type { Manifest } from '../sinks/sink.ts';
 import type { EdgeAccount } from './ledger.ts';
 import { ManifestStore } from './manifests.ts';

@@ -2,7 +2,7 @@
 // others than before, the edge ends its session and begins one with the new list, so that assignments never change under a running loop.
 import type { Clock } from '../base/clock.ts';
 import type { Admin } from '../broker/client/contract.ts';
-import type { Ends } from './edge-session.ts';
+import type { Ends } from './job-ends.ts';
 import type { TopicPattern } from './topic-pattern.ts';
 
 /** How soon a topic that has appeared is read. */

@@ -19,6 +19,8 @@ export interface Target {
   readonly fieldPaths: readonly string[];
   /** Whether decisions carry manifests, so that the last one must be known before a scope is opened. */
   readonly hasManifests: boolean;
+  /** Whether take() may be called while earlier calls are under way. */
+  readonly overlaps: boolean;
   /** 'edge': all partitions are one scope and must be owned together. */
   readonly scope: 'partition' | 'edge';
   /** Puts right what an earlier writer left, and makes ready to take records. */
@@ -48,6 +50,7 @@ export function scopeOf(target: Target, coordinates: Coordinates): string {
 export class TwoPhaseTarget implements Target {
   readonly name: string;
   readonly hasManifests = true;
+  readonly overlaps = false;
   readonly scope: 'partition' | 'edge';
   readonly fieldPaths: readonly string[];
   private readonly sink: TwoPhaseSink;
@@ -109,6 +112,7 @@ const sendingCommitMs = 200;
 export class SendingTarget implements Target {
   readonly name: string;
   readonly hasManifests = false;
+  readonly overlaps: boolean;
   readonly scope = 'edge';
   readonly fieldPaths: readonly string[];
   private readonly sink: SendingSink;
@@ -119,6 +123,7 @@ export class SendingTarget implements Target {
     this.name = name;
     this.sink = sink;
     this.fieldPaths = sink.fieldPaths;
+    this.overlaps = sink.overlaps === true;
     this.monotonicMs = monotonicMs;
   }
 

@@ -16,6 +16,7 @@ export class TopicTarget implements Target {
   readonly name: string;
   readonly fieldPaths = [];
   readonly hasManifests = false;
+  readonly overlaps = false;
   readonly scope = 'edge';
   private readonly topic: string;
   private readonly partitions: number;

@@ -143,6 +143,8 @@ export interface SendingSink {
   readonly guarantee: 'idempotent' | 'at-least-once';
   /** The field paths it asks deliveries for; others are undefined there. */
   readonly fieldPaths: readonly string[];
+  /** True when deliver() may be called before the last call has resolved, for records that come behind those. */
+  readonly overlaps?: boolean;
   /**
    * Sends the batch; retries what may succeed later itself until `signal` ends it. Resolves when every record has its outcome, in order
    * of the batch ('stored' for all when undefined). Throws TailraceError TLR_SINK (retriable or not: then the edge pauses with an alarm).

@@ -2,8 +2,8 @@
 // matters only where ids are not unique: in data streams and behind aliases, `create` sees the index that is written to at the moment, so a record that is
 // sent again after a roll-over would be there twice. There they are looked up first, and only those that are not found are sent.
 //
-// An owner sends a partition in order, one window (sender.ts) after the other: when nothing was found over a length that is more than
-// a window, nobody has sent what comes behind it. Jobs (a replay, dead letters tried again) may meet records that others have sent anywhere: all of theirs are looked up.
+// An owner sends a partition in order, at most two windows (sender.ts) at a time: when nothing was found over a length that is more than
+// those, nobody has sent what comes behind it. Jobs (a replay, dead letters tried again) may meet records that others have sent anywhere: all of theirs are looked up.
 //
 // What if a request is still under way in the store when it is looked up? Its items come to be there later. When they come into the same index, `create` sees
 // them; when the roll-over lies just between, it does not: that is the one case left (docs/guarantees.md).

@@ -15,6 +15,8 @@ export class Pace {
   private parallel: number;
   private goodRequests = 0;
   private lastCutMs = -Infinity;
+  private underWay = 0;
+  private freed = Promise.withResolvers<boolean>();
 
   constructor(limits: PaceLimits) {
     this.limits = limits;
@@ -30,6 +32,24 @@ export class Pace {
   /** Bulks on their way at once. */
   get concurrency(): number {
     return this.parallel;
+  }
+
+  /** Takes one of the places of bulks on their way; false when there is none. leave() gives it back. */
+  enter(): boolean {
+    if (this.underWay >= this.parallel) return false;
+    this.underWay++;
+    return true;
+  }
+
+  leave(): void {
+    this.underWay--;
+    this.freed.resolve(true);
+    this.freed = Promise.withResolvers();
+  }
+
+  /** Resolves when a place is given back. */
+  async changed(): Promise<void> {
+    await this.freed.promise;
   }
 
   /** The store said it is too much, or did not answer in time. */

@@ -153,16 +153,27 @@ export class Sender {
       failure ??= { error };
     };
     while (failure === undefined) {
-      const next = running.size < pace.concurrency ? await this.take().catch(fail) : undefined;
+      // Deliveries that overlap share the places.
+      if (!pace.enter()) {
+        await Promise.race([pace.changed(), ...running]);
+        continue;
+      }
+      const next = await this.take().catch(fail);
       if (next !== undefined) {
         const sent: Promise<void> = this.send(next)
           .catch(fail)
-          .finally(() => running.delete(sent));
+          .finally(() => {
+            running.delete(sent);
+            pace.leave();
+          });
         running.add(sent);
         // It is on its way before the next one is written.
         await turn();
-      } else if (running.size > 0) await Promise.race(running);
-      else break;
+        continue;
+      }
+      pace.leave();
+      if (running.size === 0) break;
+      await Promise.race(running);
     }
     if (failure === undefined) return;
     this.stop.abort(failure.error);

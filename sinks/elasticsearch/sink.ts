@@ -86,6 +86,8 @@ const patienceMs = 10_000;
 export class ElasticsearchSink implements SendingSink {
   readonly guarantee = 'idempotent';
   readonly fieldPaths: readonly string[];
+  /** Records of one key must come in their order. */
+  readonly overlaps: boolean;
   private readonly options: ElasticsearchSettings;
   private readonly context: SinkContext;
   private readonly cluster: Cluster;
@@ -98,6 +100,7 @@ export class ElasticsearchSink implements SendingSink {
     const index = new IndexTemplate(options.index);
     this.options = options;
     this.context = context;
+    this.overlaps = options.id === 'coordinates';
     this.fieldPaths = [...index.fieldPaths, ...(options.metadata === 'ecs' ? ecsFieldPaths : [])];
     this.cluster = clusterOf(options, context, ca);
     this.writer = writerOf(options, context, index);

@@ -29,3 +29,17 @@ it('never stops altogether', () => {
   small.overloaded(0);
   expect(small.bulkBytes).toBe(1000);
 });
+
+it('has as many places as bulks may be on their way, for all deliveries together', async () => {
+  const pace = new Pace({ bytes: 1_000_000, parallel: 2 });
+  expect([pace.enter(), pace.enter(), pace.enter()]).toEqual([true, true, false]);
+  const changed = pace.changed();
+  pace.leave();
+  await changed;
+  expect([pace.enter(), pace.enter()]).toEqual([true, false]);
+  pace.overloaded(0);
+  pace.leave();
+  expect(pace.enter()).toBe(false);
+  pace.leave();
+  expect(pace.enter()).toBe(true);
+});

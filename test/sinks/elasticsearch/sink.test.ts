@@ -256,3 +256,16 @@ describe('settings', () => {
     expect(() => parse(input)).toThrow(message);
   });
 });
+
+it('shares its places for bulks among deliveries that overlap, unless records of one key must keep their order', async () => {
+  const store = await start();
+  store.latencyMs = 20;
+  const sink = await open(store, { parallel: 2, batch: { count: 10 } });
+  expect(sink.overlaps).toBe(true);
+  const batches = [0, 50, 100].map((from) => deliveryBatch(numbered(50, from)));
+  const outcomes = await Promise.all(batches.map((batch) => sink.deliver(batch, never)));
+  expect(outcomes).toEqual([undefined, undefined, undefined]);
+  expect(store.documents.size).toBe(150);
+  expect(store.mostUnderWay).toBe(2);
+  expect((await open(store, { id: 'key' })).overlaps).toBe(false);
+});
