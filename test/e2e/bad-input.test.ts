@@ -61,7 +61,7 @@ it('names a missing file', async () => {
 it('leaves a data directory from a newer version alone', async () => {
   write(`broker: { listen: "127.0.0.1:${port}" }\n`);
   const made = start(['up'], { cwd: folder });
-  await expect.poll(() => made.stdout, { timeout: 15_000 }).toContain('broker 127.0.0.1');
+  await expect.poll(() => made.stdout, { timeout: 60_000 }).toContain('broker 127.0.0.1');
   made.signal('SIGTERM');
   expect(await made.end()).toMatchObject({ code: 0, signal: null });
   const path = join(folder, 'tailrace-data', 'tailrace-metadata.log');

@@ -102,7 +102,7 @@ export async function endAll(): Promise<void> {
 export async function until<T>(
   what: string,
   condition: () => T | undefined | false | Promise<T | undefined | false>,
-  timeoutMs = 20_000,
+  timeoutMs = 60_000,
 ): Promise<T> {
   const endMs = performance.now() + timeoutMs;
   for (;;) {

@@ -56,7 +56,7 @@ export interface StormReport {
 }
 
 const partitions = 2;
-const startMs = 30_000;
+const startMs = 60_000;
 
 export class KillStorm {
   private readonly options: StormOptions;
@@ -153,7 +153,7 @@ sinks: { out: ${this.options.sink(folder)} }
       // Our own signal comes after exactly that time; theirs before.
       if (!command.process.killed) this.hits.set(point, (this.hits.get(point) ?? 0) + 1);
     }
-    const { stderr } = await command.end(20_000);
+    const { stderr } = await command.end(60_000);
     appendFileSync(join(this.folder, 'tailrace.log'), `${stderr}--- end of life ${kill}\n`);
     await troubled;
   }
@@ -164,7 +164,7 @@ sinks: { out: ${this.options.sink(folder)} }
 
   private async finish(): Promise<void> {
     const args = ['up', 'storm.yaml', '--data', 'data', '--once', '--json'];
-    const last = await run(args, { cwd: this.folder, timeoutMs: this.options.lastRunMs ?? 60_000 });
+    const last = await run(args, { cwd: this.folder, timeoutMs: this.options.lastRunMs ?? 120_000 });
     if (last.code === 0) return;
     throw new Error(`the last run ended with ${last.code} in ${this.folder}:\n${last.stdout}${last.stderr}`);
   }
