@@ -70,7 +70,7 @@ Each log is written in numbered lines; the logs are rotated four times while the
 deleted or cut it before anybody can have been sure to read it; in brackets the bytes of it that Tailrace had seen and reports by itself. A record that is no line that was written would count as *strange*: there was none where nothing
 is said. One log: a plain path. 100 logs: in one folder. 5,000: each in a folder of its own. What has no table, or no row in one, was not run to its end yet: nothing is claimed of it. The forms of one run share a process, an agent for each form and pattern.
 
-The last columns are rsyslog's imfile under the very same rotations and kills (state written every 20 lines, \`reopenOnTruncate\` on): the control that the harness sees losses.
+The last columns are rsyslog's imfile under the very same rotations and kills, up to 100 logs (state written every 20 lines, \`reopenOnTruncate\` on): the control that the harness sees losses.
 
 Linux ${release()}, ${fileSystem()}, Node ${process.versions.node}, ${textOf('rsyslogd', ['-v'], /rsyslogd\s+\S+/)}. Two cores that other work shared, so times mean nothing here.
 
