@@ -135,6 +135,9 @@ export class Roster {
     if (seen === undefined) return;
     if (this.sweeps++ === 0) this.setTargets(seen.byIdentity);
     await this.admit(seen.newcomers, seen.byIdentity, nowMs);
+    // Only now: what a look without end has found out is for the next one to decide about.
+    this.vanished = new Set();
+    this.departures = [];
     await this.settle(nowMs);
     this.skipped = new Set([...this.skipped].filter((identity) => seen.byIdentity.has(identity)));
     for (const identity of this.lineage.keys()) if (!seen.byIdentity.has(identity)) this.lineage.delete(identity);
@@ -145,8 +148,6 @@ export class Roster {
    * the newcomers. Undefined when there was no end to it: the next sweep tries again.
    */
   private async look(nowMs: number) {
-    this.vanished = new Set();
-    this.departures = [];
     for (let attempt = 0; attempt < 8; attempt++) {
       const startMs = this.options.clock.monotonicMs();
       const before = this.endedCount;

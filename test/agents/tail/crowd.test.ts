@@ -175,6 +175,42 @@ it('reads the others while it compares a large archive', async () => {
   expect(texts()).toHaveLength(large.length + lines.length + 1);
 });
 
+it('finds what came and went while one log after the other was rotated, faster than anybody can look', async () => {
+  const names = Array.from({ length: 40 }, (_none, index) => `app-${index}.log`);
+  const lines = names.flatMap((name) => write('.', 0, 3, name).map((each) => each.replace('.', name)));
+  for (const name of names) {
+    const text = readFileSync(bench.path(name), 'latin1');
+    writeFileSync(bench.path(name), text.replaceAll(/^\./gm, name));
+  }
+  const append = (name: string, from: number) => {
+    lines.push(line(name, from));
+    appendFileSync(bench.path(name), `${line(name, from)}\n`);
+  };
+  const rest: string[] = [];
+  const files: Files = {
+    ...nodeFiles,
+    stat: (path) => {
+      const name = path === bench.folder ? rest.shift() : undefined;
+      for (let generation = 2; name !== undefined && generation > 0; generation--) {
+        append(name, 10 - generation);
+        move(name, `${name}.${generation}`);
+        pack(`${name}.${generation}`);
+        append(name, 20 - generation);
+      }
+      return nodeFiles.stat(path);
+    },
+  };
+  await bench.start(cluster.client(), { paths: ['app-*.log'] }, { files });
+  await arrived(lines);
+  rest.push(...names);
+  await until(
+    () => rest.length === 0,
+    () => `${rest.length} are left`,
+    60_000,
+  );
+  await arrived(lines);
+});
+
 const hasProc = existsSync('/proc/self/fd');
 
 it.skipIf(!hasProc)(
