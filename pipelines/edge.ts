@@ -284,13 +284,18 @@ export class Edge {
     return job;
   }
 
-  /** What was committed for the group, whoever did it. */
+  /** What was committed for the group, whoever did it: what is decided and not marked yet is waited for. */
   private async readAccount(): Promise<void> {
     const sum = emptyAccount();
-    for (const partitions of (await this.options.client.admin().groupOffsets(this.group)).values()) {
-      for (const { metadata } of partitions.values()) addAccount(sum, decodeAccount(metadata) ?? emptyAccount());
+    const admin = this.options.client.admin();
+    const names = new Set([...(await admin.groupOffsets(this.group)).keys(), ...this.topics()]);
+    const partitions = (await admin.topics([...names])).flatMap((topic) =>
+      topic.partitions.map(({ partition }) => ({ topic: topic.name, partition })),
+    );
+    for (const offsets of (await admin.groupOffsets(this.group, { stable: true, partitions })).values()) {
+      for (const { metadata } of offsets.values()) addAccount(sum, decodeAccount(metadata) ?? emptyAccount());
     }
-    this.lastAccount = sum;
+    if (sum.in >= this.lastAccount.in) this.lastAccount = sum;
   }
 
   private hooks() {
