@@ -5,7 +5,7 @@
 // before the group commit writes its first batch. `sizeBytes` counts what was appended, `durableBytes` what has been written and synced.
 import { join } from 'node:path';
 import { crashPoint } from '../../base/crash-point.ts';
-import type { Files, OpenFile } from '../../base/files.ts';
+import type { Files, OpenFile, OpenMode } from '../../base/files.ts';
 import type { BatchHeader } from '../wire/record-batch.ts';
 import { OffsetIndex } from './offset-index.ts';
 import { TimeIndex } from './time-index.ts';
@@ -74,15 +74,23 @@ export class Segment {
   /** The log file, open for reading and writing. Rejects with code EBADF when the segment was removed: another one may have its name. */
   async open(): Promise<OpenFile> {
     if (this.removed) throw Object.assign(new Error(`${this.path} was removed`), { code: 'EBADF' });
-    this.file ??= this.files.open(this.path, 'write');
-    return this.file;
+    return (this.file ??= this.opened('write'));
+  }
+
+  /** One that could not be opened (too many files are open) may be the next time. */
+  private async opened(mode: OpenMode): Promise<OpenFile> {
+    try {
+      return await this.files.open(this.path, mode);
+    } catch (error) {
+      this.file = undefined;
+      throw error;
+    }
   }
 
   /** Makes the files and their directory entries durable, once. */
   async create(): Promise<void> {
     if (this.created) return;
-    this.file = this.files.open(this.path, 'create-new');
-    await this.file;
+    await (this.file = this.opened('create-new'));
     for (const index of this.indexes) await (await this.files.open(index.path, 'create')).close();
     crashPoint('log.segment-made');
     await this.files.syncDirectory(this.directory);

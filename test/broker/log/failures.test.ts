@@ -91,6 +91,20 @@ describe('a full disk', () => {
   });
 });
 
+describe('a segment that cannot be opened', () => {
+  it('is opened by the next who reads it', async () => {
+    const values = ['a', 'b', 'c'].map((letter) => letter.repeat(1500));
+    for (const value of values) await appendValues(app(), [value]);
+    await log.close();
+    log = await memory.open();
+    memory.files.inject = ({ kind, path }) =>
+      kind === 'open' && path.endsWith('.log') ? CrashFiles.error('EMFILE') : undefined;
+    await expect(readValues(app())).rejects.toThrow('EMFILE');
+    memory.files.inject = undefined;
+    expect(await readValues(app())).toEqual(values);
+  });
+});
+
 describe('a broken disk', () => {
   it.each(['sync', 'write'] as const)('stops the log for good when a %s fails', async (kind) => {
     await appendValues(app(), ['kept']);
