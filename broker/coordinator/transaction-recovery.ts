@@ -105,23 +105,30 @@ async function judge(history: History, { log, topic, logger, nowMs }: Parts): Pr
     },
   );
   const aborted: TransactionState = { ...history.latest, phase: 'PrepareAbort' };
-  const record = transactionRecord(aborted, last.extents);
-  await topic.append(topic.partitionFor(transactionalId), [record], nowMs).durable;
+  // What is lost will be written over: transactions that begin there are others.
+  const extents = last.extents?.map((extent) => {
+    return { ...extent, endOffset: Math.min(extent.endOffset, partitionOf(extent, log)?.logEndOffset ?? Infinity) };
+  });
+  await topic.append(topic.partitionFor(transactionalId), [transactionRecord(aborted, extents)], nowMs).durable;
   history.latest = aborted;
-  history.decisions[history.decisions.length - 1] = { state: aborted, extents: last.extents };
+  history.decisions[history.decisions.length - 1] = { state: aborted, extents };
+}
+
+/** The partition that an extent is of; undefined when it was deleted or is offline. */
+function partitionOf({ topicId, partition }: Extent, log: LogDirectory): PartitionLog | undefined {
+  const topic = log.topicById(topicId);
+  try {
+    return topic && log.partition(topic.name, partition);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Whether a partition holds what it held when the decision was made. One that was deleted, or is offline, has nothing to say against it. */
-async function isThere({ topicId, partition, endOffset, lastCrc }: Extent, log: LogDirectory): Promise<boolean> {
-  const topic = log.topicById(topicId);
-  if (topic === undefined || endOffset === 0) return true;
-  let partitionLog: PartitionLog | undefined;
-  try {
-    partitionLog = log.partition(topic.name, partition);
-  } catch {
-    return true;
-  }
-  if (partitionLog === undefined) return true;
+async function isThere(extent: Extent, log: LogDirectory): Promise<boolean> {
+  const { endOffset, lastCrc } = extent;
+  const partitionLog = partitionOf(extent, log);
+  if (partitionLog === undefined || endOffset === 0) return true;
   if (partitionLog.logEndOffset < endOffset) return false;
   if (partitionLog.logStartOffset >= endOffset || lastCrc === undefined) return true;
   const { records } = await partitionLog.read(endOffset - 1, 1, 'log_end');
@@ -182,9 +189,14 @@ function resolve(open: Open, history: History | undefined, parts: Parts): Promis
   return end(open, producerEpoch, 'abort', parts);
 }
 
-/** Whether the open transaction is the one that was decided: it began below the end that the decision saw. Without extent (Kafka's) only the last can be. */
-function decides({ state, extents }: Decision, { log, producerId, startOffset }: Open, isLast: boolean): boolean {
-  if (state.producerId !== producerId || !state.partitions.has(partitionKey(log))) return false;
+/**
+ * Whether the open transaction is the one that was decided: it began below the end that the decision saw, under no later epoch. Without extent (Kafka's) only
+ * the last can be.
+ */
+function decides({ state, extents }: Decision, open: Open, isLast: boolean): boolean {
+  const { log, producerId, producerEpoch, startOffset } = open;
+  if (state.producerId !== producerId || producerEpoch > state.producerEpoch) return false;
+  if (!state.partitions.has(partitionKey(log))) return false;
   const extent = extents?.find(({ topicId, partition }) => partition === log.partition && topicId.equals(log.topicId));
   return extent === undefined ? isLast : startOffset < extent.endOffset;
 }
