@@ -1,5 +1,5 @@
 // Many connections that say nothing: what one costs, that who works is not held up, and that half-open ones (their client vanished without a word, with or
-// without half a request sent) are closed after connections.max.idle.ms. `CROWD=10000 npx vitest run test/e2e/idle-connections.test.ts` is the long form;
+// without half a request sent) are closed after connections.max.idle.ms. `CROWD=10000 npx vitest run --project e2e test/e2e/idle-connections.test.ts` is the long form;
 // its figures stand in docs/performance.md.
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
