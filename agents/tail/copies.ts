@@ -8,20 +8,22 @@
 //   anything else                                                                        → a new file
 //
 // Waiting ends when the copy has been complete for a while and the original is still there: then it is a file of its own.
+import { basename } from 'node:path';
 import { TailraceError } from '../../base/errors.ts';
 import type { OpenFile } from '../../base/files.ts';
 import type { FoundFile } from './discovery.ts';
-import { beginAlike, headLimitBytes, type Imprint, imprintAt, readRange, verify } from './identity.ts';
+import { familyName, isUnpackedName } from './families.ts';
+import { beginAlike, headLimitBytes, type Imprint, imprintAt, isSameInode, readRange, verify } from './identity.ts';
 import type { Originals } from './originals.ts';
 import { type Packing, UnpackedFile } from './packing.ts';
-import { TailedFile } from './tailed-file.ts';
+import { type KnownFile, TailedFile } from './tailed-file.ts';
 
 /** How long a complete copy waits for its original to be truncated. */
 const copyWaitMs = 3_000;
 /** A packed file that was changed within this time is likely being written. */
 const packingMs = 2_000;
-/** A file that comes back under its own name after a restart must agree in this many bytes to be taken for the same. */
-const sameNameBytes = 256;
+/** With less in common two files may be alike by chance: programs say "done" every day, and many of them do. */
+const chanceBytes = 256;
 
 /** A file that may be a copy. */
 interface Candidate {
@@ -101,9 +103,11 @@ export class CopyJudge {
         const copy = await this.claim(found, handle, original, originals);
         if (copy !== undefined) return copy;
       } else if (original.packing !== undefined) {
-        if (await this.isUnpackedFrom(handle, original, isStray)) return { kind: 'held', original };
+        if (mayBeUnpacked(found, original) && (await this.isUnpackedFrom(handle, original, isStray)))
+          return { kind: 'held', original };
       } else if (isStray && (await this.isBeginningOf(handle, original))) {
-        return { kind: 'held', original };
+        if (!isLaterAlike(found, original)) return { kind: 'held', original };
+        waits ||= nowMs - found.stat.modifiedMs < copyWaitMs;
       } else if (waits || original.isMissing) {
         // What is missing for longer was not copied before it went.
       } else if (original.unverified !== undefined) {
@@ -114,10 +118,7 @@ export class CopyJudge {
       }
     }
     if (waits) return { kind: 'wait' };
-    const { identity } = found.stat;
-    const isWanted = ({ born, identity: other }: { born?: string; identity: string }) =>
-      isStray ||
-      (other === identity && (born === undefined || found.stat.born === undefined || born === found.stat.born));
+    const isWanted = (known: KnownFile) => isStray || isSameInode(known, found.stat);
     return (await this.comeBack(found, handle, originals, isWanted)) ?? { kind: 'new' };
   }
 
@@ -136,7 +137,11 @@ export class CopyJudge {
       if (originals.hasEnded(original) && (original.replaced || original.handle === undefined)) {
         const copy = await this.claim(found, handle, original, originals);
         if (copy !== undefined) return copy;
-      } else if (await this.isPackedCopy(handle, head, original)) held = original;
+      } else if (
+        (head.length >= chanceBytes || isAkin(found.path, original)) &&
+        (await this.isPackedCopy(handle, head, original))
+      )
+        held = original;
     }
     if (held !== undefined) return { kind: 'held', original: held };
     return (await this.comeBack(found, handle, originals, () => true)) ?? { kind: 'new' };
@@ -229,12 +234,13 @@ export class CopyJudge {
     original: TailedFile,
     { scene }: Originals,
   ): Promise<Extract<Verdict, { kind: 'copy' }> | undefined> {
-    if (original.position === 0) return undefined;
+    if (!mayGoOn(found, original)) return undefined;
     const size = handle instanceof UnpackedFile ? Infinity : await handle.size();
     if (size >= original.position) {
       if (scene.vanished.has(original) && found.path === original.path) {
         // Deleted and written again: taken for the same only when it cannot well be chance.
-        if (!scene.recovering || original.position < sameNameBytes) return undefined;
+        const cannotBeChance = scene.recovering && original.position >= chanceBytes;
+        if (!cannotBeChance && !isSameInode(original, found.stat)) return undefined;
       }
       const imprint = await verify(handle, original.position, original.fingerprint);
       return imprint && { kind: 'copy', original, position: original.position, imprint };
@@ -254,6 +260,28 @@ export class CopyJudge {
     const imprint = await imprintAt(handle, size);
     return imprint && { kind: 'copy', original, position: size, imprint };
   }
+}
+
+/** Whether a rotator may have made one of the other, by their names. */
+function isAkin(path: string, { path: other, realPath, origin }: TailedFile): boolean {
+  const family = familyName(basename(path));
+  return [other, realPath ?? other, origin.firstPath].some((each) => familyName(basename(each)) === family);
+}
+
+/** Whether a file may go on for `original` if its bytes agree: so few agree by chance elsewhere. */
+function mayGoOn({ path }: FoundFile, original: TailedFile): boolean {
+  return original.position >= chanceBytes || (original.position > 0 && isAkin(path, original));
+}
+
+/** Whether a file may be what somebody unpacked from `original`: it has its name, or its time. */
+function mayBeUnpacked({ path, stat }: FoundFile, original: TailedFile): boolean {
+  const { packed } = original;
+  return packed === undefined || stat.modifiedMs <= packed.modifiedMs || isUnpackedName(path, original.path);
+}
+
+/** Whether what agrees with `original`, which was put aside, is so little and was written so much later that it is another generation. */
+function isLaterAlike({ stat }: FoundFile, original: TailedFile): boolean {
+  return original.isRenamed && stat.sizeBytes < chanceBytes && stat.modifiedMs > original.modifiedMs;
 }
 
 function startsLike(original: TailedFile, head: Buffer): boolean {

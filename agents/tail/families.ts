@@ -24,3 +24,8 @@ export function isRotatedName(base: string, name: string): boolean {
     name !== base && familyName(base) === base && familyName(name) === base && !/[._-](?:bak|backup|save)\b/i.test(name)
   );
 }
+
+/** Whether programs that unpack `packed` call what comes out as `path` is called. */
+export function isUnpackedName(path: string, packed: string): boolean {
+  return basename(path) === basename(packed).replace(packedEnding, '');
+}

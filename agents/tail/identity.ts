@@ -2,7 +2,7 @@
 // bytes before the position, up to 256). Both are always bytes that have been read, hence a log file that only grows never changes them; a
 // file whose head and anchor match has, as far as can be told, everything before the position in common with the one that was read.
 import { hash } from 'node:crypto';
-import type { OpenFile } from '../../base/files.ts';
+import type { FileStat, OpenFile } from '../../base/files.ts';
 import type { Fingerprint } from '../../broker/client/positions-record.ts';
 
 export const headLimitBytes = 1024;
@@ -60,6 +60,12 @@ export class Imprint {
       ...{ anchorBytes: this.anchor.length, anchorHash: hashOf(this.anchor) },
     };
   }
+}
+
+/** Whether both are one inode, as far as can be told. Where it is known when they were made the device does not count: its number may change with a restart. */
+export function isSameInode(one: { identity: string; born?: string | undefined }, other: FileStat): boolean {
+  if (one.born === undefined || other.born === undefined) return one.identity === other.identity;
+  return one.born === other.born && one.identity.split(':')[1] === other.identity.split(':')[1];
 }
 
 /** `length` bytes from `position`, fewer when the file ends before. */

@@ -67,8 +67,8 @@ export interface NewcomerOptions {
   /** The handle of a followed file. */
   openFollowed: (file: TailedFile) => Promise<OpenFile>;
   cannotRead: (path: string, error: unknown) => void;
-  /** The file holds no lines that could be read. */
-  skip: (found: FoundFile) => void;
+  /** The file is packed in a form that is not read. */
+  passedOver: (path: string) => void;
   isExcluded: (found: FoundFile) => boolean;
   breathe: Breathe;
 }
@@ -82,7 +82,7 @@ function isFollowed({ stat }: FoundFile, { live, replaced, vanished }: Sight): b
 export class Newcomers {
   private readonly options: NewcomerOptions;
   private readonly judge: CopyJudge;
-  /** Packed files whose original is still there: not unpacked again while neither changes. */
+  /** Packed files whose original is still there, and those that cannot be unpacked: not looked into again while nothing changes. */
   private readonly held = new Map<string, { stat: FileStat; original: TailedFile | undefined }>();
   private isPostponed = false;
   /** Generations that no pattern matches and that are not decided yet, by path. */
@@ -133,8 +133,13 @@ export class Newcomers {
       for (const [index, found] of some.entries()) {
         const each = opened[index];
         if (each === undefined) continue;
-        const isKept = await this.decideOne(found, each, course, firstPaths?.get(found.path));
-        if (!isKept) await each.handle.close();
+        const decided = this.decideOne(found, each, course, firstPaths?.get(found.path));
+        // One that cannot be read does not hold up the others.
+        const isKept = await decided.catch((error: unknown) => {
+          if (!(error instanceof Error && 'code' in error)) throw error;
+          this.options.cannotRead(found.path, error);
+        });
+        if (isKept !== true) await each.handle.close();
       }
     }
   }
@@ -158,7 +163,7 @@ export class Newcomers {
     // Unpacking holds more memory than a handle: it begins anew when its turn to be read comes.
     const isKept = packing === undefined && copies.size + fresh.length < keptHandles;
     const kept = isKept ? { handle, packing } : { packing };
-    if (verdict.kind === 'copy') copies.set(verdict.original, { ...verdict, found, ...kept });
+    if (verdict.kind === 'copy') takeOver(copies, { ...verdict, found, ...kept });
     else if (verdict.kind === 'new') fresh.push({ found, ...kept, ...(firstPath === undefined ? {} : { firstPath }) });
     else {
       if (verdict.kind === 'wait') waiting.add(found.stat.identity);
@@ -194,7 +199,10 @@ export class Newcomers {
         const handle = packing === undefined ? raw : new UnpackedFile(raw, packing, this.options.breathe);
         return { handle, packing, head };
       }
-      if (packing === 'foreign') this.options.skip(found);
+      if (packing === 'foreign') {
+        this.held.set(found.stat.identity, { stat: found.stat, original: undefined });
+        this.options.passedOver(found.path);
+      }
     } catch (error) {
       this.options.cannotRead(found.path, error);
     }
@@ -220,7 +228,7 @@ export class Newcomers {
         const isKept = copy !== undefined && packing === undefined && copies.size < keptHandles;
         if (!isKept) await handle.close();
         if (copy === undefined) continue;
-        copies.set(original, { ...copy, found, ...(isKept ? { handle, packing } : { packing }) });
+        takeOver(copies, { ...copy, found, ...(isKept ? { handle, packing } : { packing }) });
         taken.add(identity);
         break;
       }
@@ -264,6 +272,12 @@ export class Newcomers {
     await this.decideAll(found, course, firstPaths);
     for (const { path, stat } of found) if (!waiting.has(stat.identity)) this.strays.delete(path);
   }
+}
+
+/** Nothing more is read of the original: others may be read while the rest is decided, and its copy goes on exactly where it was. */
+function takeOver(copies: Decision['copies'], copy: Copy): void {
+  copy.original.hungry = false;
+  copies.set(copy.original, copy);
 }
 
 function identitiesIn(items: Iterable<{ found: FoundFile }>): Set<string> {

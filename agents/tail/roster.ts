@@ -57,8 +57,6 @@ export class Roster {
   private readonly newcomers: Newcomers;
   private readonly ended = new EndedFiles();
   private readonly latestByPath = new Map<string, TailedFile>();
-  /** Identities that hold no lines (compressed files). */
-  private skipped = new Set<string>();
   /** What files were before that began anew, until they are followed again. */
   private readonly lineage = new Map<string, { generation: number; firstPath: string }>();
   private sweeps = 0;
@@ -80,7 +78,7 @@ export class Roster {
       files: options.files,
       openFollowed: (file) => options.reader.open(file),
       cannotRead: (path, error) => this.cannotRead(path, error),
-      skip: ({ path, stat }) => this.skip(path, stat.identity),
+      passedOver: (path) => this.passedOver(path),
       isExcluded: ({ path, stat }) => options.excluded.has(stat.identity) || options.discovery.isExcluded(path),
       breathe: options.breathe,
     });
@@ -139,7 +137,6 @@ export class Roster {
     this.vanished = new Set();
     this.departures = [];
     await this.settle(nowMs);
-    this.skipped = new Set([...this.skipped].filter((identity) => seen.byIdentity.has(identity)));
     for (const identity of this.lineage.keys()) if (!seen.byIdentity.has(identity)) this.lineage.delete(identity);
   }
 
@@ -187,7 +184,7 @@ export class Roster {
     for (const entry of byIdentity.values()) {
       const file = this.live.get(entry.stat.identity);
       if (file === undefined) {
-        if (!this.skipped.has(entry.stat.identity)) newcomers.push(entry);
+        newcomers.push(entry);
         continue;
       }
       const isOther = file.isOther(entry.stat);
@@ -308,8 +305,7 @@ export class Roster {
     this.options.account.warn(`open:${path}`, message);
   }
 
-  private skip(path: string, identity: string): void {
-    this.skipped.add(identity);
+  private passedOver(path: string): void {
     this.options.account.warn(
       'compressed',
       `${path} is compressed, neither as gzip nor as zstd: it is taken for a rotated copy and not read`,
