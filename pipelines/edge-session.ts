@@ -9,6 +9,7 @@ import { sleep } from '../base/clock.ts';
 import { crashPoint } from '../base/crash-point.ts';
 import { assert, TailraceError } from '../base/errors.ts';
 import type { Consumer, FetchedBatches, TopicPartition } from '../broker/client/contract.ts';
+import { largeRecordConfigs } from '../broker/client/own-topics.ts';
 import { giveBatchBuffer } from '../broker/wire/batch-buffers.ts';
 import type { Coordinates, Manifest, WriterScope } from '../sinks/sink.ts';
 import { type Account, addAccount, emptyAccount } from './account.ts';
@@ -387,8 +388,10 @@ export class EdgeSession {
     const letters = changed.flatMap(({ deadLetters }) => deadLetters);
     const { deadLetterTopic, clock, group } = this.options;
     const edge = this.options.letters?.edge ?? group;
-    if (letters.length > 0)
-      await this.options.client.admin().createTopic({ name: deadLetterTopic, partitions: 1 }, { ifMissing: true });
+    if (letters.length > 0) {
+      const topic = { name: deadLetterTopic, partitions: 1, configs: largeRecordConfigs };
+      await this.options.client.admin().createTopic(topic, { ifMissing: true });
+    }
     const nowMs = clock.now();
     const deadLetters = [
       ...changed.flatMap(({ keptLetters }) => keptLetters),

@@ -9,6 +9,7 @@
 // between leaves a range without record, which the audit checks without the numbers.
 import type { Clock } from '../base/clock.ts';
 import type { Admin, FetchedBatches, KafkaClient, OutgoingRecord } from '../broker/client/contract.ts';
+import { largeRecordConfigs } from '../broker/client/own-topics.ts';
 import type { Manifest } from '../sinks/sink.ts';
 import { type Account, emptyAccount } from './account.ts';
 import type { PartitionProgress } from './progress.ts';
@@ -22,6 +23,7 @@ const configs = {
   'retention.ms': String(30 * 86_400_000),
   'retention.bytes': String(256 * 1024 * 1024),
   'segment.bytes': String(16 * 1024 * 1024),
+  ...largeRecordConfigs,
 };
 /** How long ranges without a manifest are gathered. */
 const gatherMs = 5000;

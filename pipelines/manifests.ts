@@ -4,7 +4,7 @@
 //   value  JSON object with "v": 1: { manifest } as the sink has it, or for jobs { ends: { topic: { partition: offset } }, done, records }
 // Only the last record of a key counts. Read up to the end E that was taken after the reader's own producer was fenced in: records of
 // other edges' open transactions below E are waited for, they end within seconds.
-import { compactedTopicConfigs } from '../broker/client/compacted-topic.ts';
+import { compactedTopicConfigs } from '../broker/client/own-topics.ts';
 import { TailraceError } from '../base/errors.ts';
 import type { Consumer, KafkaClient, OutgoingRecord } from '../broker/client/contract.ts';
 import type { Manifest, WriterScope } from '../sinks/sink.ts';

@@ -7,7 +7,7 @@
 //   key   JSON: ["key", instance, agent, Idempotency-Key]                  value JSON: {"hash", "count", "atMs"}, or null when forgotten
 //   key   JSON: ["total", instance, agent]                                 value JSON: {"lines": {topic: records}, "load"}
 import type { Clock } from '../../base/clock.ts';
-import { compactedTopicConfigs } from '../../broker/client/compacted-topic.ts';
+import { compactedTopicConfigs } from '../../broker/client/own-topics.ts';
 import type { KafkaClient, OutgoingRecord } from '../../broker/client/contract.ts';
 import { PositionsLog } from '../../broker/client/positions-log.ts';
 

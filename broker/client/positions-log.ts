@@ -3,7 +3,7 @@
 import { type Clock, sleep } from '../../base/clock.ts';
 import { TailraceError } from '../../base/errors.ts';
 import { RecordCursor } from '../wire/record-batch.ts';
-import { compactedTopicConfigs } from './compacted-topic.ts';
+import { compactedTopicConfigs } from './own-topics.ts';
 import type { Admin, Consumer, KafkaClient } from './contract.ts';
 import { positionsTopic } from './positions-record.ts';
 
