@@ -1,5 +1,6 @@
 // The account of one partition on one edge: what became of every record read. It is committed as the metadata text of the group's offset, in the same
-// commit, so it is exact across kills. The form, short because Kafka allows 4096 bytes: {"v":1,"in":5,"out":3,"dropped":1,"dead":1,"there":0,"split":0}
+// commit, so it is exact across kills. The form, short because Kafka allows 4096 bytes: {"v":1,"in":5,"out":3,"dropped":1,"dead":1,"there":0,"split":0,"topic":"0a1b…"}
+// Groups know topics by name alone. "topic" is the id (hex) of the one whose offset this is: one that was deleted and made again has another.
 
 export interface Account {
   /** Records read. */
@@ -20,21 +21,16 @@ export function emptyAccount(): Account {
   return { in: 0, out: 0, dropped: 0, dead: 0, alreadyThere: 0, split: 0 };
 }
 
-export function encodeAccount(account: Account): string {
+export function encodeAccount(account: Account, topicId: Buffer): string {
   const { in: read, out, dropped, dead, alreadyThere, split } = account;
-  return JSON.stringify({ v: 1, in: read, out, dropped, dead, there: alreadyThere, split });
+  const topic = topicId.toString('hex');
+  return JSON.stringify({ v: 1, in: read, out, dropped, dead, there: alreadyThere, split, topic });
 }
 
 /** Undefined when the text is not an account: offsets that something else has committed. */
 export function decodeAccount(metadata: string): Account | undefined {
-  if (!metadata.startsWith('{"v":1,')) return undefined;
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(metadata);
-  } catch {
-    return undefined;
-  }
-  const values = parsed as Record<string, unknown>;
+  const values = parse(metadata);
+  if (values === undefined) return undefined;
   const numbers = [
     values['in'],
     values['out'],
@@ -46,6 +42,21 @@ export function decodeAccount(metadata: string): Account | undefined {
   if (!numbers.every((value): value is number => typeof value === 'number')) return undefined;
   const [read, out, dropped, dead, alreadyThere, split] = numbers as [number, number, number, number, number, number];
   return { in: read, out, dropped, dead, alreadyThere, split };
+}
+
+/** Whether an offset with this account is one of another topic than this, which had the same name. An account that does not say belongs to whatever has the name. */
+export function isOfAnotherTopic(metadata: string, topicId: Buffer): boolean {
+  const topic = parse(metadata)?.['topic'];
+  return topic !== undefined && topic !== topicId.toString('hex');
+}
+
+function parse(metadata: string): Record<string, unknown> | undefined {
+  if (!metadata.startsWith('{"v":1,')) return undefined;
+  try {
+    return JSON.parse(metadata) as Record<string, unknown>;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Adds `more` to `sum`. */

@@ -8,7 +8,7 @@
 import { sleep } from '../base/clock.ts';
 import { crashPoint } from '../base/crash-point.ts';
 import { assert, TailraceError } from '../base/errors.ts';
-import type { Consumer, FetchedBatches, TopicPartition } from '../broker/client/contract.ts';
+import type { Consumer, FetchedBatches, StartingPoint, TopicPartition } from '../broker/client/contract.ts';
 import { largeRecordConfigs } from '../broker/client/own-topics.ts';
 import { giveBatchBuffer } from '../broker/wire/batch-buffers.ts';
 import type { Coordinates, Manifest, WriterScope } from '../sinks/sink.ts';
@@ -17,6 +17,7 @@ import { deadLetterRecord } from './dead-letter.ts';
 import type { Decider } from './decide.ts';
 import { Deliveries } from './deliveries.ts';
 import type { EdgeOptions } from './edge.ts';
+import type { GoneTopics } from './gone-topics.ts';
 import { LedgerKeeper } from './ledger-record.ts';
 import { type Ends, endsOf, haveCommitted } from './job-ends.ts';
 import { onlyPiece, sortLetters } from './letter-source.ts';
@@ -65,6 +66,7 @@ export class EdgeSession {
   private readonly decider: Decider;
   private readonly job: JobRecord | undefined;
   private readonly hooks: SessionHooks;
+  private readonly gone: GoneTopics;
   private readonly topics: readonly string[];
   private readonly consumer: Consumer;
   private readonly transformer: Transformer | undefined;
@@ -89,6 +91,7 @@ export class EdgeSession {
       /** Where a partition begins that the group has not read yet. */
       start: ReplayStart;
       hooks: SessionHooks;
+      gone: GoneTopics;
       instanceId: string | undefined;
     },
   ) {
@@ -97,6 +100,7 @@ export class EdgeSession {
     this.decider = parts.decider;
     this.job = parts.job;
     this.hooks = parts.hooks;
+    this.gone = parts.gone;
     this.topics = parts.topics;
     this.startedMs = this.lastDecisionMs = options.clock.monotonicMs();
     this.ledger = new LedgerKeeper(options.group, options.stepsFingerprint ?? '', options.clock);
@@ -111,6 +115,7 @@ export class EdgeSession {
       ...{ maxBytes: fetchBytesAt(options.bytesPerSecond), minBytes: 1, maxWaitMs: pollMs },
       undivided: this.target.hasManifests && this.target.scope === 'edge',
       ...(parts.instanceId === undefined ? {} : { instanceId: parts.instanceId, sessionTimeoutMs: memberSessionMs }),
+      isVoid: (committed) => this.gone.voids(committed),
       onAssigned: (assigned) => this.onAssigned(assigned),
       onRevoked: (revoked) => this.onRevoked(revoked),
     });
@@ -291,12 +296,13 @@ export class EdgeSession {
     return haveCommitted(this.options.client, this.options.group, elsewhere);
   }
 
-  private async onAssigned(
-    assigned: readonly (TopicPartition & { topicId: Buffer; offset: number; metadata: string })[],
-  ): Promise<void> {
+  private async onAssigned(assigned: readonly StartingPoint[]): Promise<void> {
     if (assigned.length === 0) return;
-    if (this.target.hasManifests) await this.options.manifests.refresh();
-    const manifestGroup = this.options.manifestGroup ?? this.options.group;
+    const { manifests, manifestGroup = this.options.group, client } = this.options;
+    if (this.target.hasManifests) {
+      await manifests.refresh();
+      await this.gone.finish(this.target, client.admin(), manifests.manifests(manifestGroup), assigned);
+    }
     const opened = new Set<string>();
     for (const { topic, topicId, partition, offset, metadata } of assigned) {
       const coordinates: Coordinates = { topic, topicId, partition };
@@ -305,9 +311,11 @@ export class EdgeSession {
       if (this.target.scope === 'partition') scopes.reverse();
       for (const scope of scopes) {
         const key = scopeKey(scope);
-        const lastDecided = this.options.manifests.manifest(manifestGroup, key);
-        if (scope.kind === this.target.scope && !opened.has(key)) await this.target.open(scope, lastDecided);
-        else if (lastDecided !== undefined && !opened.has(key)) await this.target.finish(scope, lastDecided);
+        const lastDecided = manifests.manifest(manifestGroup, key);
+        if (scope.kind === this.target.scope && !opened.has(key)) {
+          await this.target.open(scope, lastDecided);
+          this.gone.note(scope);
+        } else if (lastDecided !== undefined && !opened.has(key)) await this.target.finish(scope, lastDecided);
         opened.add(key);
       }
       const pin = this.options.start !== 'earliest';

@@ -12,6 +12,7 @@ import { type Account, addAccount, decodeAccount, emptyAccount } from './account
 import { Decider } from './decide.ts';
 import { EdgeSession } from './edge-session.ts';
 import type { FileNames } from './event.ts';
+import { GoneTopics } from './gone-topics.ts';
 import { type Ends, jobEnds } from './job-ends.ts';
 import type { LetterChoice } from './letter-source.ts';
 import { needsSomebody, OutageReport, type OutageStatus } from '../base/outage.ts';
@@ -97,6 +98,7 @@ export class Edge {
   private readonly backoff: Backoff;
   private readonly subscription: Subscription;
   private readonly outage: OutageReport;
+  private readonly gone: GoneTopics;
 
   constructor(options: EdgeOptions) {
     this.options = options;
@@ -104,6 +106,7 @@ export class Edge {
     const { topics, patterns = [] } = options;
     this.subscription = new Subscription({ topics, patterns }, () => options.client.admin(), options.clock);
     this.backoff = new Backoff(backoff, options.random);
+    this.gone = new GoneTopics(options.group, options.logger);
     this.outage = new OutageReport('edge', { edge: options.group }, options.clock, options.logger);
   }
 
@@ -195,7 +198,7 @@ export class Edge {
       if (job === undefined && !(await this.findTopics())) return false;
       target = await this.openTarget(decider, () => session?.generation ?? -1);
       session = new EdgeSession(options, {
-        ...{ target, decider, job, start: await this.startNow(), hooks: this.hooks() },
+        ...{ target, decider, job, start: await this.startNow(), hooks: this.hooks(), gone: this.gone },
         topics: job === undefined ? this.topics() : Object.keys(job.ends),
         instanceId: options.client.inProcess ? undefined : `tailrace-${options.instance}-${options.group}`,
       });

@@ -73,8 +73,8 @@ export class PartitionProgress {
 
   /** What is to be committed as of now; saved() when that has happened. */
   offset(): TopicPartitionOffset {
-    const { topic, partition } = this.coordinates;
-    return { topic, partition, offset: this.nextOffset, metadata: encodeAccount(this.account) };
+    const { topic, topicId, partition } = this.coordinates;
+    return { topic, partition, offset: this.nextOffset, metadata: encodeAccount(this.account, topicId) };
   }
 
   saved(offset: number): void {

@@ -26,7 +26,7 @@ export interface Target {
   /** Puts right what an earlier writer left, and makes ready to take records. */
   open(scope: WriterScope, lastDecided: Manifest | undefined): Promise<void>;
   /** Puts right what an earlier writer left of a scope that is written to no more. */
-  finish(scope: WriterScope, lastDecided: Manifest): Promise<void>;
+  finish(scope: WriterScope, lastDecided: Manifest | undefined): Promise<void>;
   /**
    * Delivers or writes. The outcomes are those of the batch's records in order; undefined: all were taken. The scope is that of the partition that
    * is read; the batch's own coordinates are others for dead letters that are tried again.
@@ -68,7 +68,7 @@ export class TwoPhaseTarget implements Target {
     this.writers.set(scopeKey(scope), await this.sink.openWriter(scope));
   }
 
-  finish(scope: WriterScope, lastDecided: Manifest): Promise<void> {
+  finish(scope: WriterScope, lastDecided: Manifest | undefined): Promise<void> {
     return this.sink.recover(scope, lastDecided);
   }
 

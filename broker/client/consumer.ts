@@ -7,6 +7,7 @@ import type {
   ConsumerOptions,
   FetchedBatches,
   GroupMetadata,
+  StartingPoint,
   TopicPartition,
   TopicPartitionOffset,
 } from './contract.ts';
@@ -26,8 +27,6 @@ const defaults = {
   sessionTimeoutMs: 45_000,
   rebalanceTimeoutMs: 60_000,
 };
-
-type StartingPoint = TopicPartition & { topicId: Buffer; offset: number; metadata: string };
 
 export class KafkaConsumer implements Consumer {
   private readonly cluster: Cluster;
@@ -202,21 +201,20 @@ export class KafkaConsumer implements Consumer {
       groupId === undefined || unknown.length === 0
         ? undefined
         : await fetchGroupOffsets(this.cluster, groupId, unknown, { stable: true, ...(signal && { signal }) });
-    const fresh = unknown.filter(({ topic, partition }) => committed?.get(topic)?.has(partition) !== true);
-    const started = fresh.length === 0 ? new Map<string, Map<number, number>>() : await this.startOffsets(fresh);
+    // After the offsets: a topic that was made again meanwhile has no part in them.
+    if (committed !== undefined) await this.refresh(unknown);
     const points: StartingPoint[] = [];
+    const fresh: StartingPoint[] = [];
     for (const { topic, partition, offset } of partitions) {
       const { topicId } = await this.knownTopic(topic);
-      const found = offset === undefined ? committed?.get(topic)?.get(partition) : undefined;
-      points.push({
-        topic,
-        partition,
-        topicId,
-        offset: offset ?? found?.offset ?? offsetIn(started, { topic, partition }),
-        metadata: found?.metadata ?? '',
-      });
+      const found = offset === undefined ? committed?.get(topic)?.get(partition) : { offset, metadata: '' };
+      const point = { topic, partition, topicId, offset: found?.offset ?? 0, metadata: found?.metadata ?? '' };
+      const isFresh = found === undefined || this.options.isVoid?.(point) === true;
+      if (isFresh) fresh.push({ ...point, metadata: '' });
+      else points.push(point);
     }
-    return points;
+    const started = fresh.length === 0 ? new Map<string, Map<number, number>>() : await this.startOffsets(fresh);
+    return [...points, ...fresh.map((point) => ({ ...point, offset: offsetIn(started, point) }))];
   }
 
   private async startOffsets(partitions: readonly TopicPartition[]): Promise<Map<string, Map<number, number>>> {
@@ -235,9 +233,18 @@ export class KafkaConsumer implements Consumer {
     return listOffsets(this.cluster, partitions, at);
   }
 
+  private async refresh(partitions: readonly TopicPartition[]): Promise<void> {
+    const topics = [...new Set(partitions.map(({ topic }) => topic))];
+    await this.patiently(() => this.cluster.refresh(topics));
+  }
+
   private knownTopic(topic: string): ReturnType<Cluster['topic']> {
+    return this.patiently(() => this.cluster.topic(topic));
+  }
+
+  private patiently<T>(action: () => Promise<T>): Promise<T> {
     const withinMs = this.cluster.dependencies.transport.inProcess ? 0 : settleMs;
-    return retry(this.cluster.dependencies, () => this.cluster.topic(topic), { withinMs, retriable: isRetriable });
+    return retry(this.cluster.dependencies, action, { withinMs, retriable: isRetriable });
   }
 }
 

@@ -264,6 +264,8 @@ export interface ConsumerOptions {
   isolation?: 'read_committed' | 'read_uncommitted';
   /** Where a partition without committed offset begins; an offset that is not there (any more) stands for the nearest that is. */
   start?: 'earliest' | 'latest' | { timestampMs: number } | { offset: number };
+  /** Whether a committed offset says nothing about the topic that has the name now; then the partition begins as one without. */
+  isVoid?: (committed: StartingPoint) => boolean;
   minBytes?: number;
   maxBytes?: number;
   maxWaitMs?: number;
@@ -274,10 +276,11 @@ export interface ConsumerOptions {
    * offset each starts from and the metadata text committed with it. poll() waits for both.
    */
   onRevoked?: (partitions: readonly TopicPartition[]) => Promise<void>;
-  onAssigned?: (
-    partitions: readonly (TopicPartition & { topicId: Buffer; offset: number; metadata: string })[],
-  ) => Promise<void>;
+  onAssigned?: (partitions: readonly StartingPoint[]) => Promise<void>;
 }
+
+/** `metadata`: the text that was committed with the offset; empty when there is none. */
+export type StartingPoint = TopicPartition & { topicId: Buffer; offset: number; metadata: string };
 
 export interface TopicPartition {
   topic: string;

@@ -17,6 +17,7 @@ import type { CommitStatistics, LogDirectory, PartitionLog, RecoveryCut, TopicDe
 import { DiskGuard } from './disk-guard.ts';
 import { FailStopFiles } from './fail-stop-files.ts';
 import { GroupCommit } from './group-commit.ts';
+import { writeIdentity } from './identity.ts';
 import { type CredentialChanges, MetadataLog, type StoredCredential, type TopicMetadata } from './metadata-log.ts';
 import { openPartition } from './partition-opening.ts';
 import { Partition } from './partition.ts';
@@ -172,7 +173,7 @@ class DiskLogDirectory implements LogDirectory {
 
   async start(): Promise<void> {
     const { files, directory, metadata } = this;
-    await this.writeIdentity();
+    await writeIdentity(files, directory, metadata, this.options.random);
     this.wasClean = (await files.stat(join(directory, cleanMarker))) !== undefined;
     await files.remove(join(directory, cleanMarker));
     await files.syncDirectory(directory);
@@ -181,7 +182,7 @@ class DiskLogDirectory implements LogDirectory {
     }
     await this.upkeep.load();
     await clearDeleted(files, directory);
-    for (const [topicId, name] of metadata.state.deleting) await this.finishDeletion(name, topicId);
+    await this.finishDeletions();
     const topics = [...metadata.state.topics.values()];
     for (const topic of topics) this.byName.set(topic.name, emptyTopic(topic));
     const all = topics.flatMap((topic) =>
@@ -227,6 +228,7 @@ class DiskLogDirectory implements LogDirectory {
       checkPartitionCount(partitions);
       for (const [key, value] of Object.entries(configs)) checkSetting(key, value);
       if (this.byName.has(name)) throw new KafkaError(ErrorCode.TOPIC_ALREADY_EXISTS, `topic ${name}`);
+      await this.finishDeletions(name);
       const topicId = randomUuid(this.options.random).toString('base64url');
       await this.metadata.append({ kind: 'topic', name, topicId, partitions, configs });
       const created = emptyTopic(this.metadata.state.topics.get(topicId)!);
@@ -359,7 +361,6 @@ class DiskLogDirectory implements LogDirectory {
     await Promise.allSettled(open.map((partition) => partition.flush()));
     await this.upkeep.exclusively(async () => {
       for (const partition of open) await partition.close();
-      this.upkeep.forget(open);
       await this.finishDeletion(metadata.name, metadata.topicId);
     });
   }
@@ -376,19 +377,16 @@ class DiskLogDirectory implements LogDirectory {
     );
   }
 
-  private async writeIdentity(): Promise<void> {
-    if (this.metadata.state.clusterId === undefined) {
-      await this.metadata.append({ kind: 'cluster', clusterId: randomUuid(this.options.random).toString('base64url') });
+  /** Those that were not ended, because the process was or the disk was full; of one name, or all. */
+  private async finishDeletions(only?: string): Promise<void> {
+    for (const [topicId, name] of this.metadata.state.deleting) {
+      if (only === undefined || only === name) await this.upkeep.exclusively(() => this.finishDeletion(name, topicId));
     }
-    const path = join(this.directory, 'meta.properties');
-    if ((await this.files.stat(path)) !== undefined) return;
-    const directoryId = randomUuid(this.options.random).toString('base64url');
-    const lines = ['version=1', `cluster.id=${this.clusterId}`, 'node.id=1', `directory.id=${directoryId}`];
-    await replaceFile(this.files, path, `${lines.join('\n')}\n`);
   }
 
   private async finishDeletion(name: string, topicId: string): Promise<void> {
     await removeFolders(this.files, this.directory, name, topicId);
+    await this.upkeep.forget(name);
     await this.metadata.append({ kind: 'removed', topicId });
   }
 

@@ -54,12 +54,20 @@ export class Upkeep {
     return this.startOffsets.get(`${topic}-${partition}`) ?? 0;
   }
 
-  /** Forgets partitions that are no more. */
-  forget(partitions: readonly Partition[]): void {
-    for (const partition of partitions) {
-      this.recoveryPoints.delete(keyOf(partition));
-      this.startOffsets.delete(keyOf(partition));
-      this.cleanedOffsets.delete(keyOf(partition));
+  /** Forgets a topic that is no more, durably: another one of the name must not be taken for what is left of it. */
+  async forget(topic: string): Promise<void> {
+    const { files, directory } = this.options;
+    const all = [
+      ['recovery-point-offset-checkpoint', this.recoveryPoints],
+      ['log-start-offset-checkpoint', this.startOffsets],
+      ['cleaner-offset-checkpoint', this.cleanedOffsets],
+    ] as const;
+    for (const [name, offsets] of all) {
+      const gone = [...offsets.keys()].filter((key) => key.slice(0, key.lastIndexOf('-')) === topic);
+      if (gone.length === 0) continue;
+      const left = new Map([...offsets].filter(([key]) => !gone.includes(key)));
+      await writeCheckpoint(files, directory, name, left);
+      for (const key of gone) offsets.delete(key);
     }
   }
 
@@ -109,7 +117,10 @@ export class Upkeep {
   async checkpoint(partitions: readonly Partition[]): Promise<void> {
     const { files, directory } = this.options;
     const moved = new Map<string, number>();
+    const open = new Set(this.options.partitions());
     for (const partition of partitions) {
+      // Its topic was deleted since it was asked for; another one may have the name.
+      if (!open.has(partition)) continue;
       const key = keyOf(partition);
       const isDirty = partition.segments.some((segment) => segment.isDirty);
       if (!isDirty && this.recoveryPoints.get(key) === partition.logEndOffset) continue;
@@ -125,6 +136,7 @@ export class Upkeep {
   /** Moves the start of a partition to `offset`, durably, then removes the segments below it. */
   async deleteBefore(partition: Partition, offset: number): Promise<void> {
     const { files, directory } = this.options;
+    if (!this.options.partitions().includes(partition)) return;
     const dropped = partition.moveStart(offset);
     // The new start is durable before a file goes: otherwise a crash could leave a hole in the middle.
     this.startOffsets.set(keyOf(partition), partition.logStartOffset);

@@ -1,7 +1,8 @@
 // Tailrace as a whole in virtual time, with faults in time, disk and network as seeds draw them (test/support/simulation). SEED=17 repeats a run, SEEDS=1000 makes
 // it long. Seeds that found something stay in `kept`, each with a word on what it was.
 import { expect, it, vi } from 'vitest';
-import { describe as describeOptions, optionsOf, Simulation } from '../support/simulation/simulation.ts';
+import { describe as describeOptions, optionsOf } from '../support/simulation/faults.ts';
+import { Simulation } from '../support/simulation/simulation.ts';
 
 vi.mock('../../agents/tail/watch.ts', () => import('../support/simulation/no-watch.ts'));
 

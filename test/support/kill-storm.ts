@@ -85,8 +85,9 @@ export class KillStorm {
       lines.wasRead(line);
     });
     try {
-      // More when the machine is quick: each log is to be rotated once at least.
-      const isEnough = () => kills >= this.options.kills && programs.every(({ rotations }) => rotations > 0);
+      // More when the machine is quick, or slow: each log is to be rotated, and each point reached, once at least.
+      const isEnough = () =>
+        kills >= this.options.kills && programs.every(({ rotations }) => rotations > 0) && this.missed().length === 0;
       while (!isEnough() && kills < this.options.kills * 4) await this.live(kills++);
     } finally {
       await Promise.all(programs.map((program) => program.stop()));
@@ -131,10 +132,11 @@ sinks: { out: ${this.options.sink(folder)} }
   /** One life of the process, and its end. */
   private async live(kill: number): Promise<void> {
     const { points, signal = 'SIGKILL', trouble, passes = 12, reachMs = 10_000 } = this.options;
-    const point = points?.[kill % points.length];
+    const isLate = kill >= this.options.kills && this.missed().length > 0;
+    const point = isLate ? this.missed()[kill % this.missed().length] : points?.[kill % points.length];
     // The first time at once: then it is in the middle of its start, or of recovery.
     const round = points === undefined ? 0 : Math.floor(kill / points.length);
-    const count = round === 0 ? 1 : 1 + Math.floor(this.random.next() * passes);
+    const count = round === 0 || isLate ? 1 : 1 + Math.floor(this.random.next() * passes);
     const env = point === undefined ? {} : { TAILRACE_CRASH_AT: `${point}:${count}` };
     const command = start(['up', 'storm.yaml', '--data', 'data'], { cwd: this.folder, env });
     const troubled = trouble?.(kill, this.random, command.closed);
@@ -158,6 +160,12 @@ sinks: { out: ${this.options.sink(folder)} }
     const { stderr } = await command.end(60_000);
     appendFileSync(join(this.folder, 'tailrace.log'), `${stderr}--- end of life ${kill}\n`);
     await troubled;
+  }
+
+  /** Points that no life has reached yet. */
+  private missed(): CrashPoint[] {
+    const points = (this.options.points ?? []).filter((point) => point !== undefined);
+    return points.filter((point) => !this.hits.has(point));
   }
 
   private assertRuns(code: number | null, output: string): void {

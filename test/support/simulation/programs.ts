@@ -13,6 +13,7 @@ import { fileSink } from '../../../sinks/file/sink.ts';
 import type { History, Value } from '../history.ts';
 import { pipeline, sinkPlan } from '../pipeline-world.ts';
 import type { MountedFiles } from './disks.ts';
+import { fleeting, fleetingFolder, remains } from './fleeting.ts';
 import type { SimulatedNetwork } from './network.ts';
 import type { SimulatedStore } from './store.ts';
 import type { SimulatedProcess } from './time.ts';
@@ -25,12 +26,14 @@ export interface Surroundings {
   logger: Logger;
   network: SimulatedNetwork;
   store: SimulatedStore;
+  /** Whether edges read the topic that comes and goes. */
+  hasFleeting?: boolean;
 }
 
 export interface Program {
   /** Resolves or rejects when it has ended for good. */
   failed?: Promise<unknown>;
-  /** Ends one of its pipelines and begins it anew with other settings, as a reload does. */
+  /** Ends one of its pipelines or agents and begins it anew with other settings, as a reload does. */
   reload?(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -53,17 +56,16 @@ export function networkClient(surroundings: Surroundings): KafkaClient {
 }
 
 /** The broker, reached over the network of the simulation. */
-export async function openBroker({ process, files, random, logger, network }: Surroundings): Promise<Broker> {
+export async function openBroker(surroundings: Surroundings): Promise<Broker> {
+  const { process, files, random, logger, network, hasFleeting } = surroundings;
   const broker = await Broker.open({
     dataDirectory: '/data',
     ...{ files, random, logger, clock: process.clock },
     settings: { 'num.partitions': 2, 'log.segment.bytes': 20_000, 'log.retention.check.interval.ms': 7000 },
     lock: () => Promise.resolve({ release: () => Promise.resolve() }),
   });
-  const client = clientOf(
-    { process, files, random, logger, network } as Surroundings,
-    new InProcessTransport(broker, ''),
-  );
+  const client = clientOf(surroundings, new InProcessTransport(broker, ''));
+  if (hasFleeting) await client.admin().createTopic(remains, { ifMissing: true });
   for (const [name, partitions] of Object.entries(topics))
     await client.admin().createTopic({ name, partitions }, { ifMissing: true });
   network.served = { process, handler: broker };
@@ -75,13 +77,38 @@ export async function startBroker(surroundings: Surroundings): Promise<Program> 
   return { failed: broker.failed, stop: () => broker.close() };
 }
 
-async function runAgent(surroundings: Surroundings, client: KafkaClient, once = false): Promise<Appliance> {
+async function runAgent(surroundings: Surroundings, client: KafkaClient, once = false): Promise<Required<Appliance>> {
   const { process, files, random, logger } = surroundings;
-  const settings = tailAgent.settings.parse({ paths: ['/logs/*'], flush: { size: '4KB', wait: '50ms' } });
   const context = { name: 'app', instance: 'one', host: 'host', client, files, clock: process.clock, random, logger };
-  const agent = tailAgent.create(settings, 'lines', context, { once });
-  await agent.start();
-  return { failed: agent.failed, drained: () => agent.drained(), stop: () => agent.stop(stopMs) };
+  const failure = Promise.withResolvers<undefined>();
+  const begin = async (size: string) => {
+    const settings = tailAgent.settings.parse({ paths: ['/logs/*'], flush: { size, wait: '50ms' } });
+    const agent = tailAgent.create(settings, 'lines', context, { once });
+    await agent.start();
+    agent.failed.catch(failure.reject);
+    return agent;
+  };
+  let agent = await begin('4KB');
+  let isStopping = false;
+  const reload = inTurn(async () => {
+    await agent.stop(stopMs);
+    if (!isStopping) agent = await begin(random.next() < 0.5 ? '1KB' : '16KB');
+  });
+  return {
+    failed: failure.promise,
+    drained: () => agent.drained(),
+    reload: () => reload().catch(failure.reject),
+    stop: async () => {
+      isStopping = true;
+      await agent.stop(stopMs);
+    },
+  };
+}
+
+/** One call after the other, as reloads come. */
+function inTurn(work: () => Promise<void>): () => Promise<void> {
+  let last = Promise.resolve();
+  return () => (last = last.catch(() => undefined).then(work));
 }
 
 export async function startAgent(surroundings: Surroundings): Promise<Program> {
@@ -97,7 +124,8 @@ export async function startAgent(surroundings: Surroundings): Promise<Program> {
 }
 
 /** Files that are rolled, files that are appended to, a topic, a store. `appends`: only one member can do that. */
-function pipelines({ process, store }: Surroundings, appends: boolean, size = '3KB'): PipelinePlan[] {
+function pipelines(surroundings: Surroundings, appends: boolean, size = '3KB'): PipelinePlan[] {
+  const { process, store, hasFleeting = false } = surroundings;
   const file = (path: string) => ({
     name: 'files',
     definition: fileSink,
@@ -109,6 +137,13 @@ function pipelines({ process, store }: Surroundings, appends: boolean, size = '3
     ...(appends ? [pipeline('lines', file('/out/appended/all.log'), { name: 'appended' })] : []),
     pipeline('lines', 'copy', { name: 'copy' }),
     pipeline('lines', keep, { name: 'keep', from: ['lines', 'direct'] }),
+    ...(hasFleeting
+      ? [
+          pipeline(fleeting.name, keep, { name: 'fleeting' }),
+          pipeline(fleeting.name, file(`${fleetingFolder}/{partition}.log`), { name: 'fleeting' }),
+          pipeline(fleeting.name, remains.name, { name: 'fleeting' }),
+        ]
+      : []),
   ];
 }
 
@@ -117,7 +152,7 @@ async function runEdges(
   client: KafkaClient,
   instance: string,
   plans: readonly PipelinePlan[],
-): Promise<Program & { runner: PipelineRunner }> {
+): Promise<Program & { runner: PipelineRunner; reload(): Promise<void> }> {
   const { process, files, random, logger } = surroundings;
   const runner = new PipelineRunner({
     pipelines: plans,
@@ -126,14 +161,15 @@ async function runEdges(
   await runner.start();
   return {
     runner,
-    reload: async () => {
+    reload: inTurn(async () => {
       await runner.prepare();
-      const changed = pipelines(surroundings, plans.length > 3, random.next() < 0.5 ? '1KB' : '8KB');
+      const appends = plans.some(({ name }) => name === 'appended');
+      const changed = pipelines(surroundings, appends, random.next() < 0.5 ? '1KB' : '8KB');
       const pipeline = changed[Math.floor(random.next() * changed.length)]!;
       const groups = pipeline.edges.map(({ group }) => group);
       const coming = pipeline.edges.map((edge) => ({ pipeline, edge }));
       await runner.replace(groups, coming, stopMs);
-    },
+    }),
     stop: () => runner.stop(stopMs),
   };
 }
@@ -162,7 +198,10 @@ export async function startAppliance(
   const edges = await runEdges(surroundings, client, 'one', plans);
   const agent = await runAgent(surroundings, client, once);
   return {
-    ...edges,
+    reload: async () => {
+      if (surroundings.random.next() < 0.5) await edges.reload();
+      else await agent.reload();
+    },
     drained: async () => {
       await agent.drained();
       await edges.runner.drain();

@@ -6,6 +6,8 @@ import { type Random, seededRandom } from '../../../base/random.ts';
 import { History, type Value } from '../history.ts';
 import { followTopic, readAll } from '../topic-readers.ts';
 import { MountedFiles, SimulatedDisk } from './disks.ts';
+import type { FaultKind, SimulationOptions } from './faults.ts';
+import { fleeting, FleetingTopic } from './fleeting.ts';
 import { LogProgram, parseValue } from './log-files.ts';
 import { type NetworkFaults, noFaults, SimulatedNetwork } from './network.ts';
 import {
@@ -22,40 +24,13 @@ import {
 import { SimulatedStore } from './store.ts';
 import { SimulatedProcess, VirtualTime } from './time.ts';
 
-const faultKinds = [
-  'kill',
-  'power',
-  'pause',
-  'clock',
-  'disk-errors',
-  'disk-full',
-  'network',
-  'cut',
-  'stop',
-  'store',
-] as const;
-/** Drawn apart, so that a seed stands for what it did before these were there. */
-const laterKinds = ['refuse', 'reload'] as const;
-type FaultKind = (typeof faultKinds)[number] | (typeof laterKinds)[number];
-
-/** What a seed stands for. */
-export interface SimulationOptions {
-  seed: number;
-  shape: 'appliance' | 'distributed';
-  kinds: readonly FaultKind[];
-  /** How long faults come, and how far apart they are on average. */
-  faultsMs: number;
-  everyMs: number;
-  /** A control: the disks do not keep what they say is synced. */
-  disksLie?: boolean;
-  /** How long everything may take to be delivered when the faults are over. */
-  recoveryLimitMs?: number;
-}
-
 export interface SimulationReport {
   lines: number;
   transactions: number;
   faults: number;
+  /** How often the topic that comes and goes was made, and the records of its last life. */
+  topicLives: number;
+  lastLifeRecords: number;
   /** How long it took from the last fault until everything was delivered. */
   recoveryMs: number;
   /** The same for two runs of the same seed. */
@@ -79,22 +54,6 @@ const defaultRecoveryLimitMs = 400_000;
 /** Then what is late may still arrive. */
 const settleMs = 25_000;
 
-/** `withLater`: false for seeds that were kept before the later kinds of faults came. */
-export function optionsOf(seed: number, withLater = true): SimulationOptions {
-  const random = seededRandom(seed * 7919);
-  const shape = random.next() < 0.5 ? 'appliance' : 'distributed';
-  const chance = 0.15 + random.next() * 0.85;
-  const kinds: FaultKind[] = faultKinds.filter(() => random.next() < chance);
-  const later = seededRandom(seed * 104_729);
-  if (withLater) kinds.push(...laterKinds.filter(() => later.next() < chance));
-  return { seed, shape, kinds, faultsMs: 10_000 + random.next() * 50_000, everyMs: 300 + random.next() ** 2 * 6000 };
-}
-
-export function describe({ seed, shape, kinds, faultsMs, everyMs }: SimulationOptions): string {
-  const faults = kinds.length === 0 ? 'no faults' : kinds.join(', ');
-  return `seed ${seed}: ${shape}, ${Math.round(faultsMs / 1000)} s, every ${Math.round(everyMs)} ms: ${faults}`;
-}
-
 export class Simulation {
   readonly log: LoggedLine[] = [];
   private readonly options: SimulationOptions;
@@ -109,6 +68,8 @@ export class Simulation {
   private disks!: { data: SimulatedDisk; out: SimulatedDisk; logs: SimulatedDisk };
   private faults = 0;
   private isCalm = false;
+  /** Only where topics come and go. */
+  private fleeting: FleetingTopic | undefined;
   /** Distinct values seen in the topic `copy`. */
   private readonly copied = new Set<string>();
 
@@ -140,11 +101,19 @@ export class Simulation {
       throw new Error(`not everything was delivered within ${recoveryLimitMs} ms: ${await this.counts()}`);
     this.writer.isOver = true;
     await this.time.run(settleMs);
-    await this.check();
+    const lastLifeRecords = await this.check();
     const { counts } = this.network;
     const fingerprint = JSON.stringify([this.time.moments, recoveryMs, counts, this.writer.next, this.store.repeated]);
-    const lines = this.lineCount();
-    return { lines, transactions: this.writer.transactions, faults: this.faults, recoveryMs, fingerprint };
+    const { faults, fleeting } = this;
+    const topic = { topicLives: fleeting?.lives ?? 0, lastLifeRecords };
+    return {
+      lines: this.lineCount(),
+      transactions: this.writer.transactions,
+      faults,
+      ...topic,
+      recoveryMs,
+      fingerprint,
+    };
   }
 
   private fork(): Random {
@@ -173,6 +142,7 @@ export class Simulation {
             { name: 'edges-two', disks: [out], start: startEdges('two', false) },
           ];
     roles.push({ name: 'writer', disks: [logs], start: startWriter(this.writer) });
+    this.fleeting = this.options.kinds.includes('topic') ? this.beginFleeting() : undefined;
     for (const role of roles) this.begin(role);
     this.watch();
   }
@@ -193,10 +163,22 @@ export class Simulation {
     }
   }
 
+  /** Whoever deletes it, makes it again and writes into it is out of the reach of kills. */
+  private beginFleeting(): FleetingTopic {
+    const { history, store } = this;
+    const surroundings = this.surroundings(new SimulatedProcess('operator', this.time), []);
+    const { process, random } = surroundings;
+    const connect = () => networkClient(surroundings);
+    const files = () => this.delivered('fleeting');
+    return new FleetingTopic({ connect, clock: process.clock, random, history, store, files });
+  }
+
   private surroundings(process: SimulatedProcess, disks: readonly SimulatedDisk[]): Surroundings {
     const { network, store } = this;
+    const files = new MountedFiles(process, disks);
     const logger = recordingLogger(this.log, { process: process.name });
-    return { process, files: new MountedFiles(process, disks), random: this.fork(), logger, network, store };
+    const hasFleeting = this.options.kinds.includes('topic');
+    return { process, files, random: this.fork(), logger, network, store, hasFleeting };
   }
 
   private begin(role: Role): void {
@@ -275,6 +257,18 @@ export class Simulation {
         this.store.failing = true;
         forAWhile(10_000, () => (this.store.failing = false));
         break;
+      case 'refuse':
+        this.network.faults = { ...this.network.faults, refuse: this.random.next() ** 2 };
+        forAWhile(20_000, () => (this.network.faults = { ...this.network.faults, refuse: 0 }));
+        break;
+      case 'reload':
+        life.program?.reload?.().catch(() => undefined);
+        break;
+      case 'topic':
+        this.fleeting?.makeAgain();
+        break;
+      default:
+        kind satisfies never;
     }
   }
 
@@ -291,6 +285,7 @@ export class Simulation {
     this.network.faults = noFaults;
     this.network.cut.clear();
     this.store.failing = false;
+    this.fleeting?.calmDown();
     for (const disk of Object.values(this.disks)) disk.trouble = undefined;
     for (const { process } of this.lives.values()) if (process.isPaused) process.resume();
   }
@@ -312,9 +307,10 @@ export class Simulation {
 
   private async isDelivered(): Promise<boolean> {
     const wanted = this.lineCount();
-    const stored = [...this.store.documents.values()].filter((line) => !line.startsWith('direct ')).length;
+    const stored = [...this.store.documents.values()].filter((line) => !/^(direct|fleeting) /.test(line)).length;
     if (stored < wanted || this.copied.size < wanted) return false;
-    return (await this.delivered('rolled')).length >= wanted && (await this.delivered('appended')).length >= wanted;
+    for (const folder of ['rolled', 'appended']) if ((await this.delivered(folder)).length < wanted) return false;
+    return this.fleeting === undefined || this.fleeting.isDelivered();
   }
 
   private async counts(): Promise<string> {
@@ -339,11 +335,11 @@ export class Simulation {
     return found;
   }
 
-  private async check(): Promise<void> {
+  /** Resolves with the number of records in the last life of the topic that comes and goes. */
+  private async check(): Promise<number> {
     const { history, store } = this;
     const client = networkClient(this.surroundings(new SimulatedProcess('last reader', this.time), []));
     const kept = new Map<string, (Value & { place: string })[]>();
-    let isRead = false;
     const reading = Promise.all(
       Object.keys(topics).map(async (topic) => {
         const values: (Value & { place: string })[] = [];
@@ -354,11 +350,10 @@ export class Simulation {
           values.push({ ...value, place });
         });
       }),
-    ).then(() => (isRead = true));
-    await this.time.run(60_000, () => isRead);
-    await reading;
+    );
+    await this.within(reading);
     const isDirect = ({ source }: Value) => source === 'direct';
-    const isLine = (value: Value) => !isDirect(value);
+    const isLine = ({ source }: Value) => source !== 'direct' && source !== fleeting.name;
     const stored = [...store.documents.values()].map((line) => ({ ...parseValue(line), place: 'store' }));
     history.holds('topic lines', kept.get('lines')!, { only: isLine });
     history.holds('topic copy', kept.get('copy')!, { only: isLine });
@@ -367,8 +362,18 @@ export class Simulation {
     history.holds('the appended file', await this.delivered('appended'), { only: isLine });
     history.holds('the store', stored, { isOrdered: false });
     if (store.changed.length > 0) throw new Error(`the store was given others: ${store.changed.join('; ')}`);
+    const lastLifeRecords = this.fleeting === undefined ? 0 : await this.within(this.fleeting.check());
     history.assertSound();
     await this.checkLeftOvers();
+    return lastLifeRecords;
+  }
+
+  /** Lets time pass until it is done. */
+  private async within<T>(work: Promise<T>): Promise<T> {
+    let isDone = false;
+    work.catch(() => undefined).finally(() => (isDone = true));
+    await this.time.run(60_000, () => isDone);
+    return work;
   }
 
   /** Once everything is delivered and idle, no attempt of anybody is left. */
