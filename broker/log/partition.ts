@@ -6,6 +6,7 @@
 import type { Clock } from '../../base/clock.ts';
 import { messageOf } from '../../base/errors.ts';
 import type { Files } from '../../base/files.ts';
+import { copyBatch } from '../wire/batch-buffers.ts';
 import { buildControlBatch } from '../wire/control-batch.ts';
 import { ErrorCode, KafkaError } from '../wire/errors.ts';
 import { type BatchHeader, readBatchHeader, setBaseOffset, setPartitionLeaderEpoch } from '../wire/record-batch.ts';
@@ -145,8 +146,9 @@ export class Partition implements PartitionLog, Committable {
       }
       this.producerState.check(header, this.where);
     }
-    const durable = this.options.commit.enqueue(this, accepted.batch.length);
-    const baseOffset = this.place(accepted.batch, header, nowMs);
+    const stored = options.origin === 'client' ? copyBatch(accepted.batch) : accepted.batch;
+    const durable = this.options.commit.enqueue(this, stored.length);
+    const baseOffset = this.place(stored, header, nowMs);
     if (header.producerId >= 0) this.producerState.append(header, baseOffset, baseOffset + header.lastOffsetDelta);
     return this.appended(baseOffset, header, durable);
   }

@@ -14,6 +14,7 @@ import { unsupportedApiVersions } from '../handlers/18-api-versions.ts';
 import { dispatch, isServed } from '../handlers/dispatch.ts';
 import type { BrokerParts, Endpoint, HandlerTable } from '../handlers/handler.ts';
 import { type ApiName, apis, type ResponseOf } from '../wire/apis.ts';
+import { giveBatchBuffer } from '../wire/batch-buffers.ts';
 import { ErrorCode } from '../wire/errors.ts';
 import { decodeRequestBody, decodeRequestHeader, encodeResponse, type RequestFrame } from '../wire/frame.ts';
 import type { Authenticator } from './authenticator.ts';
@@ -261,11 +262,20 @@ export class Connection {
     const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
     const { budget } = this.house;
     budget.noteUnsent(bytes);
-    this.socket.cork();
+    this.cork();
     for (const chunk of chunks.slice(0, -1)) this.socket.write(chunk);
     // Called when all has gone to the system, or the socket is closed.
-    this.socket.write(chunks.at(-1)!, () => budget.noteUnsent(-bytes));
-    this.socket.uncork();
+    this.socket.write(chunks.at(-1)!, () => {
+      budget.noteUnsent(-bytes);
+      for (const chunk of chunks) giveBatchBuffer(chunk);
+    });
+  }
+
+  /** Answers that are ready together, such as those of a sync round, go to the system in one call. */
+  private cork(): void {
+    if (this.socket.writableCorked > 0) return;
+    this.socket.cork();
+    process.nextTick(() => this.socket.uncork());
   }
 
   private unknownRequest({ header }: RequestFrame): TailraceError {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { giveBatchBuffer, holdBatchBuffer, takeBatchBuffer } from '../../../broker/wire/batch-buffers.ts';
+import { copyBatch, giveBatchBuffer, holdBatchBuffer, takeBatchBuffer } from '../../../broker/wire/batch-buffers.ts';
 
 const size = 300_000;
 
@@ -28,4 +28,26 @@ it('giving back twice does not lend it twice', () => {
   giveBatchBuffer(first);
   const taken = [takeBatchBuffer(size), takeBatchBuffer(size)];
   expect(taken[0]!.buffer).not.toBe(taken[1]!.buffer);
+});
+
+it('small copies share a slab, which is used again when all of them were given back', () => {
+  const bytes = Buffer.alloc(200_000, 'x');
+  const copies = Array.from({ length: 20 }, (_, index) => copyBatch(bytes.fill(index)));
+  copies.forEach((copy, index) => expect(copy.equals(Buffer.alloc(bytes.length, index))).toBe(true));
+  const slabs = new Set(copies.map(({ buffer }) => buffer));
+  expect(slabs.size).toBeLessThan(6);
+  const [first] = slabs;
+  const inFirst = copies.filter(({ buffer }) => buffer === first);
+  for (const copy of inFirst.slice(1)) giveBatchBuffer(copy);
+  expect(takeBatchBuffer(first!.byteLength).buffer).not.toBe(first);
+  giveBatchBuffer(inFirst[0]!);
+  expect(takeBatchBuffer(first!.byteLength).buffer).toBe(first);
+});
+
+it('a large copy has a buffer of its own', () => {
+  const bytes = Buffer.alloc(900_000, 'y');
+  const copy = copyBatch(bytes);
+  expect(copy.equals(bytes)).toBe(true);
+  giveBatchBuffer(copy);
+  expect(takeBatchBuffer(bytes.length).buffer).toBe(copy.buffer);
 });
