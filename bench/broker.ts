@@ -12,7 +12,9 @@ import { withClient } from '../cli/connection.ts';
 import { freePort, start, until } from '../test/support/command.ts';
 import { canRunRealKafka, startRealKafka } from '../test/support/real-kafka.ts';
 
-const megabytes = Number(process.env['BENCH_MEGABYTES'] ?? 100);
+/** What is measured of each case, and what is produced before it: the tool's Java machine compiles for its first ten seconds, whatever the broker does. */
+const megabytes = Number(process.env['BENCH_MEGABYTES'] ?? 150);
+const warmUpMegabytes = Number(process.env['BENCH_WARM_UP_MEGABYTES'] ?? 150);
 /** Only the cases whose names contain this, such as "4 partitions" or "lz4". */
 const wanted = process.env['BENCH_CASE'] ?? '';
 const latencySeconds = 8;
@@ -86,20 +88,22 @@ async function tool(classPath: string, name: string, args: readonly string[]): P
   return stdout;
 }
 
-/** Records per second. */
-async function produce(classPath: string, { address }: Target, topic: string, { recordBytes, codec }: Case) {
-  const count = Math.round((megabytes * 1e6) / recordBytes);
-  const properties = [`bootstrap.servers=${address}`, 'acks=all', `compression.type=${codec}`];
+const countOf = (megabytes: number, { recordBytes }: Case) => Math.round((megabytes * 1e6) / recordBytes);
+
+/** Records per second after the warm-up. */
+async function produce(classPath: string, { address }: Target, topic: string, one: Case) {
+  const properties = [`bootstrap.servers=${address}`, 'acks=all', `compression.type=${one.codec}`];
   const printed = await tool(classPath, 'ProducerPerformance', [
-    ...['--topic', topic, '--num-records', String(count), '--record-size', String(recordBytes), '--throughput', '-1'],
-    ...['--producer-props', ...properties],
+    ...['--topic', topic, '--record-size', String(one.recordBytes), '--throughput', '-1'],
+    ...['--num-records', String(countOf(warmUpMegabytes + megabytes, one))],
+    ...['--warmup-records', String(countOf(warmUpMegabytes, one)), '--command-property', ...properties],
   ]);
   const summary = printed.trim().split('\n').at(-1)!;
-  return Number(/([\d.]+) records\/sec/.exec(summary)![1]);
+  return Number(/steady state.* ([\d.]+) records\/sec/.exec(summary)![1]);
 }
 
-async function consume(classPath: string, { address }: Target, topic: string, { recordBytes }: Case) {
-  const count = Math.round((megabytes * 1e6) / recordBytes);
+async function consume(classPath: string, { address }: Target, topic: string, one: Case) {
+  const count = countOf(warmUpMegabytes + megabytes, one);
   const printed = await tool(classPath, 'ConsumerPerformance', [
     ...['--bootstrap-server', address, '--topic', topic, '--messages', String(count), '--hide-header'],
   ]);
@@ -168,7 +172,9 @@ export async function broker(folder: string): Promise<void> {
   const targets = [ours, theirs, synced];
   const { classPath } = theirs;
   try {
-    console.log(`${megabytes} MB each, acks=all, records per second; × is ours to theirs`);
+    console.log(
+      `${megabytes} MB each after ${warmUpMegabytes} MB to warm up, acks=all, records per second; × is ours to theirs`,
+    );
     let lowestPeak = Infinity;
     for (const one of cases.filter((each) => nameOf(each).includes(wanted))) {
       const { partitions, recordBytes, codec } = one;

@@ -63,7 +63,7 @@ export interface GroupCommitEvents {
   onFailed(error: TailraceError): void;
 }
 
-const defaultEarlyWriteBytes = 256 * 1024;
+const defaultEarlyWriteBytes = 32 * 1024;
 
 export class GroupCommit {
   private readonly events: GroupCommitEvents;
