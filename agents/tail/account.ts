@@ -1,4 +1,5 @@
 // What a tail agent tells about itself: lines committed in this run and by all runs, and what people must know.
+import { messageOf, TailraceError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { AgentLedger } from '../agent.ts';
 import type { Flight } from '../shipper.ts';
@@ -40,6 +41,21 @@ export class Account {
     this.said.add(key);
     this.logger.warn(message);
     if (this.warnings.length < warningsLimit) this.warnings.push(message);
+  }
+
+  /** Says once that a file cannot be read; one that has just gone or been replaced needs no word. */
+  cannotRead(path: string, error: unknown): void {
+    if (!(error instanceof Error && 'code' in error) || error.code === 'ENOENT') return;
+    const message = error instanceof TailraceError ? error.message : `Cannot read ${path}: ${messageOf(error)}`;
+    this.warn(`open:${path}`, message);
+  }
+
+  /** Says once that files are packed in a form that is not read. */
+  passedOver(path: string): void {
+    this.warn(
+      'compressed',
+      `${path} is compressed, neither as gzip nor as zstd: it is taken for a rotated copy and not read`,
+    );
   }
 
   /** The bytes [from, to) of the file at `path` were seen and are lost for good: somebody has `what` it. */

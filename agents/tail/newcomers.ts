@@ -11,6 +11,7 @@ import type { Departure } from './holders.ts';
 import { headLimitBytes, type Imprint, readRange } from './identity.ts';
 import { Originals, type Scene } from './originals.ts';
 import { type Breathe, type Packing, packingOf, UnpackedFile } from './packing.ts';
+import { SearchAgain } from './search-again.ts';
 import type { Siblings } from './siblings.ts';
 import type { TailedFile } from './tailed-file.ts';
 
@@ -43,6 +44,8 @@ export interface Opened {
 export interface Decision {
   copies: Map<TailedFile, Copy>;
   fresh: Fresh[];
+  /** Around these logs, by path, something moved while it was looked for: the next sweep is to look again. */
+  departures: Map<string, Departure>;
 }
 
 export interface Sight extends Scene {
@@ -58,8 +61,9 @@ interface Course {
   originals: Originals;
   sight: Sight;
   decision: Decision;
-  /** Identities of those that are not decided yet. */
+  /** Identities of those that are not decided yet, and of those that went to another name before they could be opened. */
   waiting: Set<string>;
+  moved: Set<string>;
 }
 
 export interface NewcomerOptions {
@@ -86,7 +90,8 @@ export class Newcomers {
   private readonly held = new Map<string, { stat: FileStat; original: TailedFile | undefined }>();
   private isPostponed = false;
   /** Generations that no pattern matches and that are not decided yet, by path. */
-  private strays = new Map<string, { identity: string; firstPath: string }>();
+  private strays = new Map<string, { identity: string; departure: Departure }>();
+  private readonly search = new SearchAgain();
 
   constructor(options: NewcomerOptions) {
     this.options = options;
@@ -95,24 +100,30 @@ export class Newcomers {
 
   /** Something is not decided and will be soon. */
   get isWaiting(): boolean {
-    return this.judge.isWaiting || this.isPostponed;
+    return this.judge.isWaiting || this.isPostponed || this.search.isWanted;
+  }
+
+  /** Whether it is not known yet where `file`, which was replaced or has vanished, goes on. */
+  isUnsure(file: TailedFile): boolean {
+    return this.search.has(file);
   }
 
   async decide(newcomers: readonly FoundFile[], sight: Sight): Promise<Decision> {
-    const decision: Decision = { copies: new Map(), fresh: [] };
+    const decision: Decision = { copies: new Map(), fresh: [], departures: new Map() };
     const waiting = new Set<string>();
     this.isPostponed = false;
+    this.search.begin(sight.nowMs);
     const originals = new Originals(sight);
     for (const identity of this.held.keys()) if (!sight.byIdentity.has(identity)) this.held.delete(identity);
     const vanishedPaths = new Set([...sight.vanished].map(({ path }) => path));
     const wanted = newcomers.filter((found) => found.stat.sizeBytes > 0);
     // A file under the very name of one that vanished is most likely its successor: others may go on for that one first.
-    const course: Course = { originals, sight, decision, waiting };
+    const course: Course = { originals, sight, decision, waiting, moved: new Set() };
     await this.decideAll(
       wanted.filter(({ path }) => !vanishedPaths.has(path)),
       course,
     );
-    await this.searchAround(originals, sight, decision);
+    await this.searchAround(course);
     const goingOn = identitiesIn(decision.copies.values());
     await this.decideAll(
       wanted.filter(({ path, stat }) => vanishedPaths.has(path) && !goingOn.has(stat.identity)),
@@ -132,7 +143,10 @@ export class Newcomers {
       const opened = await Promise.all(some.map((found) => this.open(found)));
       for (const [index, found] of some.entries()) {
         const each = opened[index];
-        if (each === undefined) continue;
+        if (each === undefined) {
+          if (await this.hasMoved(found)) course.moved.add(found.stat.identity);
+          continue;
+        }
         const decided = this.decideOne(found, each, course, firstPaths?.get(found.path));
         // One that cannot be read does not hold up the others.
         const isKept = await decided.catch((error: unknown) => {
@@ -185,6 +199,10 @@ export class Newcomers {
     return false;
   }
 
+  private async hasMoved({ path, stat }: FoundFile): Promise<boolean> {
+    return (await this.options.files.stat(path).catch(() => undefined))?.identity !== stat.identity;
+  }
+
   /** The file, unpacked where it is packed; undefined when it is not to be had, or holds nothing to be read. */
   async open(found: FoundFile): Promise<Opened | undefined> {
     let raw: OpenFile | undefined;
@@ -211,28 +229,48 @@ export class Newcomers {
   }
 
   /** For files that were replaced or have vanished: what goes on for them stands beside them, under whatever name. */
-  private async searchAround(originals: Originals, sight: Sight, { copies, fresh }: Decision): Promise<void> {
-    const taken = identitiesIn([...copies.values(), ...fresh]);
-    for (const original of [...sight.replaced, ...sight.vanished]) {
-      if (copies.has(original) || original.position === 0) continue;
-      // What nobody can see any more is still read through its handle.
-      if (sight.vanished.has(original) && original.handle !== undefined) continue;
-      for (const found of await this.around(original, sight)) {
-        const { identity, sizeBytes } = found.stat;
-        if (sizeBytes === 0 || isFollowed(found, sight) || taken.has(identity)) continue;
-        if (sight.byIdentity.has(identity) && found.path === original.path) continue;
-        const opened = await this.open(found);
-        if (opened === undefined) continue;
-        const { handle, packing } = opened;
-        const copy = await this.judge.claim(found, handle, original, originals).catch(() => undefined);
-        const isKept = copy !== undefined && packing === undefined && copies.size < keptHandles;
-        if (!isKept) await handle.close();
-        if (copy === undefined) continue;
-        takeOver(copies, { ...copy, found, ...(isKept ? { handle, packing } : { packing }) });
-        taken.add(identity);
-        break;
+  private async searchAround(course: Course): Promise<void> {
+    const { sight, decision } = course;
+    const { replaced, vanished } = sight;
+    const taken = identitiesIn([...decision.copies.values(), ...decision.fresh]);
+    const searched = [...new Set([...replaced, ...vanished])].filter(
+      (original) =>
+        !decision.copies.has(original) &&
+        original.position > 0 &&
+        // What nobody can see any more is still read through its handle.
+        (original.replaced || original.handle === undefined),
+    );
+    // Those of one log one after the other.
+    const logs = Map.groupBy(searched, ({ origin }) => familyOf(origin.firstPath));
+    await inParallel([...logs.values()], openedAtOnce, async (originals) => {
+      for (const original of originals) await this.searchFor(original, course, taken);
+    });
+  }
+
+  private async searchFor(original: TailedFile, course: Course, taken: Set<string>): Promise<void> {
+    const { sight, originals, decision } = course;
+    let isSure = await sight.siblings.isSteady(original.path);
+    for (const found of await this.around(original, sight)) {
+      const { identity, sizeBytes } = found.stat;
+      if (sizeBytes === 0 || isFollowed(found, sight) || taken.has(identity)) continue;
+      if (sight.byIdentity.has(identity) && found.path === original.path) continue;
+      const opened = await this.open(found);
+      if (opened === undefined) {
+        if (await this.hasMoved(found)) isSure = false;
+        continue;
       }
+      const { handle, packing } = opened;
+      const copy = await this.judge.claim(found, handle, original, originals).catch(() => (isSure = false));
+      const isCopy = typeof copy === 'object' && !taken.has(identity);
+      const isKept = isCopy && packing === undefined && decision.copies.size < keptHandles;
+      if (isCopy) {
+        taken.add(identity);
+        takeOver(decision.copies, { ...copy, found, ...(isKept ? { handle, packing } : { packing }) });
+      }
+      if (!isKept) await handle.close();
+      if (isCopy) return;
     }
+    if (!isSure) this.search.again(original);
   }
 
   private async around(original: TailedFile, { siblings }: Sight): Promise<FoundFile[]> {
@@ -244,33 +282,49 @@ export class Newcomers {
   }
 
   /** A log that was rotated since it was last seen may have been rotated more than once: what was written to it meanwhile belongs to it too. */
-  private async addStrays(sight: Sight, { copies, fresh }: Decision): Promise<void> {
-    const taken = identitiesIn([...copies.values(), ...fresh]);
-    for (const { path, sinceMs } of sight.departures) {
+  private async addStrays(sight: Sight, decision: Decision): Promise<void> {
+    const taken = identitiesIn([...decision.copies.values(), ...decision.fresh]);
+    await inParallel(sight.departures, openedAtOnce, async (departure) => {
+      const { path, sinceMs } = departure;
       for (const found of await sight.siblings.alike(path)) {
         const { identity, modifiedMs, sizeBytes } = found.stat;
         if (sizeBytes === 0 || modifiedMs < sinceMs - clockSlackMs) continue;
         if (isFollowed(found, sight) || taken.has(identity) || sight.byIdentity.has(identity)) continue;
         if (!isRotatedName(basename(path), basename(found.path)) || this.options.isExcluded(found)) continue;
-        this.strays.set(found.path, { identity, firstPath: path });
+        this.strays.set(found.path, { identity, departure });
       }
-    }
+      if (!(await sight.siblings.isSteady(path))) this.lookAgain(departure, decision);
+    });
+  }
+
+  private lookAgain(departure: Departure, { departures }: Decision): void {
+    const { path, sinceMs } = departure;
+    if (this.search.again(path) && sinceMs <= (departures.get(path)?.sinceMs ?? Infinity))
+      departures.set(path, departure);
   }
 
   private async decideStrays(course: Course): Promise<void> {
-    const { sight, decision, waiting } = course;
+    const { sight, decision, waiting, moved } = course;
     const taken = identitiesIn(decision.copies.values());
     const found: FoundFile[] = [];
-    await inParallel([...this.strays], openedAtOnce, async ([path, { identity }]) => {
+    await inParallel([...this.strays], openedAtOnce, async ([path, { identity, departure }]) => {
       const stat = await this.options.files.stat(path).catch(() => undefined);
       const isElsewhere = taken.has(identity) || sight.byIdentity.has(identity);
-      if (stat?.identity !== identity || isElsewhere || isFollowed({ path, stat }, sight)) this.strays.delete(path);
-      else found.push({ path, stat });
+      if (stat?.identity === identity && !isElsewhere && !isFollowed({ path, stat }, sight)) {
+        found.push({ path, stat });
+        return;
+      }
+      this.strays.delete(path);
+      if (stat?.identity !== identity) this.lookAgain(departure, decision);
     });
     found.sort((left, right) => left.stat.modifiedMs - right.stat.modifiedMs);
-    const firstPaths = new Map([...this.strays].map(([path, { firstPath }]) => [path, firstPath]));
+    const firstPaths = new Map([...this.strays].map(([path, { departure }]) => [path, departure.path]));
     await this.decideAll(found, course, firstPaths);
-    for (const { path, stat } of found) if (!waiting.has(stat.identity)) this.strays.delete(path);
+    for (const { path, stat } of found) {
+      if (waiting.has(stat.identity)) continue;
+      if (moved.has(stat.identity)) this.lookAgain(this.strays.get(path)!.departure, decision);
+      this.strays.delete(path);
+    }
   }
 }
 

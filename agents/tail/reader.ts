@@ -95,7 +95,9 @@ export class Reader {
     this.opened.add(file);
     for (const oldest of this.opened) {
       if (this.opened.size <= handlesLimit) break;
-      if (oldest !== file && !oldest.isMissing) this.close(oldest);
+      // What is half unpacked would have to be unpacked again.
+      const isHalfUnpacked = oldest.packing !== undefined && oldest.isReadable;
+      if (oldest !== file && !oldest.isMissing && !isHalfUnpacked) this.close(oldest);
     }
     return handle;
   }
@@ -141,6 +143,8 @@ export class Reader {
     file.settling = false;
     file.finishing = false;
     file.isWhole = file.packing !== undefined;
+    // It holds memory.
+    if (file.isWhole) this.close(file);
     return 'end';
   }
 

@@ -2,7 +2,6 @@
 // truncated and begins anew; a copy that goes on for one that ended; a new file. What a sweep decides about files that belong together (a
 // truncated one, its copy, its successor) changes at once, so one flight commits all of it.
 import type { Clock } from '../../base/clock.ts';
-import { messageOf, TailraceError } from '../../base/errors.ts';
 import type { Files, FileStat } from '../../base/files.ts';
 import { inParallel } from '../../base/parallel.ts';
 import type { Random } from '../../base/random.ts';
@@ -17,6 +16,7 @@ import type { Reader } from './reader.ts';
 import { Siblings } from './siblings.ts';
 import { startAtEnd } from './start-position.ts';
 import { TailedFile } from './tailed-file.ts';
+import { setTargets } from './targets.ts';
 import { verifyChanged, verifyRecovered } from './verification.ts';
 import { whereabouts } from './whereabouts.ts';
 
@@ -73,12 +73,12 @@ export class Roster {
 
   constructor(options: RosterOptions) {
     this.options = options;
-    this.siblings = new Siblings(options.files);
+    this.siblings = new Siblings(options.files, () => options.clock.now());
     this.newcomers = new Newcomers({
       files: options.files,
       openFollowed: (file) => options.reader.open(file),
-      cannotRead: (path, error) => this.cannotRead(path, error),
-      passedOver: (path) => this.passedOver(path),
+      cannotRead: (path, error) => options.account.cannotRead(path, error),
+      passedOver: (path) => options.account.passedOver(path),
       isExcluded: ({ path, stat }) => options.excluded.has(stat.identity) || options.discovery.isExcluded(path),
       breathe: options.breathe,
     });
@@ -106,7 +106,7 @@ export class Roster {
 
   /** Some file holds other content now, and it is not decided yet what became of the old: it takes a sweep. */
   get isUndecided(): boolean {
-    return [...this.live.values()].some((file) => file.replaced);
+    return [...this.live.values()].some((file) => file.replaced && !file.isMissing);
   }
 
   /** Folders in which something may change that matters. */
@@ -131,11 +131,8 @@ export class Roster {
     this.mustLook = false;
     const seen = await this.look(nowMs);
     if (seen === undefined) return;
-    if (this.sweeps++ === 0) this.setTargets(seen.byIdentity);
+    if (this.sweeps++ === 0) setTargets(this.options.targets, seen.byIdentity, this.live.values());
     await this.admit(seen.newcomers, seen.byIdentity, nowMs);
-    // Only now: what a look without end has found out is for the next one to decide about.
-    this.vanished = new Set();
-    this.departures = [];
     await this.settle(nowMs);
     for (const identity of this.lineage.keys()) if (!seen.byIdentity.has(identity)) this.lineage.delete(identity);
   }
@@ -148,13 +145,15 @@ export class Roster {
     for (let attempt = 0; attempt < 8; attempt++) {
       const startMs = this.options.clock.monotonicMs();
       const before = this.endedCount;
-      this.siblings = new Siblings(this.options.files);
+      this.siblings = new Siblings(this.options.files, () => this.options.clock.now());
       const found = await this.options.discovery.sweep();
       this.departures.push(...this.holders.look(found.values(), nowMs));
       const seen = this.match(found, nowMs);
       await this.searchMissing(seen.files, nowMs);
       this.lookMs = this.options.clock.monotonicMs() - startMs;
-      await verifyRecovered(this.live.values(), this.options.reader, (path, error) => this.cannotRead(path, error));
+      await verifyRecovered(this.live.values(), this.options.reader, (path, error) =>
+        this.options.account.cannotRead(path, error),
+      );
       if (this.endedCount > 0) await verifyChanged(this.live.values(), this.options.reader);
       if (this.endedCount === before) return seen;
     }
@@ -222,23 +221,9 @@ export class Roster {
     await inParallel(unseen, looksAtOnce, async (file) => {
       const found = await whereabouts(file, this.options.files, this.siblings);
       if (found !== undefined) this.observe(file, found.path, found.stat, nowMs);
-      else if (file.missingSinceMs === undefined) {
-        file.missingSinceMs = nowMs;
-        this.vanished.add(file);
-      }
+      else if (!file.isMissing) this.vanished.add(file);
+      if (found === undefined) file.missingSinceMs ??= nowMs;
     });
-  }
-
-  private setTargets(byIdentity: ReadonlyMap<string, FoundFile>): void {
-    const { targets } = this.options;
-    if (targets === undefined) return;
-    if (targets.size === 0) for (const [identity, { stat }] of byIdentity) targets.set(identity, stat.sizeBytes);
-    for (const file of this.live.values()) {
-      // Of one that has gone the inode may be another file's by now.
-      const isThere = file.missingSinceMs === undefined;
-      if (isThere && !targets.has(file.identity)) targets.set(file.identity, file.sizeBytes);
-      if (file.packing === undefined) file.endPosition = isThere ? targets.get(file.identity) : 0;
-    }
   }
 
   /** Decides about the newcomers and about the files that were replaced. */
@@ -268,9 +253,12 @@ export class Roster {
     }
     const { live, vanished, siblings, ended } = this;
     const sight = { live, replaced, vanished, recovering: isFirst, ended, siblings, departures, byIdentity, nowMs };
-    const { copies, fresh } = await this.newcomers.decide(wanted, sight);
+    const { copies, fresh, departures: again } = await this.newcomers.decide(wanted, sight);
     this.apply(copies, replaced);
     await this.followAll(fresh);
+    // Only now: what a look without end has found out is for the next one to decide about.
+    this.vanished = new Set([...this.vanished].filter((file) => this.newcomers.isUnsure(file)));
+    this.departures = [...again.values()];
   }
 
   private async followAll(fresh: Fresh[]): Promise<void> {
@@ -298,23 +286,13 @@ export class Roster {
     return anyReplaced || (this.options.targets?.has(found.stat.identity) ?? true);
   }
 
-  /** Says once that a file cannot be read; one that has just gone or been replaced needs no word. */
-  cannotRead(path: string, error: unknown): void {
-    if (!(error instanceof Error && 'code' in error) || error.code === 'ENOENT') return;
-    const message = error instanceof TailraceError ? error.message : `Cannot read ${path}: ${messageOf(error)}`;
-    this.options.account.warn(`open:${path}`, message);
-  }
-
-  private passedOver(path: string): void {
-    this.options.account.warn(
-      'compressed',
-      `${path} is compressed, neither as gzip nor as zstd: it is taken for a rotated copy and not read`,
-    );
-  }
-
   /** Carries out what was decided; without waiting for anything, so that a flight sees all of it or nothing. */
   private apply(copies: ReadonlyMap<TailedFile, Copy>, replaced: ReadonlySet<TailedFile>): void {
-    for (const original of replaced) if (!copies.has(original)) this.end(original, 'replaced');
+    for (const original of replaced) {
+      if (copies.has(original)) continue;
+      if (this.newcomers.isUnsure(original)) this.lose(original);
+      else this.end(original, 'replaced');
+    }
     for (const [original, { found, handle, packing, position, imprint }] of copies) {
       if (original.replaced && packing === undefined)
         this.destroyed(original, Math.max(found.stat.sizeBytes, position));
@@ -334,7 +312,18 @@ export class Roster {
   /** Another file has this identity now: the one before is no more, unless it goes on elsewhere. */
   private supersede(identity: string, copies: ReadonlyMap<TailedFile, Copy>): void {
     const before = this.live.get(identity);
-    if (before !== undefined && !copies.has(before)) this.end(before, 'gone');
+    if (before === undefined || copies.has(before)) return;
+    if (this.newcomers.isUnsure(before)) this.lose(before);
+    else this.end(before, 'gone');
+  }
+
+  /** Another file has its inode, and where it goes on is not known yet: it is looked for as one that no path leads to. */
+  private lose(file: TailedFile): void {
+    this.release(file);
+    file.lose(this.options.clock.now());
+    this.live.set(file.identity, file);
+    this.vanished.add(file);
+    this.dirty.add(file);
   }
 
   /** Follows a new file, or a file that begins anew. */
@@ -379,6 +368,7 @@ export class Roster {
     });
     for (const file of this.live.values()) {
       if (settleMs !== undefined) file.settleAfter(settleMs, nowMs);
+      if (this.newcomers.isUnsure(file)) continue;
       if (file.missingSinceMs !== undefined) {
         const quietSinceMs = Math.max(file.missingSinceMs, file.lastChangeMs);
         if (nowMs - quietSinceMs < goneIdleMs || (file.handle !== undefined && file.isReadable)) continue;

@@ -29,7 +29,7 @@ const sweepShare = 10;
 const onceSweepShare = 2;
 /** While a sweep takes long, files are read this often. */
 const breathMs = 50;
-/** Files opened beside each other before they are read, and packed ones that are read in turns: each of these holds what it has unpacked. */
+/** Files opened beside each other before they are read, and packed ones that are read at the same time: each of these holds what it has unpacked. */
 const openedAtOnce = 16;
 const packedAtOnce = 4;
 
@@ -72,6 +72,7 @@ export class Session {
   private offlineSinceMs = 0;
   private toldMs = -Infinity;
   private breathedMs = 0;
+  private isBreathing = false;
 
   constructor(options: SessionOptions) {
     this.options = options;
@@ -250,28 +251,38 @@ export class Session {
   /** A sweep takes long over one file: the others go on. */
   private async breathe(roster: Roster, reader: Reader, shipper: Shipper, positions: Positions): Promise<void> {
     const { clock } = this.options.context;
-    if (clock.monotonicMs() - this.breathedMs < breathMs) return;
-    await roster.glance();
-    const launch = () => this.launchIfDue(roster, shipper, positions, false);
-    await this.readRound(roster, reader, shipper, launch);
-    launch();
-    this.breathedMs = clock.monotonicMs();
+    // Several may ask at once, and one reads at a time.
+    if (this.isBreathing || clock.monotonicMs() - this.breathedMs < breathMs) return;
+    this.isBreathing = true;
+    try {
+      await roster.glance();
+      const launch = () => this.launchIfDue(roster, shipper, positions, false);
+      await this.readRound(roster, reader, shipper, launch);
+      launch();
+    } finally {
+      this.isBreathing = false;
+      this.breathedMs = clock.monotonicMs();
+    }
   }
 
   /** One chunk of each file that has something, beginning with another one each time. Returns whether anything was read. */
   private async readRound(roster: Roster, reader: Reader, shipper: Shipper, launch: () => void): Promise<boolean> {
     const fullBytes = this.options.settings.flush.size * 2;
-    let packed = 0;
-    const readable = [...roster.live.values()].filter(
-      (file) => file.isReadable && !this.isOffline(file) && (file.packing === undefined || ++packed <= packedAtOnce),
-    );
+    const readable = [...roster.live.values()].filter((file) => file.isReadable && !this.isOffline(file));
+    let unpacking = readable.filter((file) => file.packing !== undefined && file.handle !== undefined).length;
     const first = readable.length === 0 ? 0 : this.turn++ % readable.length;
     for (let index = 0; index < readable.length; index++) {
       if (shipper.pendingBytes >= fullBytes || this.stopping.signal.aborted) return index > 0;
       if (index % openedAtOnce === 0) await this.openSome(readable, first + index, reader);
       const file = readable[(first + index) % readable.length]!;
       if (!file.isReadable) continue;
+      const isPacked = file.packing !== undefined;
+      if (isPacked && file.handle === undefined && ++unpacking > packedAtOnce) {
+        unpacking--;
+        continue;
+      }
       await this.readFile(file, roster, reader, readable.length === 1);
+      if (isPacked && file.handle === undefined) unpacking--;
       launch();
       this.throwFailure();
     }
@@ -283,7 +294,7 @@ export class Session {
       return readable[(first + index) % readable.length]!;
     });
     // Whoever reads them tells what was wrong.
-    await Promise.allSettled(some.map((file) => reader.open(file)));
+    await Promise.allSettled(some.flatMap((file) => (file.packing === undefined ? reader.open(file) : [])));
   }
 
   private async readFile(file: TailedFile, roster: Roster, reader: Reader, isAlone: boolean): Promise<void> {
@@ -296,7 +307,7 @@ export class Session {
     } else if (outcome === 'packed') {
       roster.pass(file);
       this.wantSweep();
-    } else if (outcome === 'failed') roster.cannotRead(file.path, file.trouble);
+    } else if (outcome === 'failed') this.options.account.cannotRead(file.path, file.trouble);
     if (reader.longLines > 0) {
       const what = this.options.settings.long_line;
       this.options.account.longLines(reader.longLines, file.path, what);

@@ -12,8 +12,12 @@ const foldersLimit = 64;
 const statsAtOnce = 32;
 /** Files of the same beginning whose bytes are worth a comparison. */
 const alikeLimit = 64;
+/** A change this young may be followed by another one that the folder's change time does not tell. */
+const youngMs = 100;
 
 interface Folder {
+  /** Nothing was made, renamed or deleted in it while it was listed: no file can have gone from a name that was not looked at to one that was. */
+  isSteady: boolean;
   /** By name; text before packed files. */
   files: readonly FoundFile[];
   byIdentity: ReadonlyMap<string, FoundFile>;
@@ -22,8 +26,6 @@ interface Folder {
   /** Those with names of archives first. */
   folders: readonly string[];
 }
-
-const noFolder: Folder = { files: [], byIdentity: new Map(), byFamily: new Map(), folders: [] };
 
 function isArchive(folder: string): boolean {
   return /old|arch|back|rotat|hist|log|prev/i.test(basename(folder));
@@ -35,10 +37,12 @@ function isPacked({ path }: FoundFile): boolean {
 
 export class Siblings {
   private readonly files: Files;
+  private readonly now: () => number;
   private readonly folders = new Map<string, Promise<Folder>>();
 
-  constructor(files: Files) {
+  constructor(files: Files, now: () => number) {
     this.files = files;
+    this.now = now;
   }
 
   /** Where the file with this identity is now: beside `path`, in a folder there, or in one beside that folder. */
@@ -67,16 +71,25 @@ export class Siblings {
     const here = await this.folder(home);
     add(here.byFamily.get(family) ?? []);
     // Elsewhere only the family counts.
-    const elsewhere: FoundFile[] = [];
-    for (const folder of await this.around(home)) {
-      if (isArchive(folder) || dirname(folder) === home)
-        elsewhere.push(...((await this.folder(folder)).byFamily.get(family) ?? []));
-    }
+    const folders = await Promise.all((await this.archives(home)).map((folder) => this.folder(folder)));
+    const elsewhere = folders.flatMap(({ byFamily }) => byFamily.get(family) ?? []);
     add(elsewhere.filter((each) => !isPacked(each)));
     add(elsewhere.filter(isPacked));
     const stem = /^.[^.\-_]*/.exec(basename(path))?.[0] ?? '';
     add(beginningWith(here.files, join(home, stem)));
     return [...found];
+  }
+
+  /** Whether what `alike` tells is all there was: nothing went from one name to another meanwhile. */
+  async isSteady(path: string): Promise<boolean> {
+    const home = dirname(path);
+    const folders = await Promise.all([home, ...(await this.archives(home))].map((folder) => this.folder(folder)));
+    return folders.every(({ isSteady }) => isSteady);
+  }
+
+  /** Where a rotator may put what it takes from `home`. */
+  private async archives(home: string): Promise<string[]> {
+    return (await this.around(home)).filter((folder) => isArchive(folder) || dirname(folder) === home);
   }
 
   /** Folders below and beside `home`, those with names of archives first. */
@@ -98,8 +111,10 @@ export class Siblings {
   }
 
   private async list(folder: string): Promise<Folder> {
+    const changedMs = async () => (await this.files.stat(folder).catch(() => undefined))?.modifiedMs ?? 0;
+    const startMs = this.now();
+    const beforeMs = await changedMs();
     const names = (await this.files.list(folder).catch(() => [])).slice(0, namesLimit);
-    if (names.length === 0) return noFolder;
     const stats = new Map<string, FileStat>();
     await inParallel(names, statsAtOnce, async (name) => {
       const stat = await this.files.stat(join(folder, name)).catch(() => undefined);
@@ -114,6 +129,7 @@ export class Siblings {
     }
     const files = [...found.filter((each) => !isPacked(each)), ...found.filter(isPacked)];
     return {
+      isSteady: beforeMs === (await changedMs()) && startMs - beforeMs > youngMs,
       files,
       byIdentity: new Map(found.map((each) => [each.stat.identity, each])),
       byFamily: Map.groupBy(files, ({ path }) => familyName(basename(path))),

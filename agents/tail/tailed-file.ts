@@ -240,6 +240,13 @@ export class TailedFile {
     this.milestones.length = 0;
   }
 
+  /** Its inode is another file's, and no path leads to it: no file has the identity that it gets. */
+  lose(nowMs: number): void {
+    this.identity = `lost:${this.key}`;
+    this.born = undefined;
+    this.missingSinceMs ??= nowMs;
+  }
+
   /** What a file must agree with, up to `position`, to have the same bytes. */
   get fingerprint(): Fingerprint {
     return this.unverified ?? this.imprint.fingerprint();

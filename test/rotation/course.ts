@@ -30,6 +30,8 @@ export interface Outcome {
   subject: string;
   pattern: 'app.log' | 'app.log*';
   sums: Sums;
+  /** Lines that came only when the reader was started once more, though it had been given time. */
+  late: number;
   /** Bytes that the agent itself reports as destroyed. */
   reportedBytes: number;
 }
@@ -55,7 +57,7 @@ const patterns = ['app.log', 'app.log*'] as const;
 const roundsWhile: Record<State, number> = { up: 4, down: 2, killed: 6 };
 const killsWanted = 6;
 /** Nothing new for so long: what is missing will not come by itself. */
-const patienceMs = 12_000;
+const patienceMs = 30_000;
 
 export class Course {
   private readonly options: CourseOptions;
@@ -119,9 +121,10 @@ export class Course {
       this.write();
       for (const { logs } of this.cells) for (const log of logs) log.close();
       await this.caughtUp();
+      const late = this.missing();
       const atEnd = await this.handlesGivenBack();
       const outcomes: Outcome[] = [];
-      for (const subject of this.subjects) outcomes.push(...this.compare(subject, await subject.finish()));
+      for (const subject of this.subjects) outcomes.push(...this.compare(subject, await subject.finish(), late));
       const seconds = (performance.now() - startMs) / 1000;
       return { outcomes, kills: this.kills, seconds, peak: this.peak, atEnd, log: this.ours.log };
     } finally {
@@ -150,12 +153,15 @@ export class Course {
     }
   }
 
-  private isComplete(cell: Cell): boolean {
-    const written = cell.logs.map((log) => log.written);
-    return patterns.every((pattern) => {
-      const sums = this.found.get(cell.watches[pattern].name)?.compare(written, headerLines);
-      return sums?.lost === 0;
-    });
+  /** Lines of ours that are not there yet, by watch. */
+  private missing(): Map<string, number> {
+    const missing = new Map<string, number>();
+    for (const { logs, watches } of this.cells) {
+      const written = logs.map((log) => log.written);
+      for (const { name } of Object.values(watches))
+        missing.set(name, this.found.get(name)?.compare(written, headerLines).lost ?? Infinity);
+    }
+    return missing;
   }
 
   /** Waits until everything has arrived, or nothing more does. */
@@ -164,7 +170,7 @@ export class Course {
     let sinceMs = performance.now();
     for (;;) {
       this.found = await this.ours.arrived();
-      if (this.cells.every((cell) => this.isComplete(cell))) break;
+      if ([...this.missing().values()].every((lines) => lines === 0)) break;
       const total = [...this.found.values()].reduce((sum, { total: each }) => sum + each, 0);
       if (total !== count) sinceMs = performance.now();
       else if (performance.now() - sinceMs > patienceMs) return;
@@ -228,7 +234,11 @@ export class Course {
     return last();
   }
 
-  private compare(subject: Subject, found: ReadonlyMap<string, Arrived>): Outcome[] {
+  private compare(
+    subject: Subject,
+    found: ReadonlyMap<string, Arrived>,
+    missing: ReadonlyMap<string, number>,
+  ): Outcome[] {
     const agents = new Map(this.ours.ledger?.agents.map((agent) => [agent.agent, agent]));
     return this.cells.flatMap(({ form, logs, watches }) =>
       patterns.map((pattern) => {
@@ -238,8 +248,9 @@ export class Course {
           headerLines,
         );
         const reportedBytes = subject === this.ours ? (agents.get(name)?.destroyedBytes ?? 0) : 0;
+        const late = subject === this.ours ? missing.get(name)! : 0;
         const { state } = this.options;
-        return { form: form.name, state, logs: logs.length, subject: subject.name, pattern, sums, reportedBytes };
+        return { form: form.name, state, logs: logs.length, subject: subject.name, pattern, sums, late, reportedBytes };
       }),
     );
   }

@@ -1,6 +1,7 @@
 // Logs that are many, small or large: what is told apart among them, and what it costs.
 import {
   appendFileSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -8,6 +9,7 @@ import {
   readlinkSync,
   renameSync,
   rmSync,
+  truncateSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -175,6 +177,47 @@ it('reads the others while it compares a large archive', async () => {
   expect(texts()).toHaveLength(large.length + lines.length + 1);
 });
 
+describe.each(['app.log', 'app.log*'])(
+  'logs that are rotated again while it is looked around for them, with %s',
+  (pattern) => {
+    const paths = [`a/${pattern}`];
+    const path = (generation: number) => bench.path(`a/app.log.${generation}`);
+
+    it.each(['renamed and packed', 'copied and truncated'])('%s: each line is read once', async (how) => {
+      const lines = write('a', 0, 3);
+      await bench.once(cluster.client(), { paths });
+      const isPacked = how === 'renamed and packed';
+      const ending = isPacked ? '.gz' : '';
+      const rotate = (number: number) => {
+        lines.push(...write('a', number, number + 3));
+        for (const generation of [3, 2, 1])
+          if (existsSync(path(generation) + ending))
+            renameSync(path(generation) + ending, path(generation + 1) + ending);
+        if (isPacked) {
+          renameSync(bench.path('a/app.log'), path(1));
+          pack('a/app.log.1');
+        } else {
+          copyFileSync(bench.path('a/app.log'), path(1));
+          truncateSync(bench.path('a/app.log'));
+        }
+        lines.push(...write('a', number + 3, number + 4));
+      };
+      rotate(10);
+      let rotations = 0;
+      const files: Files = {
+        ...nodeFiles,
+        open: (opened, mode) => {
+          if (opened === path(1) + ending && rotations < 2) rotate(20 + rotations++ * 10);
+          return nodeFiles.open(opened, mode);
+        },
+      };
+      await bench.start(cluster.client(), { paths }, { files });
+      await arrived(lines);
+      expect(rotations).toBe(2);
+    });
+  },
+);
+
 it('finds what came and went while one log after the other was rotated, faster than anybody can look', async () => {
   const names = Array.from({ length: 40 }, (_none, index) => `app-${index}.log`);
   const lines = names.flatMap((name) => write('.', 0, 3, name).map((each) => each.replace('.', name)));
@@ -265,7 +308,7 @@ it('finds what a rotator made of a log by its name, likely ones first', async ()
     write('home', 0, 1, name);
   for (const folder of ['home/old', 'archive', 'elsewhere'])
     for (const name of ['app.log.3.gz', 'app.log.4', 'app-worker.log']) write(folder, 0, 1, name);
-  const found = await new Siblings(nodeFiles).alike(bench.path('home/app.log'));
+  const found = await new Siblings(nodeFiles, Date.now).alike(bench.path('home/app.log'));
   expect(found.map(({ path }) => path.slice(bench.folder.length + 1))).toEqual([
     'home/app.log.1',
     'home/app.log.2.gz',
