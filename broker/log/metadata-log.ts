@@ -57,6 +57,8 @@ const entryHeaderBytes = 8;
 const greatestEntryBytes = 16 * 1024 * 1024;
 const compactAboveBytes = 1024 * 1024;
 const fileName = 'tailrace-metadata.log';
+/** Who the directory belongs to, as in Kafka. */
+const identityFile = 'meta.properties';
 
 /** What the changes amount to. */
 export class MetadataState {
@@ -145,8 +147,10 @@ export class MetadataLog {
   static async open(files: Files, directory: string): Promise<MetadataLog> {
     const path = join(directory, fileName);
     const existed = (await files.stat(path)) !== undefined;
-    if (!existed) await replaceFile(files, path, magic);
-    else await compactIfLong(files, path);
+    if (!existed) {
+      await checkIsNew(files, directory);
+      await replaceFile(files, path, magic);
+    } else await compactIfLong(files, path);
     const log = new MetadataLog(path, await files.open(path, 'write'), existed);
     const { changes, endBytes, sizeBytes } = parseLog(await files.readFile(path), path);
     for (const change of changes) log.state.apply(change);
@@ -196,6 +200,15 @@ export class MetadataLog {
     this.failure = new TailraceError('TLR_DISK_FAILED', `${this.path}: ${messageOf(error)}`, { cause: error });
     return this.failure;
   }
+}
+
+/** The identity is written behind the first change: where it is, there was a log. */
+async function checkIsNew(files: Files, directory: string): Promise<void> {
+  if ((await files.stat(join(directory, identityFile))) === undefined) return;
+  throw new TailraceError(
+    'TLR_CORRUPT',
+    `${directory} holds topics, but ${fileName}, which says what they are, is missing: put it back from a backup, or begin with another data directory`,
+  );
 }
 
 async function compactIfLong(files: Files, path: string): Promise<void> {

@@ -137,10 +137,11 @@ export class Upkeep {
   async deleteBefore(partition: Partition, offset: number): Promise<void> {
     const { files, directory } = this.options;
     if (!this.options.partitions().includes(partition)) return;
-    const dropped = partition.moveStart(offset);
+    const starts = new Map([...this.startOffsets, [keyOf(partition), Math.max(partition.logStartOffset, offset)]]);
     // The new start is durable before a file goes: otherwise a crash could leave a hole in the middle.
-    this.startOffsets.set(keyOf(partition), partition.logStartOffset);
-    await writeCheckpoint(files, directory, 'log-start-offset-checkpoint', this.startOffsets);
+    await writeCheckpoint(files, directory, 'log-start-offset-checkpoint', starts);
+    this.startOffsets = starts;
+    const dropped = partition.moveStart(offset);
     for (const segment of dropped) await segment.remove();
     if (dropped.length > 0) await files.syncDirectory(partition.directory);
   }

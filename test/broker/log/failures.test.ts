@@ -1,5 +1,6 @@
 // The log when the disk fails: full, broken, rotten, or with files missing.
 import { beforeEach, describe, expect, it } from 'vitest';
+import { replaceFile } from '../../../base/atomic-file.ts';
 import type { LogDirectory, PartitionLog } from '../../../broker/log/contract.ts';
 import { appendValues, batchOf, expectedCommitted, readCommitted, readValues } from '../../support/batches.ts';
 import { CrashFiles } from '../../support/crash-files.ts';
@@ -244,6 +245,15 @@ describe('damage', () => {
     expect(await readValues(log.partition('app', 1)!)).toEqual(['fine']);
   });
 
+  it('a directory without its metadata is not begun anew', async () => {
+    await log.close();
+    await memory.files.remove('/data/tailrace-metadata.log');
+    await expect(memory.open()).rejects.toMatchObject({
+      code: 'TLR_CORRUPT',
+      message: expect.stringContaining('tailrace-metadata.log') as string,
+    });
+  });
+
   it('a log file that is missing below the recovery point takes the partition offline', async () => {
     for (let count = 0; count < 30; count++) await appendValues(app(), ['a'.repeat(100)]);
     await log.maintain();
@@ -251,6 +261,33 @@ describe('damage', () => {
     memory.kill();
     log = await memory.open();
     expect(() => log.partition('app', 0)).toThrow(/KAFKA_STORAGE_ERROR/);
+  });
+
+  describe('behind a mark of a clean end', () => {
+    beforeEach(async () => {
+      await appendValues(app(), ['a']);
+      await appendValues(app(), ['b']);
+      await log.close();
+    });
+
+    it('is seen: records that were on disk are missing', async () => {
+      const { sizeBytes } = (await memory.files.stat(first))!;
+      await (await memory.files.open(first, 'write')).truncate(sizeBytes / 2);
+      log = await memory.open();
+      expect(() => log.partition('app', 0)).toThrow(/the log ends at 1, but was on disk up to 2/);
+    });
+
+    it('is no danger where the mark is of an earlier end: what came after it is kept', async () => {
+      const marks = ['.kafka_cleanshutdown', 'recovery-point-offset-checkpoint'].map((name) => `/data/${name}`);
+      const contents = await Promise.all(marks.map((path) => memory.files.readFile(path)));
+      log = await memory.open();
+      await appendValues(app(), ['c']);
+      memory.kill();
+      for (const [index, path] of marks.entries()) await replaceFile(memory.files, path, contents[index]!);
+      log = await memory.open();
+      expect(await appendValues(app(), ['d'])).toBe(3);
+      expect(await readValues(app())).toEqual(['a', 'b', 'c', 'd']);
+    });
   });
 
   it.each([

@@ -4,6 +4,7 @@ import type { LogDirectory, PartitionLog } from '../../../broker/log/contract.ts
 import type { LogDirectoryOptions } from '../../../broker/log/log-directory.ts';
 import { ErrorCode } from '../../../broker/wire/errors.ts';
 import { batchOf, readValues } from '../../support/batches.ts';
+import { CrashFiles } from '../../support/crash-files.ts';
 import { MemoryLog } from '../../support/memory-log.ts';
 
 let memory: MemoryLog;
@@ -113,6 +114,18 @@ describe('deleting records', () => {
     expect([app().logStartOffset, app().logEndOffset]).toEqual([5, 8]);
     await expect(app().read(4, 100, 'read_uncommitted')).rejects.toThrow(/OFFSET_OUT_OF_RANGE/);
   });
+});
+
+it('gives the room of old segments back once the disk lets it, when it was too full to say so', async () => {
+  await start({});
+  await fill(8);
+  memory.files.inject = ({ kind, path }) =>
+    kind === 'write' && path.includes('log-start') ? CrashFiles.error('ENOSPC') : undefined;
+  await expect(app().deleteRecordsBefore(5)).rejects.toThrow('ENOSPC');
+  expect(app().logStartOffset).toBe(0);
+  memory.files.inject = undefined;
+  expect(await app().deleteRecordsBefore(5)).toBe(5);
+  expect(await logFiles()).toEqual([3, 6]);
 });
 
 describe('time', () => {
