@@ -44,10 +44,10 @@ export function decodeAccount(metadata: string): Account | undefined {
   return { in: read, out, dropped, dead, alreadyThere, split };
 }
 
-/** Whether an offset with this account is one of another topic than this, which had the same name. An account that does not say belongs to whatever has the name. */
-export function isOfAnotherTopic(metadata: string, topicId: Buffer): boolean {
+/** The id (hex) of the topic whose offset has this account; undefined when it does not say. */
+export function topicIdIn(metadata: string): string | undefined {
   const topic = parse(metadata)?.['topic'];
-  return topic !== undefined && topic !== topicId.toString('hex');
+  return typeof topic === 'string' ? topic : undefined;
 }
 
 function parse(metadata: string): Record<string, unknown> | undefined {

@@ -4,8 +4,9 @@
 // deleted before this edge had decided anything in it, by another process that was killed, nothing is known here: its temporary file stays.
 import type { Logger } from '../base/logger.ts';
 import type { Admin, StartingPoint, TopicPartition } from '../broker/client/contract.ts';
+import { idOfName } from '../broker/client/metadata.ts';
 import type { Manifest, WriterScope } from '../sinks/sink.ts';
-import { isOfAnotherTopic } from './account.ts';
+import { topicIdIn } from './account.ts';
 import { scopeKey } from './manifests.ts';
 import type { Target } from './target.ts';
 
@@ -22,7 +23,9 @@ export class GoneTopics {
 
   /** Whether the offset is one of a topic that had the name before. What was read of that one may be decided after another has taken its name. */
   voids({ topic, topicId, partition, offset, metadata }: StartingPoint): boolean {
-    if (!isOfAnotherTopic(metadata, topicId)) return false;
+    // The name counts too: the cluster may have got ids for its topics since, by an upgrade to Kafka 2.8 or later.
+    const own = [undefined, topicId.toString('hex'), idOfName(topic).toString('hex')];
+    if (own.includes(topicIdIn(metadata))) return false;
     const fields = { group: this.group, topic, partition, voidOffset: offset };
     this.logger.warn('A topic was made again: it is read anew, not from where its namesake was', fields);
     return true;

@@ -256,6 +256,6 @@ const noTopicId = Buffer.alloc(16);
  * Before Kafka 2.8 topics have no ids (KIP-516). Places of records are told apart by them, so there the name stands for one: a topic that is made anew under the same
  * name is not recognised as another then.
  */
-function idOfName(name: string): Buffer {
+export function idOfName(name: string): Buffer {
   return createHash('sha256').update(name).digest().subarray(0, 16);
 }
