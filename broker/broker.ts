@@ -92,7 +92,14 @@ export class Broker implements RequestHandler {
     });
     const opened: { close(): Promise<void> | void }[] = [log];
     try {
-      const dependencies = { log, clock, random, logger, setting: (name: string) => settings.number(name) };
+      const dependencies = {
+        log,
+        clock,
+        random,
+        logger,
+        setting: (name: string) => settings.number(name),
+        word: (name: string) => settings.text(name),
+      };
       groups = await GroupCoordinator.open(dependencies);
       opened.unshift(groups);
       const transactions = await TransactionCoordinator.open({ ...dependencies, groups });

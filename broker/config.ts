@@ -14,6 +14,8 @@ export interface SettingDefinition {
   readonly topicSetting?: string;
   /** Reported, and fixed by what a single node is. */
   readonly fixed?: true;
+  /** The legal words, in small letters. */
+  readonly words?: readonly string[];
 }
 
 const int = (value: number, doc: string, least = 0): SettingDefinition => ({ type: 'int', default: value, doc, least });
@@ -64,6 +66,12 @@ export const brokerSettings: Readonly<Record<string, SettingDefinition>> = {
   'group.consumer.session.timeout.ms': int(45000, 'How long a member of a new consumer group may be silent.', 1),
   'group.consumer.heartbeat.interval.ms': int(5000, 'How often members of new consumer groups are to be heard of.', 1),
   'group.consumer.max.size': int(2147483647, 'Most members of a new consumer group.', 1),
+  'group.consumer.migration.policy': {
+    type: 'string',
+    default: 'bidirectional',
+    words: ['bidirectional', 'upgrade', 'downgrade', 'disabled'],
+    doc: 'Whether groups with members change to the new consumer protocol when the first such member joins, and back when the last has left.',
+  },
   'offset.metadata.max.bytes': int(65536, 'Longest text that may be committed with an offset.'),
   'offsets.retention.minutes': int(10080, 'How long an empty group keeps its offsets.', 1),
   'offsets.retention.check.interval.ms': long(600000, 'How often expired offsets are looked for.', 1),
@@ -173,6 +181,7 @@ export class BrokerSettings {
 function parseSetting(definition: SettingDefinition, raw: SettingValue): SettingValue | undefined {
   const trimmed = String(raw).trim();
   if (definition.type === 'boolean') return trimmed === 'true' ? true : trimmed === 'false' ? false : undefined;
+  if (definition.words !== undefined) return definition.words.find((word) => word === trimmed.toLowerCase());
   if (!/^-?\d+$/.test(trimmed)) return undefined;
   const value = Number(trimmed);
   const greatest = definition.type === 'int' ? 2147483647 : Number.MAX_SAFE_INTEGER;
@@ -181,6 +190,7 @@ function parseSetting(definition: SettingDefinition, raw: SettingValue): Setting
 
 function wanted(definition: SettingDefinition): string {
   if (definition.type === 'boolean') return 'true or false';
+  if (definition.words !== undefined) return `one of ${definition.words.join(', ')}`;
   return `a whole number of at least ${definition.least ?? 0}`;
 }
 

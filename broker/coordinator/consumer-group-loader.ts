@@ -18,7 +18,15 @@ import { decodeVersioned } from './coordinator-topic.ts';
 
 type Says = Pick<
   ConsumerMember,
-  'instanceId' | 'rackId' | 'clientId' | 'clientHost' | 'rebalanceTimeoutMs' | 'topicNames' | 'topicRegex' | 'assignor'
+  | 'instanceId'
+  | 'rackId'
+  | 'clientId'
+  | 'clientHost'
+  | 'rebalanceTimeoutMs'
+  | 'topicNames'
+  | 'topicRegex'
+  | 'assignor'
+  | 'classic'
 >;
 type Holds = Pick<ConsumerMember, 'epoch' | 'previousEpoch' | 'phase' | 'assigned' | 'revoking'>;
 
@@ -35,10 +43,10 @@ interface Pieces {
 export class ConsumerGroupLoader {
   private readonly groups = new Map<string, Pieces>();
 
-  /** Takes a record whose key has version `kind`; those of other things are left alone. */
-  read(kind: number, key: Buffer, value: Buffer | null): void {
+  /** Takes a record whose key has version `kind`; those of other things are left alone. `inProcess`: it says so of the member. */
+  read(kind: number, key: Buffer, value: Buffer | null, inProcess = false): void {
     // Copies: what is read are views, and the buffers are whole chunks of the log.
-    readers.get(kind)?.(this, Buffer.from(key), value && Buffer.from(value));
+    readers.get(kind)?.(this, Buffer.from(key), value && Buffer.from(value), inProcess);
   }
 
   /** The groups that stand. */
@@ -71,7 +79,7 @@ export class ConsumerGroupLoader {
   }
 }
 
-type ReadRecord = (loader: ConsumerGroupLoader, key: Buffer, value: Buffer | null) => void;
+type ReadRecord = (loader: ConsumerGroupLoader, key: Buffer, value: Buffer | null, inProcess: boolean) => void;
 
 const readers = new Map<number, ReadRecord>([
   [3, readEpoch],
@@ -100,7 +108,7 @@ function readTopics(loader: ConsumerGroupLoader, key: Buffer, value: Buffer | nu
   );
 }
 
-function readMember(loader: ConsumerGroupLoader, key: Buffer, value: Buffer | null): void {
+function readMember(loader: ConsumerGroupLoader, key: Buffer, value: Buffer | null, inProcess: boolean): void {
   const { groupId, memberId } = decodeVersioned(messages.consumerGroupMemberMetadataKey, key);
   const { says } = loader.pieces(groupId);
   if (value === null) {
@@ -108,6 +116,7 @@ function readMember(loader: ConsumerGroupLoader, key: Buffer, value: Buffer | nu
     return;
   }
   const said = decodeVersioned(messages.consumerGroupMemberMetadataValue, value);
+  const classic = said.classicMemberMetadata;
   says.set(memberId, {
     instanceId: said.instanceId,
     rackId: said.rackId,
@@ -117,6 +126,11 @@ function readMember(loader: ConsumerGroupLoader, key: Buffer, value: Buffer | nu
     topicNames: [...said.subscribedTopicNames].sort(),
     topicRegex: said.subscribedTopicRegex ?? '',
     assignor: said.serverAssignor,
+    classic: classic && {
+      sessionTimeoutMs: classic.sessionTimeoutMs,
+      protocols: classic.supportedProtocols,
+      inProcess,
+    },
   });
 }
 

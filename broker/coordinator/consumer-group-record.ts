@@ -4,6 +4,7 @@
 //
 // One choice: what the group knows of its topics is written as Kafka 4.0 does (kind 4), not as its later hash, which would have to be the same function
 // to mean anything. Each Kafka that supports these groups reads it, and takes a missing hash for changed topics: one assignment more.
+import { encodeHeaders } from '../wire/batch-builder.ts';
 import * as messages from '../wire/messages/consumer-group-records.ts';
 import type { Draft, Message } from '../wire/schema.ts';
 import {
@@ -15,6 +16,7 @@ import {
   type PartitionKey,
 } from './consumer-group-state.ts';
 import { type CoordinatorRecord, encodeVersioned } from './coordinator-topic.ts';
+import { inProcessHeader } from './group-record.ts';
 
 /** In the order of Kafka's numbers for them. */
 export const memberPhases: readonly MemberPhase[] = ['stable', 'revoking', 'waiting'];
@@ -56,9 +58,10 @@ export function consumerGroupRecords(
   return records;
 }
 
-/** The records that remove a group that nobody is a member of. */
-export function consumerGroupTombstones({ groupId, regexes }: ConsumerGroupState): CoordinatorRecord[] {
+/** The records that remove a group. */
+export function consumerGroupTombstones({ groupId, members, regexes }: ConsumerGroupState): CoordinatorRecord[] {
   return [
+    ...[...members.keys()].flatMap((memberId) => memberTombstones(groupId, memberId)),
     ...[...regexes.keys()].map((regex) => regexRecord(groupId, regex, null, 0)),
     assignmentEpochRecord(groupId, null),
     record(messages.consumerGroupPartitionMetadataKey, { groupId }, messages.consumerGroupPartitionMetadataValue, null),
@@ -120,7 +123,8 @@ function regexRecord(
 }
 
 function memberRecord(groupId: string, member: ConsumerMember): CoordinatorRecord {
-  return record(
+  const { classic } = member;
+  const written = record(
     messages.consumerGroupMemberMetadataKey,
     { groupId, memberId: member.memberId },
     messages.consumerGroupMemberMetadataValue,
@@ -133,9 +137,14 @@ function memberRecord(groupId: string, member: ConsumerMember): CoordinatorRecor
       subscribedTopicRegex: member.topicRegex,
       rebalanceTimeoutMs: member.rebalanceTimeoutMs,
       serverAssignor: member.assignor,
-      classicMemberMetadata: null,
+      classicMemberMetadata: classic && {
+        sessionTimeoutMs: classic.sessionTimeoutMs,
+        supportedProtocols: [...classic.protocols],
+      },
     },
   );
+  if (classic?.inProcess !== true) return written;
+  return { ...written, headers: encodeHeaders([{ key: inProcessHeader, value: Buffer.from(member.memberId) }]) };
 }
 
 function targetRecord(groupId: string, memberId: string, keys: Iterable<PartitionKey> | null): CoordinatorRecord {
@@ -176,7 +185,8 @@ function saysTheSame(left: ConsumerMember, right: ConsumerMember): boolean {
     left.topicNames === right.topicNames &&
     left.topicRegex === right.topicRegex &&
     left.rebalanceTimeoutMs === right.rebalanceTimeoutMs &&
-    left.assignor === right.assignor
+    left.assignor === right.assignor &&
+    left.classic === right.classic
   );
 }
 

@@ -2,6 +2,9 @@
 //
 // Epochs: the group's grows when members or topics change, and asks for a new target assignment; the assignment's is that of the group the target
 // was made for; a member's is that of the target which it has reached, or is on the way to.
+//
+// A member may speak the classic protocol still, while the group is on its way from the one to the other (consumer-classic-members.ts).
+import type { Member } from './group-state.ts';
 
 /** A partition of a topic by the topic's id: its 32 hexadecimal digits, a slash, the partition. */
 export type PartitionKey = `${string}/${number}`;
@@ -19,6 +22,9 @@ export type MemberPhase =
   | 'revoking'
   /** At the target's epoch, but some of its partitions are still held by others. */
   | 'waiting';
+
+/** What a member that speaks the classic protocol has beside what all have. */
+export type ClassicSide = Pick<Member, 'sessionTimeoutMs' | 'protocols' | 'inProcess'>;
 
 export interface ConsumerMember {
   readonly memberId: string;
@@ -40,6 +46,8 @@ export interface ConsumerMember {
   readonly phase: MemberPhase;
   readonly assigned: HeldPartitions;
   readonly revoking: HeldPartitions;
+  /** Null for one that speaks the new protocol. */
+  readonly classic: ClassicSide | null;
 }
 
 export interface SubscribedTopic {
@@ -74,8 +82,11 @@ export const JOIN_EPOCH = 0;
 export const LEAVE_EPOCH = -1;
 export const AWAY_EPOCH = -2;
 
-/** `session:` nothing was heard of the member; `rebalance:` it was to give partitions back and has not. */
-export type ConsumerTimer = `session:${string}` | `rebalance:${string}`;
+/**
+ * `session:` nothing was heard of the member; `rebalance:` it was to give partitions back and has not. Of classic members: `join:` it was told to join
+ * again and has not; `sync:` it has joined and not asked for its assignment.
+ */
+export type ConsumerTimer = `${'session' | 'rebalance' | 'join' | 'sync'}:${string}`;
 
 export interface HeartbeatEvent {
   readonly memberId: string;
@@ -101,13 +112,31 @@ export interface HeartbeatAnswer {
 }
 
 export type ConsumerEffect =
-  /** Starts the timer, or starts it anew; without delay, for as long as a session is. */
-  | { readonly kind: 'arm'; readonly timer: ConsumerTimer; readonly delayMs?: number }
+  /** Starts the timer, or starts it anew unless one that runs is to go on; without delay, for as long as a session is. */
+  | { readonly kind: 'arm'; readonly timer: ConsumerTimer; readonly delayMs?: number; readonly goesOn?: true }
   | { readonly kind: 'disarm'; readonly timer: ConsumerTimer };
 
 export interface ConsumerGroupStep {
   readonly state: ConsumerGroupState;
   readonly effects: readonly ConsumerEffect[];
+  /**
+   * Set when no member of the new protocol is left, and the group is to be a classic one again: stable, or with a rebalance because the members have not
+   * what they are to have.
+   */
+  readonly becomesClassic?: 'stable' | 'rebalance';
+}
+
+/** What the settings allow (KIP-848's group.consumer.migration.policy, and the sizes of groups). */
+export interface ConsumerGroupRules {
+  readonly maxMembers: number;
+  /** Of the classic group that it may become. */
+  readonly maxClassicMembers: number;
+  /** Whether a classic group with members becomes one of the new protocol. */
+  readonly mayUpgrade: boolean;
+  /** Whether members of the classic protocol may join. */
+  readonly takesClassic: boolean;
+  /** Whether it becomes a classic group when only classic members are left. */
+  readonly mayBecomeClassic: boolean;
 }
 
 export interface HeartbeatStep extends ConsumerGroupStep {
@@ -144,6 +173,7 @@ export function newConsumerMember(memberId: string): ConsumerMember {
     phase: 'stable',
     assigned: new Map(),
     revoking: new Map(),
+    classic: null,
   };
 }
 

@@ -12,6 +12,7 @@ import { assignors } from './assignors.ts';
 import {
   AWAY_EPOCH,
   type ConsumerEffect,
+  type ConsumerGroupRules,
   type ConsumerGroupState,
   type ConsumerGroupStep,
   type ConsumerMember,
@@ -39,28 +40,21 @@ export function heartbeatConsumer(
   state: ConsumerGroupState,
   event: HeartbeatEvent,
   topics: TopicsView,
-  maxMembers: number,
+  rules: ConsumerGroupRules,
 ): HeartbeatStep {
-  if (event.memberEpoch === LEAVE_EPOCH || event.memberEpoch === AWAY_EPOCH) return leave(state, event, topics);
-  if (state.members.size >= maxMembers && !state.members.has(event.memberId)) {
-    throw new KafkaError(ErrorCode.GROUP_MAX_SIZE_REACHED, `group ${state.groupId} has ${maxMembers} members`);
-  }
+  if (event.memberEpoch === LEAVE_EPOCH || event.memberEpoch === AWAY_EPOCH) return leave(state, event, topics, rules);
+  checkRoom(state, event.memberId, rules);
   // As Kafka's, a group begins at 1, and its first subscription leads to 2.
   const admitted = admit(state.epoch === 0 ? { ...state, epoch: 1 } : state, event);
   const before = admitted.members.get(event.memberId) ?? newConsumerMember(event.memberId);
   const said = withSaid(before, event);
-  const subscribes = said.topicNames !== before.topicNames || said.topicRegex !== before.topicRegex;
-  let next = said === before ? admitted : withMember(admitted, said);
-  next = inNewEpoch(next, topics, subscribes);
-  if (next.epoch > next.assignmentEpoch) next = withTarget(next);
-  const member = reconcile(next, said, event.owned);
-  if (member !== said) next = withMember(next, member);
+  const { state: next, member } = advance(admitted, before, said, event.owned, topics);
   const saysAll =
     event.rebalanceTimeoutMs !== -1 && (event.topicNames ?? event.topicRegex) !== null && event.owned !== null;
   const tells = event.memberEpoch === JOIN_EPOCH || saysAll || !sameKeys(before.assigned, member.assigned);
   return {
     state: next,
-    effects: [{ kind: 'arm', timer: `session:${member.memberId}` }, ...rebalanceTimer(said, member)],
+    effects: [sessionTimer(member), ...rebalanceTimer(said, member)],
     answer: {
       memberId: member.memberId,
       memberEpoch: member.epoch,
@@ -69,19 +63,48 @@ export function heartbeatConsumer(
   };
 }
 
-/** A timer has run out: the member has been silent, or has not given back in time. */
-export function expireConsumer(state: ConsumerGroupState, timer: ConsumerTimer, topics: TopicsView): ConsumerGroupStep {
-  const memberId = timer.slice(timer.indexOf(':') + 1);
+/** Throws GROUP_MAX_SIZE_REACHED when there is no room for one more member. */
+export function checkRoom(state: ConsumerGroupState, memberId: string, { maxMembers }: ConsumerGroupRules): void {
+  if (state.members.size < maxMembers || state.members.has(memberId)) return;
+  throw new KafkaError(ErrorCode.GROUP_MAX_SIZE_REACHED, `group ${state.groupId} has ${maxMembers} members`);
+}
+
+/** The group after a member has said something: with a new epoch and target where that asks for one, and the member a step further on its way. */
+export function advance(
+  state: ConsumerGroupState,
+  before: ConsumerMember,
+  said: ConsumerMember,
+  owned: Partitions | null,
+  topics: TopicsView,
+): { state: ConsumerGroupState; member: ConsumerMember } {
+  const subscribes = said.topicNames !== before.topicNames || said.topicRegex !== before.topicRegex;
+  let next = said === before ? state : withMember(state, said);
+  next = inNewEpoch(next, topics, subscribes);
+  if (next.epoch > next.assignmentEpoch) next = withTarget(next);
+  const member = reconcile(next, said, owned);
+  return { state: member === said ? next : withMember(next, member), member };
+}
+
+/** A timer has run out: the member has been silent, or has not done in time what it was to do. */
+export function expireConsumer(
+  state: ConsumerGroupState,
+  timer: ConsumerTimer,
+  topics: TopicsView,
+  rules: ConsumerGroupRules,
+): ConsumerGroupStep {
+  const [kind, memberId] = [timer.slice(0, timer.indexOf(':')), timer.slice(timer.indexOf(':') + 1)];
   const member = state.members.get(memberId);
   if (member === undefined) return { state, effects: [] };
-  if (timer.startsWith('rebalance:') && member.phase !== 'revoking') return { state, effects: [] };
-  return without(state, member, topics);
+  const isOver =
+    (kind === 'rebalance' && member.phase !== 'revoking') ||
+    ((kind === 'join' || kind === 'sync') && member.classic === null);
+  return isOver ? { state, effects: [] } : without(state, [member], topics, rules);
 }
 
 /** The timers of a group that was read from the log. */
 export function timersOf(state: ConsumerGroupState): ConsumerEffect[] {
   return [...state.members.values()].flatMap((member): ConsumerEffect[] => [
-    { kind: 'arm', timer: `session:${member.memberId}` },
+    sessionTimer(member),
     ...rebalanceTimer(undefined, member),
   ]);
 }
@@ -125,10 +148,16 @@ function admit(state: ConsumerGroupState, event: HeartbeatEvent): ConsumerGroupS
     return state;
   }
   if (holder === undefined || holder.memberId === memberId) return state;
-  if (holder.epoch !== AWAY_EPOCH) {
+  // Classic members do not say that they are away.
+  if (holder.epoch !== AWAY_EPOCH && holder.classic === null) {
     const detail = `group ${state.groupId}, instance ${instanceId}, held by member ${holder.memberId}`;
     throw new KafkaError(ErrorCode.UNRELEASED_INSTANCE_ID, detail);
   }
+  return inPlaceOf(state, holder, memberId);
+}
+
+/** A static member under a new id has what its former self had, but has to take it anew. */
+export function inPlaceOf(state: ConsumerGroupState, holder: ConsumerMember, memberId: string): ConsumerGroupState {
   const heir: ConsumerMember = { ...holder, memberId, epoch: JOIN_EPOCH, previousEpoch: JOIN_EPOCH };
   const target = new Map(state.target);
   target.delete(holder.memberId);
@@ -147,10 +176,11 @@ function checkEpoch(member: ConsumerMember, { memberEpoch, owned }: HeartbeatEve
   throw new KafkaError(ErrorCode.FENCED_MEMBER_EPOCH, detail);
 }
 
-function checkHolder(
+/** The holder of an instance id, when it is the one that asks. Throws UNKNOWN_MEMBER_ID or FENCED_INSTANCE_ID. */
+export function checkHolder(
   state: ConsumerGroupState,
   holder: ConsumerMember | undefined,
-  { memberId, instanceId }: HeartbeatEvent,
+  { memberId, instanceId }: Pick<HeartbeatEvent, 'memberId' | 'instanceId'>,
 ): ConsumerMember {
   if (holder === undefined) throw unknownMember(state, `with instance ${instanceId}`);
   if (holder.memberId === memberId) return holder;
@@ -158,7 +188,7 @@ function checkHolder(
   throw new KafkaError(ErrorCode.FENCED_INSTANCE_ID, detail);
 }
 
-function unknownMember({ groupId }: ConsumerGroupState, memberId: string): KafkaError {
+export function unknownMember({ groupId }: ConsumerGroupState, memberId: string): KafkaError {
   return new KafkaError(ErrorCode.UNKNOWN_MEMBER_ID, `group ${groupId}, member ${memberId}`);
 }
 
@@ -174,6 +204,7 @@ function withSaid(member: ConsumerMember, event: HeartbeatEvent): ConsumerMember
     topicNames: sameList(names, member.topicNames) ? member.topicNames : names,
     topicRegex: event.topicRegex ?? member.topicRegex,
     assignor: event.assignor ?? member.assignor,
+    classic: null,
   };
   const isKnown = Object.entries(said).every(([name, value]) => value === member[name as keyof typeof said]);
   return isKnown ? member : { ...member, ...said };
@@ -181,6 +212,12 @@ function withSaid(member: ConsumerMember, event: HeartbeatEvent): ConsumerMember
 
 /** The group with its subscriptions looked up anew; in the next epoch when they have changed, or `always`. */
 function inNewEpoch(state: ConsumerGroupState, view: TopicsView, always: boolean): ConsumerGroupState {
+  const next = withTopics(state, view);
+  return always || !sameTopics(next.topics, state.topics) ? { ...next, epoch: state.epoch + 1 } : state;
+}
+
+/** The group with what its members' subscriptions mean at the moment. */
+export function withTopics(state: ConsumerGroupState, view: TopicsView): ConsumerGroupState {
   const regexes = new Map<string, ReadonlySet<string>>();
   for (const { topicRegex } of state.members.values()) {
     if (topicRegex !== '' && !regexes.has(topicRegex)) regexes.set(topicRegex, view.matching(topicRegex));
@@ -190,8 +227,7 @@ function inNewEpoch(state: ConsumerGroupState, view: TopicsView, always: boolean
     const topic = view.topic(name);
     if (topic !== undefined) topics.set(name, topic);
   }
-  if (!always && sameTopics(topics, state.topics)) return state;
-  return { ...state, epoch: state.epoch + 1, regexes, topics };
+  return { ...state, regexes, topics };
 }
 
 function sameTopics(left: ConsumerGroupState['topics'], right: ConsumerGroupState['topics']): boolean {
@@ -236,48 +272,74 @@ function rankOf(member: ConsumerMember): string {
   return member.instanceId ?? member.memberId;
 }
 
-function leave(state: ConsumerGroupState, event: HeartbeatEvent, topics: TopicsView): HeartbeatStep {
+function leave(
+  state: ConsumerGroupState,
+  event: HeartbeatEvent,
+  topics: TopicsView,
+  rules: ConsumerGroupRules,
+): HeartbeatStep {
   const { memberId, memberEpoch, instanceId } = event;
   const answer = { memberId, memberEpoch, assignment: null };
   if (instanceId === null) {
     const member = state.members.get(memberId);
     if (member === undefined) throw unknownMember(state, memberId);
-    return { ...without(state, member, topics), answer };
+    return { ...without(state, [member], topics, rules), answer };
   }
   const holder = checkHolder(state, staticConsumer(state, instanceId), event);
-  if (memberEpoch === LEAVE_EPOCH) return { ...without(state, holder, topics), answer };
+  if (memberEpoch === LEAVE_EPOCH) return { ...without(state, [holder], topics, rules), answer };
   // Away for a moment: everything stays its own until its session is over.
   const away: ConsumerMember = { ...holder, epoch: AWAY_EPOCH, revoking: new Map() };
   return { state: withMember(state, away), effects: [{ kind: 'disarm', timer: `rebalance:${memberId}` }], answer };
 }
 
-/** The group without a member, in the next epoch. */
-function without(state: ConsumerGroupState, { memberId }: ConsumerMember, topics: TopicsView): ConsumerGroupStep {
+/** The group without some members, in the next epoch; or about to be a classic group, when only classic members are left. */
+export function without(
+  state: ConsumerGroupState,
+  leaving: Iterable<ConsumerMember>,
+  topics: TopicsView,
+  rules: ConsumerGroupRules,
+): ConsumerGroupStep {
   const members = new Map(state.members);
-  members.delete(memberId);
   const target = new Map(state.target);
-  target.delete(memberId);
-  return {
-    state: inNewEpoch({ ...state, members, target }, topics, true),
-    effects: [
-      { kind: 'disarm', timer: `session:${memberId}` },
-      { kind: 'disarm', timer: `rebalance:${memberId}` },
-    ],
-  };
+  const effects: ConsumerEffect[] = [];
+  for (const { memberId } of leaving) {
+    members.delete(memberId);
+    target.delete(memberId);
+    for (const kind of ['session', 'rebalance', 'join', 'sync'] as const) {
+      effects.push({ kind: 'disarm', timer: `${kind}:${memberId}` });
+    }
+  }
+  const rest = { ...state, members, target };
+  if (isClassicAgain(rest, rules)) return { state: rest, effects, becomesClassic: 'rebalance' };
+  return { state: inNewEpoch(rest, topics, true), effects };
 }
 
-function withMember(state: ConsumerGroupState, member: ConsumerMember): ConsumerGroupState {
+/** Whether nobody of the new protocol is left, and the group may become a classic one. */
+export function isClassicAgain({ members }: ConsumerGroupState, rules: ConsumerGroupRules): boolean {
+  if (!rules.mayBecomeClassic || members.size === 0 || members.size > rules.maxClassicMembers) return false;
+  for (const { classic } of members.values()) if (classic === null) return false;
+  return true;
+}
+
+export function withMember(state: ConsumerGroupState, member: ConsumerMember): ConsumerGroupState {
   return { ...state, members: new Map(state.members).set(member.memberId, member) };
 }
 
+/** The member lives: its session starts anew. */
+export function sessionTimer({ memberId, classic }: ConsumerMember): ConsumerEffect {
+  const own = classic === null ? {} : { delayMs: classic.sessionTimeoutMs };
+  return { kind: 'arm', timer: `session:${memberId}`, ...own };
+}
+
+/** Of classic members the timers for joining and syncing do the same. */
 function rebalanceTimer(before: ConsumerMember | undefined, member: ConsumerMember): ConsumerEffect[] {
-  if (member === before) return [];
+  if (member === before || member.classic !== null) return [];
   const timer = `rebalance:${member.memberId}` as const;
   if (member.phase === 'revoking') return [{ kind: 'arm', timer, delayMs: member.rebalanceTimeoutMs }];
   return before?.phase === 'revoking' ? [{ kind: 'disarm', timer }] : [];
 }
 
-function sameList(left: readonly string[], right: readonly string[]): boolean {
+export function sameList(left: readonly string[], right: readonly string[]): boolean {
   return left.length === right.length && left.every((item, index) => item === right[index]);
 }
 

@@ -61,6 +61,13 @@ function heldByOthers(state: ConsumerGroupState, memberId: string): ReadonlySet<
   return held;
 }
 
+/** Whether a member waits for something that another one has not given back yet. */
+export function isHeldUp(state: ConsumerGroupState, { memberId, assigned }: ConsumerMember): boolean {
+  const held = heldByOthers(state, memberId);
+  for (const key of state.target.get(memberId) ?? []) if (!assigned.has(key) && held.has(key)) return true;
+  return false;
+}
+
 /** A member that does not say what it holds may hold anything. */
 function stillOwns(owned: Partitions | null, revoking: HeldPartitions): boolean {
   if (owned === null) return true;

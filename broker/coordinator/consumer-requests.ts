@@ -105,9 +105,10 @@ export function describeConsumerGroup(state: ConsumerGroupState, log: LogDirecto
       clientHost: member.clientHost,
       subscribedTopicNames: member.topicNames,
       subscribedTopicRegex: member.topicRegex,
-      assignment: partitions(member.assigned.keys()),
+      // What it has to give back it holds still.
+      assignment: partitions([...member.assigned.keys(), ...member.revoking.keys()]),
       targetAssignment: partitions(state.target.get(member.memberId) ?? []),
-      memberType: 1,
+      memberType: member.classic === null ? 1 : 0,
     })),
   };
 }

@@ -21,4 +21,6 @@ export interface CoordinatorDependencies {
   logger: Logger;
   /** Value of a broker setting under Kafka's name, already typed (broker/config.ts). */
   readonly setting: (name: string) => number;
+  /** Value of one that is a word. */
+  readonly word: (name: string) => string;
 }

@@ -6,10 +6,9 @@ import { randomUuid } from '../../base/random.ts';
 import type { Timer } from '../../base/clock.ts';
 import { messageOf } from '../../base/errors.ts';
 import type { ApiName, RequestOf, ResponseOf } from '../wire/apis.ts';
-import { ErrorCode, errorCodeOf, KafkaError } from '../wire/errors.ts';
+import { ErrorCode, errorCodeOf } from '../wire/errors.ts';
 import { offsetCommitResponse } from '../wire/messages/08-offset-commit.ts';
 import { offsetFetchResponse } from '../wire/messages/09-offset-fetch.ts';
-import { joinGroupResponse } from '../wire/messages/11-join-group.ts';
 import { heartbeatResponse } from '../wire/messages/12-heartbeat.ts';
 import { leaveGroupResponse } from '../wire/messages/13-leave-group.ts';
 import { syncGroupResponse } from '../wire/messages/14-sync-group.ts';
@@ -18,23 +17,20 @@ import { txnOffsetCommitResponse } from '../wire/messages/28-txn-offset-commit.t
 import { deleteGroupsResponse } from '../wire/messages/42-delete-groups.ts';
 import { consumerGroupHeartbeatResponse } from '../wire/messages/68-consumer-group-heartbeat.ts';
 import { consumerGroupDescribeResponse } from '../wire/messages/69-consumer-group-describe.ts';
+import { classicCall, classicJoin, joinRefused, joinResponse, syncResponse } from './classic-requests.ts';
 import type { CoordinatorDependencies, RequestContext } from './contract.ts';
-import { type CoordinatorRecord, CoordinatorTopic, OFFSETS_TOPIC, versionOf } from './coordinator-topic.ts';
+import { CoordinatorTopic, OFFSETS_TOPIC, versionOf } from './coordinator-topic.ts';
 import { checkHeartbeat, consumerAnswer, describeConsumerGroup, heartbeatEvent } from './consumer-requests.ts';
 import { ConsumerGroupLoader } from './consumer-group-loader.ts';
-import { consumerGroupTombstones } from './consumer-group-record.ts';
-import { phaseOf } from './consumer-group-state.ts';
+import { type ConsumerGroupRules, phaseOf } from './consumer-group-state.ts';
 import { GroupDirectory } from './group-directory.ts';
 import { GroupOffsets, type TransactionGuard } from './group-offsets.ts';
-import { groupTombstone, type LoadedGroup, readGroupRecord } from './group-record.ts';
+import { inProcessHeader, type LoadedGroup, readGroupRecord } from './group-record.ts';
 import { describeGroups, listedGroup, passesFilters } from './group-views.ts';
 import { LiveConsumerGroups } from './live-consumer-groups.ts';
 import { LiveGroups } from './live-groups.ts';
 import { Offsets, readOffsetRecord } from './offsets.ts';
 import { LogTopics } from './topics-view.ts';
-
-/** What a consumer finds that was given nothing: an assignment of no topics, which (unlike no bytes at all) every client can read. */
-const emptyConsumerAssignment = Buffer.from([0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]);
 
 /** The arguments of every request; methods that do not look at the context leave it out of sight. */
 type Call<K extends ApiName> = readonly [request: RequestOf<K>, context: RequestContext];
@@ -65,7 +61,8 @@ export class GroupCoordinator {
     this.topic = new CoordinatorTopic(log, OFFSETS_TOPIC, setting('offsets.topic.num.partitions'));
     const { topic, offsets } = this;
     this.groups = new LiveGroups(topic, clock, logger);
-    this.consumers = new LiveConsumerGroups({ topic, topics: new LogTopics(log), clock, logger, setting });
+    const parts = { topic, topics: new LogTopics(log), clock, logger, setting };
+    this.consumers = new LiveConsumerGroups({ ...parts, classic: this.groups, rules: () => this.rules() });
     this.directory = new GroupDirectory(this.groups, this.consumers);
     this.commits = new GroupOffsets({ ...dependencies, topic, offsets, groups: this.directory });
   }
@@ -73,100 +70,67 @@ export class GroupCoordinator {
   /** JoinGroup: resolves when the generation has formed. */
   async joinGroup(request: RequestOf<'JoinGroup'>, context: RequestContext): Promise<ResponseOf<'JoinGroup'>> {
     const { groupId, memberId } = request;
-    const refusal = this.joinError(request) || this.makeClassic(groupId);
-    if (refusal !== ErrorCode.NONE) return this.joinRefused(refusal, memberId, context.version);
-    const freshMemberId = `${request.groupInstanceId ?? context.clientId}-${this.freshId()}`;
+    const { version } = context;
+    const refusal = this.joinError(request);
+    if (refusal !== ErrorCode.NONE) return joinRefused(refusal, memberId, version);
+    const join = classicJoin(request, context, this.freshId());
+    try {
+      if (this.hasNewMembers(groupId)) return joinResponse(await this.consumers.join(groupId, join), version);
+      this.consumers.giveUp(groupId);
+    } catch (error) {
+      return joinRefused(errorCodeOf(error), memberId, version);
+    }
     const answer = await this.groups.join(this.groups.getOrCreate(groupId), (ticket) => ({
-      kind: 'join',
-      ticket,
-      memberId,
-      freshMemberId,
-      instanceId: request.groupInstanceId,
-      clientId: context.clientId,
-      clientHost: context.clientHost,
-      inProcess: context.inProcess,
-      protocolType: request.protocolType,
-      // Copies: the request's bytes are a view of a whole frame.
-      protocols: request.protocols.map(({ name, metadata }) => ({ name, metadata: Buffer.from(metadata) })),
-      sessionTimeoutMs: request.sessionTimeoutMs,
-      rebalanceTimeoutMs: request.rebalanceTimeoutMs < 0 ? request.sessionTimeoutMs : request.rebalanceTimeoutMs,
-      requiresKnownMemberId: context.version >= 4,
-      canSkipAssignment: context.version >= 9,
-      maxMembers: this.dependencies.setting('group.max.size'),
+      ...{ kind: 'join', ticket, ...join, maxMembers: this.dependencies.setting('group.max.size') },
       initialDelayMs: this.dependencies.setting('group.initial.rebalance.delay.ms'),
     }));
-    if (answer.errorCode !== ErrorCode.NONE)
-      return this.joinRefused(answer.errorCode, answer.memberId, context.version);
-    return joinGroupResponse.create({
-      generationId: answer.generation,
-      protocolType: answer.protocolType,
-      protocolName: answer.protocolName,
-      leader: answer.leader,
-      skipAssignment: answer.skipAssignment,
-      memberId: answer.memberId,
-      members: answer.members.map((member) => ({
-        memberId: member.memberId,
-        groupInstanceId: member.instanceId,
-        metadata: member.metadata,
-      })),
-    });
+    return joinResponse(answer, version);
   }
 
   /** SyncGroup: resolves when the leader's assignment is durable. */
   async syncGroup(...[request]: Call<'SyncGroup'>): Promise<ResponseOf<'SyncGroup'>> {
-    const group = this.groups.get(request.groupId);
-    if (group === undefined) return syncGroupResponse.create({ errorCode: this.missingGroupError(request.groupId) });
-    const answer = await this.groups.sync(group, (ticket) => ({
-      kind: 'sync',
-      ticket,
-      memberId: request.memberId,
-      instanceId: request.groupInstanceId,
-      generation: request.generationId,
-      protocolType: request.protocolType,
-      protocolName: request.protocolName,
-      assignments: new Map(request.assignments.map(({ memberId, assignment }) => [memberId, Buffer.from(assignment)])),
-    }));
-    const isEmptyConsumer =
-      answer.errorCode === ErrorCode.NONE && answer.assignment.length === 0 && answer.protocolType === 'consumer';
-    return syncGroupResponse.create({
-      ...answer,
-      assignment: isEmptyConsumer ? emptyConsumerAssignment : answer.assignment,
-    });
+    const { groupId, protocolType, protocolName } = request;
+    const sync = { ...classicCall(request), protocolType, protocolName };
+    const group = this.groups.get(groupId);
+    if (group !== undefined) {
+      const assignments = new Map(
+        request.assignments.map(({ memberId, assignment }) => [memberId, Buffer.from(assignment)]),
+      );
+      return syncResponse(await this.groups.sync(group, (ticket) => ({ kind: 'sync', ticket, ...sync, assignments })));
+    }
+    if (!this.hasNewMembers(groupId)) return syncGroupResponse.create({ errorCode: this.missingGroupError(groupId) });
+    try {
+      return syncResponse(await this.consumers.sync(groupId, sync));
+    } catch (error) {
+      return syncGroupResponse.create({ errorCode: errorCodeOf(error) });
+    }
   }
 
   async heartbeat(...[request]: Call<'Heartbeat'>): Promise<ResponseOf<'Heartbeat'>> {
-    const group = this.groups.get(request.groupId);
-    if (group === undefined) return heartbeatResponse.create({ errorCode: this.missingGroupError(request.groupId) });
-    const errorCode = await this.groups.tell(group, (ticket) => ({
-      kind: 'heartbeat',
-      ticket,
-      memberId: request.memberId,
-      instanceId: request.groupInstanceId,
-      generation: request.generationId,
-    }));
+    const { groupId } = request;
+    const group = this.groups.get(groupId);
+    if (group !== undefined) {
+      const errorCode = await this.groups.tell(group, (ticket) => ({
+        ...{ kind: 'heartbeat', ticket, ...classicCall(request) },
+      }));
+      return heartbeatResponse.create({ errorCode });
+    }
+    if (!this.hasNewMembers(groupId)) return heartbeatResponse.create({ errorCode: this.missingGroupError(groupId) });
+    const errorCode = await this.consumers.beat(groupId, classicCall(request)).catch(errorCodeOf);
     return heartbeatResponse.create({ errorCode });
   }
 
   async leaveGroup(request: RequestOf<'LeaveGroup'>, context: RequestContext): Promise<ResponseOf<'LeaveGroup'>> {
     const leaving = context.version < 3 ? [{ memberId: request.memberId, groupInstanceId: null }] : request.members;
-    const group = this.groups.get(request.groupId);
     if (request.groupId === '') return leaveGroupResponse.create({ errorCode: ErrorCode.INVALID_GROUP_ID });
-    const members = await Promise.all(
-      leaving.map(async ({ memberId, groupInstanceId }) => ({
-        memberId,
-        groupInstanceId,
-        errorCode:
-          group === undefined
-            ? ErrorCode.UNKNOWN_MEMBER_ID
-            : await this.groups.tell(group, (ticket) => ({
-                kind: 'leave',
-                ticket,
-                memberId,
-                instanceId: groupInstanceId,
-              })),
-      })),
-    );
-    if (context.version < 3) return leaveGroupResponse.create({ errorCode: members[0]!.errorCode });
+    const errors = await this.leave(
+      request.groupId,
+      leaving.map(({ memberId, groupInstanceId: instanceId }) => ({ memberId, instanceId })),
+    ).catch((error: unknown) => leaving.map(() => errorCodeOf(error)));
+    if (context.version < 3) return leaveGroupResponse.create({ errorCode: errors[0]! });
+    const members = leaving.map(({ memberId, groupInstanceId }, index) => ({
+      ...{ memberId, groupInstanceId, errorCode: errors[index]! },
+    }));
     return leaveGroupResponse.create({ members });
   }
 
@@ -179,9 +143,8 @@ export class GroupCoordinator {
       checkHeartbeat(request, context.version);
       if (!this.topic.exists) await this.topic.ensure();
       const event = heartbeatEvent(request, context, request.memberId || this.freshId());
-      const answer = this.consumers.heartbeat(groupId, event, this.tombstoneOfClassic(groupId));
-      if (this.consumers.get(groupId) !== undefined) this.groups.remove(groupId);
-      return consumerAnswer(await answer, this.dependencies.setting('group.consumer.heartbeat.interval.ms'));
+      const answer = await this.consumers.heartbeat(groupId, event);
+      return consumerAnswer(answer, this.dependencies.setting('group.consumer.heartbeat.interval.ms'));
     } catch (error) {
       return consumerGroupHeartbeatResponse.create({ errorCode: errorCodeOf(error), errorMessage: messageOf(error) });
     }
@@ -307,37 +270,41 @@ export class GroupCoordinator {
     const tooShort = sessionTimeoutMs < setting('group.min.session.timeout.ms');
     if (tooShort || sessionTimeoutMs > setting('group.max.session.timeout.ms'))
       return ErrorCode.INVALID_SESSION_TIMEOUT;
-    if (memberId !== '' && this.groups.get(groupId) === undefined) return ErrorCode.UNKNOWN_MEMBER_ID;
+    if (memberId !== '' && this.groups.get(groupId) === undefined && !this.hasNewMembers(groupId)) {
+      return ErrorCode.UNKNOWN_MEMBER_ID;
+    }
     return ErrorCode.NONE;
   }
 
-  /** A new consumer group without members becomes a classic one by its first classic member: 0, or the error to answer. */
-  private makeClassic(groupId: string): number {
-    const state = this.consumers.get(groupId);
-    if (state === undefined) return ErrorCode.NONE;
-    if (state.members.size > 0) return ErrorCode.INCONSISTENT_GROUP_PROTOCOL;
-    try {
-      const { clock } = this.dependencies;
-      this.topic.append(this.topic.partitionFor(groupId), consumerGroupTombstones(state), clock.now());
-    } catch {
-      return ErrorCode.COORDINATOR_NOT_AVAILABLE;
-    }
-    this.consumers.remove(groupId);
-    return ErrorCode.NONE;
+  /** Whether it is a group of the new protocol, and has members. */
+  private hasNewMembers(groupId: string): boolean {
+    return (this.consumers.get(groupId)?.members.size ?? 0) > 0;
   }
 
-  /** A classic group without members becomes a new one by its first new member. Throws GROUP_ID_NOT_FOUND while it has members. */
-  private tombstoneOfClassic(groupId: string): CoordinatorRecord[] {
-    const classic = this.groups.get(groupId);
-    if (classic === undefined) return [];
-    if (this.directory.isInUse(groupId)) {
-      throw new KafkaError(ErrorCode.GROUP_ID_NOT_FOUND, `group ${groupId} has members of the classic protocol`);
-    }
-    return classic.state.generation > 0 ? [groupTombstone(groupId)] : [];
+  /** Members leave: an error code for each. */
+  private leave(
+    groupId: string,
+    members: readonly { memberId: string; instanceId: string | null }[],
+  ): Promise<readonly number[]> {
+    const group = this.groups.get(groupId);
+    if (group === undefined && this.hasNewMembers(groupId)) return this.consumers.leave(groupId, members);
+    if (group === undefined) return Promise.resolve(members.map(() => ErrorCode.UNKNOWN_MEMBER_ID));
+    const leaveOne = ({ memberId, instanceId }: (typeof members)[number]) =>
+      this.groups.tell(group, (ticket) => ({ kind: 'leave', ticket, memberId, instanceId }));
+    return Promise.all(members.map(leaveOne));
   }
 
-  private joinRefused(errorCode: number, memberId: string, version: number): ResponseOf<'JoinGroup'> {
-    return joinGroupResponse.create({ errorCode, memberId, protocolName: version >= 7 ? null : '' });
+  /** What the settings allow new groups at the moment. */
+  private rules(): ConsumerGroupRules {
+    const { setting, word } = this.dependencies;
+    const policy = word('group.consumer.migration.policy');
+    return {
+      maxMembers: setting('group.consumer.max.size'),
+      maxClassicMembers: setting('group.max.size'),
+      mayUpgrade: policy === 'bidirectional' || policy === 'upgrade',
+      takesClassic: policy !== 'disabled',
+      mayBecomeClassic: policy === 'bidirectional' || policy === 'downgrade',
+    };
   }
 
   private missingGroupError(groupId: string): number {
@@ -365,7 +332,7 @@ export class GroupCoordinator {
           if (group === undefined) loaded.delete(groupId);
           else loaded.set(groupId, group);
         } else if (version !== undefined) {
-          consumers.read(version, key, cursor.value());
+          consumers.read(version, key, cursor.value(), cursor.header(inProcessHeader) !== undefined);
         }
       },
       marker: (producerId, kind, partition) => this.offsets.completePending(partition, producerId, kind),

@@ -1,8 +1,8 @@
 // The groups of this broker, of both kinds, as those see them who do not care for the kind: offsets and their expiry, deletion, the lists of groups. A
-// group is of one kind at a time; an empty one becomes the other kind by the first member of that kind.
+// group is of one kind at a time (live-consumer-groups.ts changes it).
 import { ErrorCode } from '../wire/errors.ts';
 import { memberEpochError } from './consumer-group.ts';
-import { type PartitionKey, subscribedNames } from './consumer-group-state.ts';
+import { type ConsumerGroupState, type PartitionKey, subscribedNames } from './consumer-group-state.ts';
 import type { CoordinatorRecord } from './coordinator-topic.ts';
 import { groupTombstone } from './group-record.ts';
 import type { GroupState } from './group-state.ts';
@@ -63,11 +63,11 @@ export class GroupDirectory {
       if (generation < 0) return ErrorCode.NONE;
       return knowsEpochs ? ErrorCode.GROUP_ID_NOT_FOUND : ErrorCode.ILLEGAL_GENERATION;
     }
-    if (generation < 0 && consumer.members.size === 0) return ErrorCode.NONE;
+    const namesNobody = memberId === '' && commit.instanceId === null;
+    if (generation < 0 && (consumer.members.size === 0 || (transactional && namesNobody))) return ErrorCode.NONE;
     const error = memberEpochError(consumer, memberId, generation, commit.partitions);
-    if (error === ErrorCode.UNKNOWN_MEMBER_ID || transactional) {
-      return error === ErrorCode.STALE_MEMBER_EPOCH ? ErrorCode.ILLEGAL_GENERATION : error;
-    }
+    if (error === ErrorCode.UNKNOWN_MEMBER_ID) return error;
+    if (transactional || isClassic(consumer, memberId)) return asGeneration(error);
     return knowsEpochs ? error : ErrorCode.UNSUPPORTED_VERSION;
   }
 
@@ -75,7 +75,8 @@ export class GroupDirectory {
   fetchError(groupId: string, memberId: string | null, memberEpoch: number): number {
     const consumer = this.consumer.get(groupId);
     if (consumer === undefined || (memberId === null && memberEpoch < 0)) return ErrorCode.NONE;
-    return memberEpochError(consumer, memberId ?? '', memberEpoch);
+    const error = memberEpochError(consumer, memberId ?? '', memberEpoch);
+    return isClassic(consumer, memberId ?? '') ? asGeneration(error) : error;
   }
 
   /** A commit has been taken: the group is there from now on, and its member is alive. */
@@ -116,6 +117,15 @@ export class GroupDirectory {
     this.classic.remove(groupId);
     return [...(generation > 0 ? [groupTombstone(groupId)] : []), ...this.consumer.remove(groupId)];
   }
+}
+
+/** Whether a member of a new group speaks the classic protocol, which knows no epochs. */
+function isClassic(group: ConsumerGroupState, memberId: string): boolean {
+  return (group.members.get(memberId)?.classic ?? null) !== null;
+}
+
+function asGeneration(error: number): number {
+  return error === ErrorCode.STALE_MEMBER_EPOCH ? ErrorCode.ILLEGAL_GENERATION : error;
 }
 
 function isInUse(group: GroupState): boolean {

@@ -9,7 +9,8 @@ import type { RecordCursor } from '../wire/record-batch.ts';
 import { decodeVersioned, encodeVersioned, type CoordinatorRecord } from './coordinator-topic.ts';
 import { emptyGroup, type GroupState, type Member, metadataOf } from './group-state.ts';
 
-const inProcessHeader = 'tailrace.in-process';
+/** Names the members of this process. */
+export const inProcessHeader = 'tailrace.in-process';
 
 /** A group as it was when its record was written. */
 export interface LoadedGroup {

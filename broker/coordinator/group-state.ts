@@ -78,32 +78,31 @@ export type TimerName = 'rebalance' | 'sync' | `session:${string}` | `pending:${
 
 export type GroupEvent =
   | JoinEvent
-  | {
+  | (ClassicSync & {
       readonly kind: 'sync';
       readonly ticket: number;
-      readonly memberId: string;
-      readonly instanceId: string | null;
-      readonly generation: number;
-      readonly protocolType: string | null;
-      readonly protocolName: string | null;
       readonly assignments: ReadonlyMap<string, Buffer>;
-    }
-  | {
-      readonly kind: 'heartbeat';
-      readonly ticket: number;
-      readonly memberId: string;
-      readonly instanceId: string | null;
-      readonly generation: number;
-    }
+    })
+  | (ClassicCall & { readonly kind: 'heartbeat'; readonly ticket: number })
   | { readonly kind: 'leave'; readonly ticket: number; readonly memberId: string; readonly instanceId: string | null }
   /** The group's record is durable, or could not be written (`errorCode`). */
   | { readonly kind: 'persisted'; readonly generation: number; readonly errorCode: number }
   | { readonly kind: 'timer'; readonly timer: TimerName }
-  | { readonly kind: 'delete' };
+  /** Everybody has to join again. */
+  | { readonly kind: 'rebalance' }
+  /** Whoever waits is told `errorCode`. */
+  | { readonly kind: 'delete'; readonly errorCode: number };
 
-export interface JoinEvent {
+export interface JoinEvent extends ClassicJoin {
   readonly kind: 'join';
   readonly ticket: number;
+  readonly maxMembers: number;
+  /** group.initial.rebalance.delay.ms */
+  readonly initialDelayMs: number;
+}
+
+/** Who joins by JoinGroup, and how. */
+export interface ClassicJoin {
   /** Empty for one that has no id yet. */
   readonly memberId: string;
   /** A fresh id, for a member that needs one. */
@@ -119,9 +118,19 @@ export interface JoinEvent {
   /** JoinGroup v4 and later: a new dynamic member gets its id first and joins with it (KIP-394). */
   readonly requiresKnownMemberId: boolean;
   readonly canSkipAssignment: boolean;
-  readonly maxMembers: number;
-  /** group.initial.rebalance.delay.ms */
-  readonly initialDelayMs: number;
+}
+
+/** Of a Heartbeat or SyncGroup: who asks. */
+export interface ClassicCall {
+  readonly memberId: string;
+  readonly instanceId: string | null;
+  readonly generation: number;
+}
+
+/** Of a SyncGroup: what the member thinks it has joined. */
+export interface ClassicSync extends ClassicCall {
+  readonly protocolType: string | null;
+  readonly protocolName: string | null;
 }
 
 export interface JoinAnswer {
@@ -211,7 +220,7 @@ export function electProtocol(state: GroupState): string | undefined {
 }
 
 /** Whether a member joins again with just what it joined with before. */
-export function sameProtocols(member: Member, protocols: readonly Protocol[]): boolean {
+export function sameProtocols(member: Pick<Member, 'protocols'>, protocols: readonly Protocol[]): boolean {
   return (
     member.protocols.length === protocols.length &&
     member.protocols.every((protocol, index) => {

@@ -65,11 +65,12 @@ export function stepGroup(state: GroupState, event: GroupEvent): GroupStep {
     case 'timer':
       timer(draft, event.timer);
       break;
+    case 'rebalance':
+      startRebalance(draft);
+      break;
     case 'delete':
       draft.phase = 'Dead';
-      for (const memberId of [...draft.members.keys()]) {
-        forgetMember(draft, memberId, ErrorCode.COORDINATOR_NOT_AVAILABLE);
-      }
+      for (const memberId of [...draft.members.keys()]) forgetMember(draft, memberId, event.errorCode);
       for (const memberId of draft.pendingMembers) draft.effects.push({ kind: 'disarm', timer: `pending:${memberId}` });
       draft.pendingMembers.clear();
       draft.effects.push({ kind: 'disarm', timer: 'rebalance' }, { kind: 'disarm', timer: 'sync' });

@@ -1,15 +1,20 @@
 // The new consumer groups of this broker as they run: gives each heartbeat and timer to the pure machine (consumer-group.ts), writes what changed, and
 // answers when that is durable. The next request sees the change at once; when the log takes it back, the group is again what is durable.
+//
+// It owns, too, the moment in which a group changes its kind (group-migration.ts): one batch says that the one is gone and the other is there. Until that
+// is durable, no further change of kind is begun.
 import type { Clock, Timer } from '../../base/clock.ts';
 import { messageOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Appended } from '../log/contract.ts';
 import { ErrorCode, KafkaError } from '../wire/errors.ts';
 import { AppendWatch } from './append-watch.ts';
-import { expireConsumer, heartbeatConsumer, timersOf } from './consumer-group.ts';
+import { beatClassic, joinClassic, leaveByRequest, syncClassic } from './consumer-classic-members.ts';
+import { expireConsumer, heartbeatConsumer, timersOf, without } from './consumer-group.ts';
 import { consumerGroupRecords, consumerGroupTombstones } from './consumer-group-record.ts';
 import {
   type ConsumerEffect,
+  type ConsumerGroupRules,
   type ConsumerGroupState,
   type ConsumerGroupStep,
   type ConsumerTimer,
@@ -20,6 +25,10 @@ import {
   type TopicsView,
 } from './consumer-group-state.ts';
 import type { CoordinatorRecord, CoordinatorTopic } from './coordinator-topic.ts';
+import { downgraded, upgraded } from './group-migration.ts';
+import { groupRecord, groupTombstone } from './group-record.ts';
+import type { ClassicCall, ClassicJoin, ClassicSync, GroupState, JoinAnswer, SyncAnswer } from './group-state.ts';
+import type { LiveGroups } from './live-groups.ts';
 
 interface LiveConsumerGroup {
   state: ConsumerGroupState;
@@ -28,9 +37,14 @@ interface LiveConsumerGroup {
   /** Resolves when all that was appended is durable. */
   written: Promise<void>;
   readonly timers: Map<ConsumerTimer, Timer>;
+  /** The classic group that it has been. */
+  readonly former: GroupState | undefined;
 }
 
 interface Parts {
+  /** The classic groups, where those come from and go to that change their kind. */
+  readonly classic: LiveGroups;
+  readonly rules: () => ConsumerGroupRules;
   readonly topic: CoordinatorTopic;
   readonly topics: TopicsView;
   readonly clock: Clock;
@@ -40,6 +54,8 @@ interface Parts {
 
 export class LiveConsumerGroups {
   private readonly groups = new Map<string, LiveConsumerGroup>();
+  /** Groups whose change of kind is not durable yet; resolves, and never rejects, when it is, or undone. */
+  private readonly changing = new Map<string, Promise<void>>();
   private readonly parts: Parts;
   private closed = false;
 
@@ -55,36 +71,77 @@ export class LiveConsumerGroups {
     for (const { state } of this.groups.values()) yield state;
   }
 
-  /** Puts a group of the log in place; its members have one session to be heard of. */
+  /** Puts a group of the log in place; its members have one session to be heard of, but for those of the process that wrote it: they are gone. */
   restore(state: ConsumerGroupState): void {
-    const group = { state, durable: state, written: Promise.resolve(), timers: new Map<ConsumerTimer, Timer>() };
-    this.groups.set(state.groupId, group);
-    for (const effect of timersOf(state)) this.perform(group, effect);
+    const group = this.put(state);
+    const { topics, rules } = this.parts;
+    const gone = [...state.members.values()].filter(({ classic }) => classic?.inProcess === true);
+    if (gone.length > 0) this.takeUnasked(group, () => without(state, gone, topics, rules()));
   }
 
   /**
-   * Resolves when what the heartbeat changed is durable. `before`: records that go in front of a new group's own. Throws KafkaError: what the machine
-   * refuses with, GROUP_ID_NOT_FOUND, COORDINATOR_NOT_AVAILABLE.
+   * Resolves when what the heartbeat changed is durable; a classic group becomes one of the new protocol by it. Throws KafkaError: what the machine refuses
+   * with, GROUP_ID_NOT_FOUND, COORDINATOR_NOT_AVAILABLE.
    */
-  async heartbeat(
-    groupId: string,
-    event: HeartbeatEvent,
-    before: readonly CoordinatorRecord[],
-  ): Promise<HeartbeatAnswer> {
-    const { topics, setting } = this.parts;
+  async heartbeat(groupId: string, event: HeartbeatEvent): Promise<HeartbeatAnswer> {
+    if (this.changing.has(groupId)) await this.changing.get(groupId);
+    const { topics, rules } = this.parts;
     const known = this.groups.get(groupId);
     if (known === undefined && event.memberEpoch !== JOIN_EPOCH) {
       throw new KafkaError(ErrorCode.GROUP_ID_NOT_FOUND, `group ${groupId}`);
     }
-    const group = known ?? newGroup(groupId);
-    const step = heartbeatConsumer(group.state, event, topics, setting('group.consumer.max.size'));
-    try {
-      await this.take(group, step, before);
-    } catch (error) {
-      this.warn(groupId, error);
-      throw new KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE, `group ${groupId}`, { cause: error });
-    }
+    const group = known ?? this.newGroup(groupId);
+    const step = heartbeatConsumer(group.state, event, topics, rules());
+    await this.answered(groupId, () => (known === undefined ? this.begin(group, step) : this.take(group, step)));
     return step.answer;
+  }
+
+  /** JoinGroup in a group that has members. Throws KafkaError as `heartbeat` does. */
+  async join(groupId: string, event: ClassicJoin): Promise<JoinAnswer> {
+    if (this.changing.has(groupId)) await this.changing.get(groupId);
+    const group = this.live(groupId);
+    const step = joinClassic(group.state, event, this.parts.topics, this.parts.rules());
+    await this.answered(groupId, () => this.take(group, step));
+    return step.answer;
+  }
+
+  /** SyncGroup. Throws KafkaError as `heartbeat` does. */
+  async sync(groupId: string, event: ClassicSync): Promise<SyncAnswer> {
+    if (this.changing.has(groupId)) await this.changing.get(groupId);
+    const group = this.live(groupId);
+    const { effects, answer } = syncClassic(group.state, event);
+    await this.answered(groupId, () => this.take(group, { state: group.state, effects }));
+    return answer;
+  }
+
+  /** Heartbeat of a classic member: the error code to answer. Throws KafkaError as `heartbeat` does. */
+  async beat(groupId: string, event: ClassicCall): Promise<number> {
+    if (this.changing.has(groupId)) await this.changing.get(groupId);
+    const group = this.live(groupId);
+    const { effects, errorCode } = beatClassic(group.state, event);
+    for (const effect of effects) this.perform(group, effect);
+    return errorCode;
+  }
+
+  /** LeaveGroup: an error code for each. Throws KafkaError as `heartbeat` does. */
+  async leave(
+    groupId: string,
+    identities: readonly Pick<ClassicCall, 'memberId' | 'instanceId'>[],
+  ): Promise<readonly number[]> {
+    if (this.changing.has(groupId)) await this.changing.get(groupId);
+    const group = this.live(groupId);
+    const { step, errors } = leaveByRequest(group.state, identities, this.parts.topics, this.parts.rules());
+    await this.answered(groupId, () => this.take(group, step));
+    return errors;
+  }
+
+  /** A group without members makes place for a classic one. Throws KafkaError when the log does not take it. */
+  giveUp(groupId: string): void {
+    const { topic, clock } = this.parts;
+    const group = this.groups.get(groupId);
+    if (group === undefined) return;
+    topic.append(topic.partitionFor(groupId), consumerGroupTombstones(group.state), clock.now());
+    this.forget(group);
   }
 
   /** Forgets a group without members; the records say so in the log. */
@@ -101,35 +158,110 @@ export class LiveConsumerGroups {
     for (const group of this.groups.values()) cancelTimers(group);
   }
 
-  /** Appends what a step changes before it returns, and makes it the state; throws when the log refuses it. */
-  private take(
-    group: LiveConsumerGroup,
-    { state, effects }: ConsumerGroupStep,
-    before: readonly CoordinatorRecord[] = [],
-  ): Promise<void> {
-    const { topic, clock } = this.parts;
-    const { groupId } = state;
-    const records = consumerGroupRecords(group.state, state, clock.now());
-    if (records.length > 0) {
-      const partition = topic.partitionFor(groupId);
-      const appended = topic.append(partition, [...before, ...records], clock.now());
-      this.groups.set(groupId, group);
-      group.written = this.whenDurable(group, state, partition, appended);
-      // Whoever has to answer waits for it too.
-      group.written.catch(() => undefined);
+  private live(groupId: string): LiveConsumerGroup {
+    const group = this.groups.get(groupId);
+    if (group === undefined) throw new KafkaError(ErrorCode.UNKNOWN_MEMBER_ID, `group ${groupId}`);
+    return group;
+  }
+
+  /** Waits until what `act` writes is durable. */
+  private async answered(groupId: string, act: () => Promise<void>): Promise<void> {
+    try {
+      await act();
+    } catch (error) {
+      this.warn(groupId, error);
+      throw new KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE, `group ${groupId}`, { cause: error });
     }
-    group.state = state;
-    for (const effect of effects) this.perform(group, effect);
+  }
+
+  /** A group that is not there yet, as its first heartbeat finds it. Throws GROUP_ID_NOT_FOUND where there is a classic one that stays. */
+  private newGroup(groupId: string): LiveConsumerGroup {
+    const { classic, topics, rules } = this.parts;
+    const former = classic.get(groupId)?.state;
+    let state = emptyConsumerGroup(groupId);
+    if (former !== undefined && former.members.size > 0) {
+      const { maxMembers, mayUpgrade } = rules();
+      if (!mayUpgrade || former.members.size > maxMembers) {
+        throw new KafkaError(ErrorCode.GROUP_ID_NOT_FOUND, `group ${groupId} stays one of the classic protocol`);
+      }
+      state = upgraded(former, topics);
+    }
+    return { state, durable: undefined, written: Promise.resolve(), timers: new Map(), former };
+  }
+
+  /** The first step of a group; if it was a classic one, that one is gone, and whoever waits in it has to join again. */
+  private begin(group: LiveConsumerGroup, step: ConsumerGroupStep): Promise<void> {
+    const { groupId } = group.state;
+    const { state, former } = group;
+    const { classic, clock } = this.parts;
+    const before = former !== undefined && former.generation > 0 ? [groupTombstone(groupId)] : [];
+    const records = consumerGroupRecords(emptyConsumerGroup(groupId), step.state, clock.now());
+    this.write(group, step.state, [...before, ...records], () => this.undo(group));
+    group.state = step.state;
+    this.groups.set(groupId, group);
+    classic.remove(groupId, ErrorCode.REBALANCE_IN_PROGRESS);
+    if (former !== undefined) this.noteChange(group);
+    for (const effect of [...timersOf(state), ...step.effects]) this.perform(group, effect);
     return group.written;
+  }
+
+  /** Appends what a step changes before it returns, and makes it the state; throws when the log refuses it. */
+  private take(group: LiveConsumerGroup, step: ConsumerGroupStep): Promise<void> {
+    if (step.becomesClassic !== undefined) return this.becomeClassic(group, step.state, step.becomesClassic);
+    const records = consumerGroupRecords(group.state, step.state, this.parts.clock.now());
+    if (records.length > 0) this.write(group, step.state, records, () => this.undo(group));
+    group.state = step.state;
+    for (const effect of step.effects) this.perform(group, effect);
+    return group.written;
+  }
+
+  private becomeClassic(
+    group: LiveConsumerGroup,
+    state: ConsumerGroupState,
+    how: 'stable' | 'rebalance',
+  ): Promise<void> {
+    const { classic, clock } = this.parts;
+    const next = downgraded(state);
+    const records = [...consumerGroupTombstones(group.state), groupRecord(next, clock.now())];
+    this.write(group, undefined, records, () => this.putBack(group));
+    this.forget(group);
+    classic.adopt(next, how === 'rebalance');
+    this.noteChange(group);
+    return group.written;
+  }
+
+  /** Appends; `state` is what the group is when that is durable. */
+  private write(
+    group: LiveConsumerGroup,
+    state: ConsumerGroupState | undefined,
+    records: readonly CoordinatorRecord[],
+    onLost: () => void,
+  ): void {
+    const { topic, clock } = this.parts;
+    const partition = topic.partitionFor(group.state.groupId);
+    const appended = topic.append(partition, records, clock.now());
+    group.written = this.whenDurable(group, state, partition, appended, onLost);
+    // Whoever has to answer waits for it too.
+    group.written.catch(() => undefined);
+  }
+
+  private noteChange({ state: { groupId }, written }: LiveConsumerGroup): void {
+    const change = written
+      .catch(() => undefined)
+      .finally(() => {
+        if (this.changing.get(groupId) === change) this.changing.delete(groupId);
+      });
+    this.changing.set(groupId, change);
   }
 
   private async whenDurable(
     group: LiveConsumerGroup,
-    state: ConsumerGroupState,
+    state: ConsumerGroupState | undefined,
     partition: number,
     { lastOffset, durable }: Appended,
+    onLost: () => void,
   ): Promise<void> {
-    const watch = new AppendWatch(this.parts.topic.partition(partition), lastOffset, () => this.undo(group));
+    const watch = new AppendWatch(this.parts.topic.partition(partition), lastOffset, onLost);
     try {
       await durable;
       group.durable = state;
@@ -140,10 +272,25 @@ export class LiveConsumerGroups {
 
   /** The log has taken back what is not durable. */
   private undo(group: LiveConsumerGroup): void {
-    const { durable } = group;
     if (this.groups.get(group.state.groupId) !== group) return;
     this.forget(group);
-    if (durable !== undefined) this.restore(durable);
+    this.putBack(group);
+  }
+
+  /** Makes a group what it durably is: of the new protocol, classic as it was before, or not there. */
+  private putBack({ state: { groupId }, durable, former }: LiveConsumerGroup): void {
+    const { classic } = this.parts;
+    classic.remove(groupId);
+    if (durable !== undefined) this.put(durable);
+    else if (former !== undefined && former.members.size > 0) classic.adopt(asIdle(former), true);
+  }
+
+  private put(state: ConsumerGroupState): LiveConsumerGroup {
+    const timers = new Map<ConsumerTimer, Timer>();
+    const group = { state, durable: state, written: Promise.resolve(), timers, former: undefined };
+    this.groups.set(state.groupId, group);
+    for (const effect of timersOf(state)) this.perform(group, effect);
+    return group;
   }
 
   private forget(group: LiveConsumerGroup): void {
@@ -153,6 +300,7 @@ export class LiveConsumerGroups {
 
   private perform(group: LiveConsumerGroup, effect: ConsumerEffect): void {
     const { timer } = effect;
+    if (effect.kind === 'arm' && effect.goesOn === true && group.timers.has(timer)) return;
     group.timers.get(timer)?.cancel();
     group.timers.delete(timer);
     if (effect.kind === 'disarm' || this.closed) return;
@@ -165,14 +313,23 @@ export class LiveConsumerGroups {
 
   private expire(group: LiveConsumerGroup, timer: ConsumerTimer): void {
     group.timers.delete(timer);
+    const { topics, rules } = this.parts;
+    const isTaken =
+      !this.changing.has(group.state.groupId) &&
+      this.takeUnasked(group, () => expireConsumer(group.state, timer, topics, rules()));
+    // The log takes nothing at the moment: the member goes a session later.
+    if (!isTaken) this.perform(group, { kind: 'arm', timer });
+  }
+
+  /** A step that nobody waits for: whether the log has taken it. */
+  private takeUnasked(group: LiveConsumerGroup, step: () => ConsumerGroupStep): boolean {
+    const { groupId } = group.state;
     try {
-      this.take(group, expireConsumer(group.state, timer, this.parts.topics)).catch((error: unknown) =>
-        this.warn(group.state.groupId, error),
-      );
+      this.take(group, step()).catch((error: unknown) => this.warn(groupId, error));
+      return true;
     } catch (error) {
-      // The log takes nothing at the moment: the member goes a session later.
-      this.warn(group.state.groupId, error);
-      this.perform(group, { kind: 'arm', timer });
+      this.warn(groupId, error);
+      return false;
     }
   }
 
@@ -184,8 +341,12 @@ export class LiveConsumerGroups {
   }
 }
 
-function newGroup(groupId: string): LiveConsumerGroup {
-  return { state: emptyConsumerGroup(groupId), durable: undefined, written: Promise.resolve(), timers: new Map() };
+/** A classic group in which nobody waits any more. */
+function asIdle(group: GroupState): GroupState {
+  const members = [...group.members].map(
+    ([memberId, member]) => [memberId, { ...member, joinTicket: undefined, syncTicket: undefined }] as const,
+  );
+  return { ...group, phase: 'Stable', members: new Map(members), pendingMembers: new Set(), pendingSync: new Set() };
 }
 
 function cancelTimers(group: LiveConsumerGroup): void {

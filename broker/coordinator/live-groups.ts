@@ -57,21 +57,23 @@ export class LiveGroups {
    * data directory proves it), so nobody waits for them.
    */
   restore({ state, sinceMs }: LoadedGroup): void {
-    const group: LiveGroup = { state, sinceMs, timers: new Map() };
-    this.groups.set(state.groupId, group);
-    for (const { memberId, sessionTimeoutMs } of state.members.values()) {
-      this.perform(group, { kind: 'arm', timer: `session:${memberId}`, delayMs: sessionTimeoutMs });
-    }
+    const group = this.put({ state, sinceMs });
     for (const { memberId, inProcess } of [...state.members.values()]) {
       if (inProcess) this.step(group, { kind: 'leave', ticket: 0, memberId, instanceId: null });
     }
   }
 
-  /** Forgets a group that is dead or about to be; whoever waits in it is answered. */
-  remove(groupId: string): void {
+  /** Takes a group that was one of the new protocol until now; with `rebalance` everybody has to join again. */
+  adopt(state: GroupState, rebalance: boolean): void {
+    const group = this.put({ state, sinceMs: this.clock.now() });
+    if (rebalance) this.step(group, { kind: 'rebalance' });
+  }
+
+  /** Forgets a group that is dead or about to be; whoever waits in it is answered with `errorCode`. */
+  remove(groupId: string, errorCode: number = ErrorCode.COORDINATOR_NOT_AVAILABLE): void {
     const group = this.groups.get(groupId);
     if (group === undefined) return;
-    this.step(group, { kind: 'delete' });
+    this.step(group, { kind: 'delete', errorCode });
     this.groups.delete(groupId);
   }
 
@@ -99,6 +101,15 @@ export class LiveGroups {
   close(): void {
     this.closed = true;
     for (const groupId of [...this.groups.keys()]) this.remove(groupId);
+  }
+
+  private put({ state, sinceMs }: LoadedGroup): LiveGroup {
+    const group: LiveGroup = { state, sinceMs, timers: new Map() };
+    this.groups.set(state.groupId, group);
+    for (const { memberId, sessionTimeoutMs } of state.members.values()) {
+      this.perform(group, { kind: 'arm', timer: `session:${memberId}`, delayMs: sessionTimeoutMs });
+    }
+    return group;
   }
 
   private ask(group: LiveGroup, event: (ticket: number) => GroupEvent): Promise<Answer> {

@@ -45,7 +45,12 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   const settings = new BrokerSettings(options.settings);
   const common = { clock, random, logger: silentLogger };
   const log = await openLogDirectory({ directory: '/data', files, lock, earlyWriteBytes: 500, ...common });
-  const dependencies = { ...common, log, setting: (name: string) => settings.number(name) };
+  const dependencies = {
+    ...common,
+    log,
+    setting: (name: string) => settings.number(name),
+    word: (name: string) => settings.text(name),
+  };
   const groups = await GroupCoordinator.open(dependencies);
   const transactions = await TransactionCoordinator.open({ ...dependencies, groups });
   const close = async () => {

@@ -342,6 +342,7 @@ describe('of the two kinds', () => {
         protocols,
       },
     });
+    // What it says of itself is no subscription.
     const refused = await world.groups.joinGroup(classic, sender(3));
     expect(refused.errorCode).toBe(ErrorCode.INCONSISTENT_GROUP_PROTOCOL);
     await heartbeat(world, { memberId: member.memberId!, memberEpoch: -1 });

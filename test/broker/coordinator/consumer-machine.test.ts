@@ -34,6 +34,9 @@ interface Client {
   assignor: string | null;
 }
 
+const rules = {
+  ...{ maxMembers: 100, maxClassicMembers: 100, mayUpgrade: true, takesClassic: true, mayBecomeClassic: true },
+};
 const topicNames = ['app', 'app.audit', 'web', 'other'];
 
 class World {
@@ -93,7 +96,7 @@ class World {
       clientHost: '/127.0.0.1',
     };
     try {
-      const { state, answer } = heartbeatConsumer(this.state, event, this.view, 100);
+      const { state, answer } = heartbeatConsumer(this.state, event, this.view, rules);
       this.become(state);
       client.said = how.lost === true ? undefined : owned;
       if (how.lost === true) return true;
@@ -142,13 +145,13 @@ class World {
     };
     this.clients.splice(this.clients.indexOf(client), 1);
     // One that the group has given up, and that does not know it, is refused.
-    if (this.state.members.has(memberId)) this.become(heartbeatConsumer(this.state, event, this.view, 100).state);
+    if (this.state.members.has(memberId)) this.become(heartbeatConsumer(this.state, event, this.view, rules).state);
   }
 
   /** Its session is over; it does not know yet, but has stopped reading by then. */
   silence(client: Client): void {
     client.owned.clear();
-    this.become(expireConsumer(this.state, `session:${client.memberId}`, this.view).state);
+    this.become(expireConsumer(this.state, `session:${client.memberId}`, this.view, rules).state);
   }
 
   private become(after: ConsumerGroupState): void {
