@@ -52,6 +52,11 @@ export interface Agent {
    * Rejects when they cannot work. Nothing is changed in both cases.
    */
   change?(settings: unknown, topic: string): Promise<boolean>;
+  /**
+   * Reads again what `settings`, of its kind, name and may be renewed under its name: certificates. Resolves with what puts it to use, which cannot fail and says at
+   * which address; with undefined when nothing is new. Rejects with TLR_CONFIG when it cannot work.
+   */
+  renewal?(settings: unknown): Promise<(() => string) | undefined>;
   /** Rejects when the agent ended for good (fenced, broker failed); never resolves. */
   readonly failed: Promise<never>;
   /** Stops reading, commits what was read within `deadlineMs`, and ends. */

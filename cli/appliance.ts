@@ -191,14 +191,20 @@ export class Appliance {
     );
     replaceEntries(readers, readersOf([plan]));
     this.plan = plan;
-    const renewed = renewCertificates().map((address) => `certificate of ${address} renewed`);
-    return [...describeDifference(difference), ...renewed];
+    return [...describeDifference(difference), ...renewCertificates()];
   }
 
-  /** Reads the listeners' certificates again: files are renewed under the same names. */
-  private async renewal({ broker }: Plan): Promise<() => string[]> {
-    if (broker.kind === 'external' || this.house.broker === undefined) return () => [];
-    return this.house.broker.renewCertificates((await listenersOf(broker, files)).map(({ tls }) => tls));
+  /** Reads the certificates of listeners again, the broker's and the agents': files are renewed under the same names. */
+  private async renewal({ broker, agents }: Plan): Promise<() => string[]> {
+    const renewBroker =
+      broker.kind === 'external'
+        ? undefined
+        : this.house.broker?.renewCertificates((await listenersOf(broker, files)).map(({ tls }) => tls));
+    const staying = agents.filter(({ name, definition }) =>
+      this.plan.agents.some((before) => before.name === name && before.definition === definition),
+    );
+    const renewAgents = await this.agents.renewal(staying);
+    return () => [...(renewBroker?.() ?? []), ...renewAgents()].map((address) => `certificate of ${address} renewed`);
   }
 
   /** Where clients can reach the embedded broker. */

@@ -59,6 +59,20 @@ export class RunningAgents {
     }
   }
 
+  /** Reads certificates again, of those that run under the same name. Returns what puts them to use where the agent is the same then, and says at which addresses. */
+  async renewal(plans: readonly AgentPlan[]): Promise<() => string[]> {
+    const renewals = await Promise.all(
+      plans.map(async ({ name, settings }) => {
+        const agent = this.agents.get(name);
+        return { name, agent, renew: await agent?.renewal?.(settings) };
+      }),
+    );
+    return () =>
+      renewals.flatMap(({ name, agent, renew }) =>
+        renew !== undefined && this.agents.get(name) === agent ? renew() : [],
+      );
+  }
+
   /** Those that can, change as they run. Of the others those that end or change are stopped first: what comes may need the address that another one had. */
   async replace(changes: Changes<AgentPlan>, deadlineMs: number): Promise<void> {
     const changed: Change[] = [];

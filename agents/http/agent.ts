@@ -1,5 +1,6 @@
 // The agent `http`: takes lines over HTTP into topics and answers when they are durable. This file holds its definition and the crash-only loop around
 // intakes (intake.ts); the listener stays through all of them and answers 503 in between.
+import { createSecureContext } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
 import { Backoff } from '../../base/backoff.ts';
 import { messageOf, TailraceError } from '../../base/errors.ts';
@@ -11,7 +12,7 @@ import { Account } from './account.ts';
 import { Intake } from './intake.ts';
 import type { Load } from './load.ts';
 import { HttpProblem } from './problem.ts';
-import { IngestServer } from './server.ts';
+import { IngestServer, type TlsIdentity } from './server.ts';
 import { type HttpSettings, httpSettings, httpSettingsFromUrl } from './settings.ts';
 
 /** Errors that no new intake can mend. */
@@ -34,6 +35,7 @@ class HttpAgent implements Agent {
   private fail!: (error: unknown) => void;
   private intake: Intake | undefined;
   private server: IngestServer | undefined;
+  private identity: TlsIdentity | undefined;
   private running: Promise<void> = Promise.resolve();
   private troubled = false;
 
@@ -48,8 +50,9 @@ class HttpAgent implements Agent {
 
   async start(): Promise<void> {
     const { settings, topic, topics, context } = this;
+    this.identity = await this.readTls(settings);
     this.server = await IngestServer.open({
-      ...{ settings, topic, topics, clock: context.clock, logger: context.logger, tls: await this.readTls() },
+      ...{ settings, topic, topics, clock: context.clock, logger: context.logger, tls: this.identity },
       intake: () => (this.intake?.isReady === true ? this.intake : undefined),
     });
     this.running = this.run();
@@ -72,6 +75,17 @@ class HttpAgent implements Agent {
     }
     server.change({ settings, topic, topics: this.topics });
     return true;
+  }
+
+  async renewal(settings: HttpSettings): Promise<(() => string) | undefined> {
+    const { server } = this;
+    const identity = await this.readTls(settings);
+    if (server === undefined || identity === undefined || isDeepStrictEqual(identity, this.identity)) return undefined;
+    return () => {
+      server.renew(identity);
+      this.identity = identity;
+      return settings.listen;
+    };
   }
 
   /** Network agents have no end to wait for. */
@@ -142,11 +156,20 @@ class HttpAgent implements Agent {
     if (doubtful !== undefined) this.context.clock.schedule(doubtMs, () => doubtful.done.reject(inDoubt()));
   }
 
-  private async readTls() {
-    const { tls } = this.settings;
+  /** Throws TLR_CONFIG when there is none in the files, or key and certificate do not fit. */
+  private async readTls({ tls, listen }: HttpSettings): Promise<TlsIdentity | undefined> {
     if (tls === undefined) return undefined;
     const { files } = this.context;
-    return { cert: await readPem(files, tls.cert, 'tls.cert'), key: await readPem(files, tls.key, 'tls.key') };
+    const identity = {
+      cert: await readPem(files, tls.cert, 'tls.cert'),
+      key: await readPem(files, tls.key, 'tls.key'),
+    };
+    try {
+      createSecureContext(identity);
+      return identity;
+    } catch (error) {
+      throw new TailraceError('TLR_CONFIG', `TLS of the listener ${listen}: ${messageOf(error)}`, { cause: error });
+    }
   }
 }
 

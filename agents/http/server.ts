@@ -2,6 +2,7 @@
 // everybody, and _bulk for shippers that believe they speak to Elasticsearch.
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { Server as TlsServer } from 'node:tls';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { parseAddress } from '../../base/address.ts';
 import type { Clock } from '../../base/clock.ts';
@@ -22,12 +23,18 @@ const headersTimeoutMs = 10_000;
 const bulkTypes =
   /^(?:application\/(?:x-ndjson|ndjson|json|vnd\.elasticsearch\+(?:x-ndjson|json))|text\/plain)\s*(?:;|$)/i;
 
+/** PEM texts. */
+export interface TlsIdentity {
+  cert: string;
+  key: string;
+}
+
 export interface ServerOptions {
   settings: HttpSettings;
   /** The topic of `to`, and all topics that may be written to. */
   topic: string;
   topics: ReadonlySet<string>;
-  tls: { cert: Buffer | string; key: Buffer | string } | undefined;
+  tls: TlsIdentity | undefined;
   clock: Clock;
   logger: Logger;
   /** Undefined while there is none that takes records. */
@@ -93,6 +100,12 @@ export class IngestServer {
     this.options = { ...this.options, ...to };
     this.room.limitBytes = to.settings.max_pending;
     this.credentials = new Credentials(to.settings.auth);
+  }
+
+  /** Shows another certificate to who connects from now on; it has to be a good one. */
+  renew(identity: TlsIdentity): void {
+    const { server } = this.app;
+    if (server instanceof TlsServer) server.setSecureContext(identity);
   }
 
   /** Takes no new connection or request; resolves when those under way are answered. */

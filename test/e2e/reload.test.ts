@@ -258,7 +258,7 @@ describe('an agent that listens', () => {
   });
 });
 
-it('takes renewed certificates of the broker’s listeners, and refuses ones that do not fit', async () => {
+it('takes renewed certificates of the broker’s listeners and of agents, and refuses ones that do not fit', async () => {
   const [first, second] = [selfSigned(), selfSigned()];
   const place = (cert: string, key: string) => {
     writeFileSync(join(folder, 'cert.pem'), cert);
@@ -266,24 +266,31 @@ it('takes renewed certificates of the broker’s listeners, and refuses ones tha
   };
   place(first.cert, first.key);
   const tls = `{ cert: "${folder}/cert.pem", key: "${folder}/key.pem" }`;
-  configure(`broker: { listen: [ { address: "127.0.0.1:${port}", tls: ${tls} } ] }\ntopics: { a: {} }\n`);
+  const listen = await freePort();
+  configure(
+    `broker: { listen: [ { address: "127.0.0.1:${port}", tls: ${tls} } ] }\n` +
+      `agents: { push: { type: http, listen: "127.0.0.1:${listen}", to: a, tls: ${tls} } }\n`,
+  );
   const command = await up();
-  const shown = async () => {
-    const socket = connectSecurely({ host: '127.0.0.1', port, ca: [first.cert, second.cert] });
+  const shown = async (at = port) => {
+    const socket = connectSecurely({ host: '127.0.0.1', port: at, ca: [first.cert, second.cert] });
     await once(socket, 'secureConnect');
     return { socket, raw: socket.getPeerX509Certificate()?.toString() };
   };
   const early = await shown();
+  const earlyPush = await shown(listen);
   place(second.cert, first.key);
   const refused = await reload('--data', 'data');
   expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining(`TLS of the listener 127.0.0.1:${port}`)]);
   place(second.cert, second.key);
   const renewed = await reload('--data', 'data');
-  expect(renewed.stdout).toContain(`certificate of 127.0.0.1:${port} renewed`);
-  const late = await shown();
-  expect([early.raw, late.raw]).toEqual([first.cert, second.cert]);
-  expect(early.socket.destroyed).toBe(false);
-  for (const { socket } of [early, late]) socket.destroy();
+  for (const each of [port, listen]) expect(renewed.stdout).toContain(`certificate of 127.0.0.1:${each} renewed`);
+  const [late, latePush] = [await shown(), await shown(listen)];
+  expect([early, late, earlyPush, latePush].map(({ raw }) => raw)).toEqual(
+    [first, second, first, second].map(({ cert }) => cert),
+  );
+  for (const { socket } of [early, earlyPush]) expect(socket.destroyed).toBe(false);
+  for (const { socket } of [early, late, earlyPush, latePush]) socket.destroy();
   await stop(command);
 });
 
