@@ -9,3 +9,5 @@ const { main } = await import('./main.ts');
 const keepAlive = setInterval(() => undefined, 2 ** 30);
 process.exitCode = await main(process.argv.slice(2));
 clearInterval(keepAlive);
+// At once when nothing is left to do: while Node takes itself apart, signals would have their own way again and end the process with their code.
+process.once('beforeExit', () => process.exit());
