@@ -13,6 +13,7 @@ import type { RequestHandler, RequestSender } from './client/contract.ts';
 import { BrokerSettings, type SettingValue } from './config.ts';
 import { GroupCoordinator } from './coordinator/group-coordinator.ts';
 import { TransactionCoordinator } from './coordinator/transaction-coordinator.ts';
+import { FailedReads } from './handlers/failed-reads.ts';
 import { dispatch } from './handlers/dispatch.ts';
 import type { BrokerParts, Endpoint } from './handlers/handler.ts';
 import { advertisedApis, finalizedFeatures, handlers, servedVersions } from './handlers/table.ts';
@@ -109,6 +110,7 @@ export class Broker implements RequestHandler {
         nodeId: settings.number('node.id'),
         ...{ log, groups, transactions, settings, clock, logger },
         waiting: new WaitingRequests(clock),
+        failedReads: new FailedReads(clock, logger),
         users: new Users(options.users ?? {}, random, log),
         advertised: advertisedApis,
         features: finalizedFeatures,

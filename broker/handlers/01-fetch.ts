@@ -14,6 +14,7 @@ import type { Isolation, PartitionLog } from '../log/contract.ts';
 import type { RequestOf } from '../wire/apis.ts';
 import { ErrorCode, errorCodeOf, KafkaError } from '../wire/errors.ts';
 import { fetchResponse } from '../wire/messages/01-fetch.ts';
+import type { FailedReads } from './failed-reads.ts';
 import { handler, type HandlerContext } from './handler.ts';
 import { findPartition, findTopic } from './topics.ts';
 
@@ -50,7 +51,7 @@ export const fetch = handler({
     for (const { topic, topicId, partitions } of wants) {
       const answers = [];
       for (const partition of partitions) {
-        const answer = await readPartition(partition, isolation, room, empty);
+        const answer = await readPartition(partition, isolation, { room, empty }, context.broker.failedReads);
         room -= answer.sizeBytes;
         if (answer.sizeBytes > 0) empty = false;
         answers.push(answer);
@@ -108,8 +109,8 @@ function isOutOfRange(log: PartitionLog, offset: number): boolean {
 async function readPartition(
   { asked, log, errorCode, diverging }: Want,
   isolation: Isolation,
-  room: number,
-  empty: boolean,
+  { room, empty }: { room: number; empty: boolean },
+  failedReads: FailedReads,
 ) {
   const refuse = (code: number) => ({
     ...{ partitionIndex: asked.partition, errorCode: code, sizeBytes: 0, highWatermark: -1 },
@@ -144,6 +145,8 @@ async function readPartition(
     };
   } catch (error) {
     const code = errorCodeOf(error);
-    return refuse(code === ErrorCode.UNKNOWN_SERVER_ERROR ? ErrorCode.KAFKA_STORAGE_ERROR : code);
+    if (code !== ErrorCode.UNKNOWN_SERVER_ERROR) return refuse(code);
+    failedReads.tell(log, asked.fetchOffset, error);
+    return refuse(ErrorCode.KAFKA_STORAGE_ERROR);
   }
 }

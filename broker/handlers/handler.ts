@@ -11,6 +11,7 @@ import type { GroupCoordinator } from '../coordinator/group-coordinator.ts';
 import type { TransactionCoordinator } from '../coordinator/transaction-coordinator.ts';
 import type { LogDirectory } from '../log/contract.ts';
 import type { ApiName, RequestOf, ResponseOf } from '../wire/apis.ts';
+import type { FailedReads } from './failed-reads.ts';
 import type { Users } from './users.ts';
 import type { WaitingRequests } from './waiting.ts';
 
@@ -37,6 +38,7 @@ export interface BrokerParts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly waiting: WaitingRequests;
+  readonly failedReads: FailedReads;
   readonly users: Users;
   /** What ApiVersions says, from the registrations. */
   readonly advertised: readonly AdvertisedApi[];

@@ -65,6 +65,8 @@ export interface PartitionLog {
   readonly topic: string;
   readonly topicId: Buffer;
   readonly partition: number;
+  /** Its folder. */
+  readonly directory: string;
   readonly leaderEpoch: number;
   readonly logStartOffset: number;
   /** The next offset to be given, durable or not. */

@@ -52,6 +52,9 @@ interface Scope {
 
 const ingestKeysTopic = '__tailrace_ingest_keys';
 
+/** A partition that nobody leads, or whose disk failed, for so long is offline; in this process one that is offline stays so. */
+const offlineMs = 3000;
+
 class Audit {
   private readonly request: AuditRequest;
   private readonly dependencies: AuditDependencies;
@@ -64,6 +67,8 @@ class Audit {
   /** By topic, then partition. */
   private readonly scopes = new Map<string, Map<number, Scope>>();
   private readonly topicIds = new Map<string, string>();
+  /** Topics of which some partition cannot be read. */
+  private readonly offline = new Set<string>();
   /** Whether nothing of the ledger was deleted for its age. */
   private ledgerIsWhole = true;
 
@@ -87,7 +92,11 @@ class Audit {
         audits.push(await this.openEdge(each, { committed, ledger, letters, auditors, fileNames }));
       await this.scan(audits);
       const edges = [];
-      for (const audit of audits) edges.push(await audit.finish());
+      for (const [index, audit] of audits.entries()) {
+        const isRead = chosen[index]!.topics.every((topic) => !this.offline.has(topic));
+        const edge = await audit.finish();
+        edges.push({ ...edge, balanced: edge.balanced && isRead });
+      }
       for (const audit of audits) {
         this.problems.push(...audit.problems);
         this.notes.push(...audit.notes);
@@ -182,7 +191,9 @@ class Audit {
   /** Takes the ends of all topics that agents write and edges read, and where the period lies in them. */
   private async openScopes(chosen: readonly Chosen[]): Promise<void> {
     const { plan, fromMs, untilMs } = this.request;
-    const admin = this.dependencies.client.admin();
+    const { client } = this.dependencies;
+    const admin = client.admin();
+    const withinMs = client.inProcess ? 0 : offlineMs;
     const ofAgents = [
       ...[...this.positions.values()].map(({ topic }) => topic),
       ...plan.agents.map(({ topic }) => topic),
@@ -193,18 +204,30 @@ class Audit {
     ]);
     const topics: TopicMetadata[] = names.size === 0 ? [] : await admin.topics([...names]);
     for (const { name, topicId, partitions } of topics) {
-      const starts = await admin.offsets(name, 'earliest');
-      const ends = await admin.offsets(name, 'latest-stable');
-      const froms = fromMs === undefined ? starts : await admin.offsets(name, { timestampMs: fromMs });
-      const untils = untilMs === undefined ? ends : await admin.offsets(name, { timestampMs: untilMs });
+      const [starts, ends, froms, untils] = await Promise.all([
+        admin.offsets(name, 'earliest', { withinMs }),
+        admin.offsets(name, 'latest-stable', { withinMs }),
+        admin.offsets(name, fromMs === undefined ? 'earliest' : { timestampMs: fromMs }, { withinMs }),
+        admin.offsets(name, untilMs === undefined ? 'latest' : { timestampMs: untilMs }, { withinMs }),
+      ]);
+      const isThere = ({ partition }: { partition: number }) =>
+        [starts, ends, froms, untils].every((offsets) => offsets.has(partition));
+      for (const each of partitions) if (!isThere(each)) this.noteOffline(name, each.partition);
       this.topicIds.set(name, topicId.toString('hex'));
       const scope = ({ partition }: { partition: number }): [number, Scope] => {
-        const start = starts.get(partition) ?? 0;
-        const end = Math.min(ends.get(partition) ?? 0, untils.get(partition) ?? Infinity);
-        return [partition, { start, from: Math.min(Math.max(start, froms.get(partition) ?? 0), end), end }];
+        const start = starts.get(partition)!;
+        const end = Math.min(ends.get(partition)!, untils.get(partition)!);
+        return [partition, { start, from: Math.min(Math.max(start, froms.get(partition)!), end), end }];
       };
-      this.scopes.set(name, new Map(partitions.map(scope)));
+      this.scopes.set(name, new Map(partitions.filter(isThere).map(scope)));
     }
+  }
+
+  private noteOffline(topic: string, partition: number): void {
+    this.offline.add(topic);
+    const what = `partition ${partition} is offline: the broker cannot read it, so nothing in it was looked at`;
+    const remedy = 'the log of the broker names the file that is damaged; run the audit again when it is back';
+    this.problems.push({ who: topic, kind: 'offline', ranges: [], where: undefined, what, remedy });
   }
 
   private async openEdge(
@@ -339,10 +362,12 @@ class Audit {
     const isWhole = fromMs === undefined && untilMs === undefined;
     const wholeTopics = new Set<string>();
     for (const [topic, partitions] of this.scopes)
-      if (isWhole && [...partitions.values()].every(({ start }) => start === 0)) wholeTopics.add(topic);
+      if (isWhole && !this.offline.has(topic) && [...partitions.values()].every(({ start }) => start === 0))
+        wholeTopics.add(topic);
     const droppingAgents = new Set(plan.agents.filter(({ settings }) => leavesOut(settings)).map(({ name }) => name));
-    const endedTopics = new Set(untilMs === undefined ? this.scopes.keys() : []);
-    const checks = { positions: this.positions, droppingAgents, wholeTopics, endedTopics };
+    const readTopics = [...this.scopes.keys()].filter((topic) => !this.offline.has(topic));
+    const endedTopics = new Set(untilMs === undefined ? readTopics : []);
+    const checks = { positions: this.positions, droppingAgents, wholeTopics, endedTopics, offlineTopics: this.offline };
     const { files, problems } = this.files.finish(checks);
     this.problems.push(...problems);
     for (const [topic, count] of this.pushed) {

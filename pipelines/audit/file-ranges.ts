@@ -29,6 +29,8 @@ export interface FileChecks {
   wholeTopics: ReadonlySet<string>;
   /** Topics that were read to the end. */
   endedTopics: ReadonlySet<string>;
+  /** Topics of which a part could not be read. */
+  offlineTopics: ReadonlySet<string>;
 }
 
 export class FileRanges {
@@ -73,7 +75,8 @@ export class FileRanges {
       const agent = position?.agent ?? 'an agent that is forgotten';
       const stretches = [...byPartition.values()].flat().sort((one, other) => one.fromByte - other.fromByte);
       files.push(fileOf(agent, position?.path ?? `file ${file}`, stretches));
-      const lenient = position !== undefined && checks.droppingAgents.has(position.agent);
+      const isPartly = stretches.some(({ topic }) => checks.offlineTopics.has(topic));
+      const lenient = isPartly || (position !== undefined && checks.droppingAgents.has(position.agent));
       problems.push(...this.seams(agent, position?.path ?? `file ${file}`, stretches, lenient));
       if (position !== undefined) problems.push(...this.ends(position, stretches, checks, lenient));
     }

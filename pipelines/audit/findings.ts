@@ -6,9 +6,9 @@ export interface Problem {
   who: string;
   /**
    * bytes: of a file that became no record, or two · offsets: read by nobody, or twice · published: files · missing: records in a store or topic ·
-   * letters: dead letters · account: the numbers themselves
+   * letters: dead letters · account: the numbers themselves · offline: a partition that cannot be read
    */
-  kind: 'bytes' | 'offsets' | 'published' | 'missing' | 'letters' | 'account';
+  kind: 'bytes' | 'offsets' | 'published' | 'missing' | 'letters' | 'account' | 'offline';
   /** The offsets that it is about; `to` is behind the last. */
   ranges: readonly OffsetRange[];
   /** File, index or topic. */

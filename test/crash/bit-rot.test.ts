@@ -16,6 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Ledger } from '../../pipelines/ledger.ts';
+import type { AuditResult } from '../../pipelines/audit/findings.ts';
 import { endAll, freePort, type RunningCommand, run, start, until } from '../support/command.ts';
 import { countLines } from '../support/numbered-lines.ts';
 
@@ -110,6 +111,15 @@ it('takes the partition offline, says so, and goes on when the bytes are back', 
   expect(paused().filter((line) => !/topic damaged, partition 0/.test(line))).toEqual([]);
   expect(paused()).toHaveLength(2);
   expect(broken.stderr).not.toContain('A transaction is aborted');
+  const audited = await run(['audit', '--json', '--broker', broker], { cwd: folder });
+  expect(audited.code, audited.stderr).toBe(1);
+  const audit = JSON.parse(audited.stdout) as AuditResult;
+  expect(audit.problems).toMatchObject([{ who: 'damaged', kind: 'offline' }]);
+  expect(audit.problems[0]!.what).toContain('partition 0 is offline');
+  expect(audit.edges.map(({ edge, balanced }) => [edge, balanced])).toEqual([
+    ['damaged.damaged', false],
+    ['sound.sound', true],
+  ]);
   broken.signal('SIGTERM');
   await broken.end();
 

@@ -50,6 +50,7 @@ function finish(
     droppingAgents: new Set(drops ? ['logs'] : []),
     wholeTopics: new Set(whole ? ['app'] : []),
     endedTopics: new Set(['app']),
+    offlineTopics: new Set(),
   });
 }
 
