@@ -1,4 +1,4 @@
-// What the scaled forms cost (docs/scaling.md): CPU seconds and most memory of a sender and of the central Tailrace it sends to, and of a sender and of the
+// What the scaled forms cost (docs/scaling.md): CPU seconds and most memory, and room on disk, of a sender and of the central Tailrace it sends to, and of a sender and of the
 // pipelines on a cluster of three Kafka brokers (where there is a JDK and Maven). CPU seconds, for they do not depend on what else the machine does.
 import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -53,6 +53,10 @@ async function measure(folder: string, name: string, brokers: { sender: string; 
     const took = command.usage.coreSeconds - before[index]!;
     const memory = formatBytes(mostMemory(command));
     console.log(`  ${role.padEnd(26)} ${took.toFixed(1)} s of CPU   ${memory} at most`);
+  }
+  if (brokers.other.includes('listen')) {
+    const kept = formatBytes(bytesIn(join(here, 'other')));
+    console.log(`  ${'on its disk'.padEnd(26)} ${kept} for ${formatBytes(sizeBytes)} of lines`);
   }
   await sender.terminate();
   await other.terminate();

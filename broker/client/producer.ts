@@ -50,7 +50,8 @@ export class KafkaProducer implements Producer {
   private transaction: Transaction | undefined;
   /** A transaction of ours was given up without an end. */
   private leftOpen = false;
-  private openedMs: number | undefined;
+  /** When a transaction was begun that is open, by both clocks: one of them stands still while the machine sleeps. */
+  private opened: { monotonicMs: number; nowMs: number } | undefined;
   private starting: Promise<void> | undefined;
   private version2 = false;
   private readonly closing = new AbortController();
@@ -81,7 +82,7 @@ export class KafkaProducer implements Producer {
     }
     this.last = this.current;
     this.sequences.clear();
-    this.openedMs = undefined;
+    this.opened = undefined;
     this.leftOpen = false;
   }
 
@@ -97,7 +98,8 @@ export class KafkaProducer implements Producer {
     if (this.transactionalId === undefined) throw new TailraceError('TLR_INTERNAL', 'begin() needs a transactionalId');
     if (this.transaction !== undefined) throw new TailraceError('TLR_INTERNAL', 'a transaction is open already');
     this.identity();
-    this.openedMs = this.cluster.dependencies.clock.monotonicMs();
+    const { clock } = this.cluster.dependencies;
+    this.opened = { monotonicMs: clock.monotonicMs(), nowMs: clock.now() };
     this.transaction = new Transaction(this, this.transactionalId);
     return this.transaction;
   }
@@ -149,10 +151,17 @@ export class KafkaProducer implements Producer {
     for (const lane of lanes) lane.abandon(cause);
   }
 
+  /** What it means that our epoch is over: another producer has taken over, unless the coordinator may have aborted the transaction for its age. */
+  explainFence(cause: unknown): TailraceError {
+    if (!this.mayHaveTimedOut()) return fencedError(this.transactionalId, cause);
+    const message = `the transaction of ${this.transactionalId ?? ''} was open for longer than its timeout of ${this.transactionTimeoutMs} ms, so it was aborted`;
+    return new TailraceError('TLR_KAFKA', message, { cause, retriable: true });
+  }
+
   /** The open transaction is over, and the producer lives. */
   transactionEnded(): void {
     this.transaction = undefined;
-    this.openedMs = undefined;
+    this.opened = undefined;
   }
 
   /** Builds the batch with the next sequence, now, and sends it behind the earlier ones of its partition. */
@@ -265,7 +274,9 @@ export class KafkaProducer implements Producer {
   }
 
   private mayHaveTimedOut(): boolean {
-    const openMs = this.openedMs === undefined ? 0 : this.cluster.dependencies.clock.monotonicMs() - this.openedMs;
+    if (this.opened === undefined) return false;
+    const { clock } = this.cluster.dependencies;
+    const openMs = Math.max(clock.monotonicMs() - this.opened.monotonicMs, clock.now() - this.opened.nowMs);
     return openMs >= this.transactionTimeoutMs;
   }
 

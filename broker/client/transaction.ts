@@ -18,7 +18,7 @@ import type {
 } from './contract.ts';
 import { endTransaction } from './end-transaction.ts';
 import type { KafkaProducer } from './producer.ts';
-import { fencedError, isFenced, isRefusal, memberGone } from './producer-errors.ts';
+import { isFenced, isRefusal, memberGone } from './producer-errors.ts';
 import { isRetriable } from './retry.ts';
 
 /** The last version before transaction.version 2. */
@@ -141,7 +141,7 @@ export class Transaction implements ProducerTransaction {
       this.producer.adopt(await endTransaction(cluster, decision, { retriable: isDefinite }));
     } catch (error) {
       this.producer.die(error);
-      throw isFenced(error) ? fencedError(this.transactionalId, error) : error;
+      throw isFenced(error) ? this.producer.explainFence(error) : error;
     }
     this.producer.transactionEnded();
   }

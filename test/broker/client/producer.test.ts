@@ -237,6 +237,21 @@ describe('init', () => {
     expect(broker.bodies('InitProducerId').map(({ producerId }) => producerId)).toEqual([-1, -1]);
   });
 
+  it('is what helps when the end of a transaction comes after its timeout: the agent goes on, for nobody took over', async () => {
+    const broker = new ScriptedBroker();
+    broker.script.EndTxn = () => apis.EndTxn.response.create({ errorCode: ErrorCode.PRODUCER_FENCED });
+    const commit = async (transactionTimeoutMs: number) => {
+      const producer = broker.client('remote').producer({ transactionalId: 'txn', transactionTimeoutMs });
+      await producer.init();
+      const transaction = producer.begin();
+      await transaction.sendBatch('t', 0, batch());
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      return transaction.commit();
+    };
+    await expect(commit(1)).rejects.toMatchObject({ code: 'TLR_KAFKA', retriable: true });
+    await expect(commit(600_000)).rejects.toMatchObject({ code: 'TLR_FENCED' });
+  });
+
   it('begins anew when the coordinator has forgotten the id', async () => {
     const broker = new ScriptedBroker();
     const producer = await begun(broker.client('remote'));
