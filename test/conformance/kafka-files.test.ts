@@ -1,5 +1,5 @@
 // The files on disk are Kafka's: DumpLogSegments reads ours deeply and finds its indexes sane; a real broker serves records that ours has written, and ours
-// serves those of a real broker.
+// serves those of a real broker. A real broker takes over our groups, and ours takes over its.
 import { copyFileSync, globSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -10,13 +10,19 @@ import { systemRandom } from '../../base/random.ts';
 import { createClient } from '../../broker/client/client.ts';
 import type { KafkaClient } from '../../broker/client/contract.ts';
 import { parseBootstrap, SocketTransport } from '../../broker/client/socket-transport.ts';
+import { apis } from '../../broker/wire/apis.ts';
 import { run } from '../support/programs.ts';
+import { RawClient } from '../support/raw-client.ts';
 import { canRunRealKafka, type RealCluster, startRealCluster } from '../support/real-kafka.ts';
 import { startTestBroker, type TestBroker } from '../support/test-broker.ts';
 import { recordsOf } from '../broker/client/bench.ts';
+import { describeGroups, makeGroups } from './taken-over-groups.ts';
 
 const codecs = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const;
 const topic = 'app';
+/** The partition of all groups. */
+const offsetsTopic = '__consumer_offsets-0';
+const parts = [`${topic}-0`, offsetsTopic];
 /** Small segments, so that there are several with indexes that have entries. */
 const configs = { 'segment.bytes': '1048576', 'index.interval.bytes': '4096' };
 
@@ -76,6 +82,38 @@ function transplant(from: string, to: string): void {
   for (const path of globSync(join(from, '*.log'))) copyFileSync(path, join(to, basename(path)));
 }
 
+async function withRaw<T>(port: number, use: (client: RawClient) => Promise<T>): Promise<T> {
+  const client = await RawClient.connect(port);
+  try {
+    return await use(client);
+  } finally {
+    client.close();
+  }
+}
+
+/** Until the broker has the topic of its groups, and has read it. */
+async function untilCoordinates(client: RawClient): Promise<void> {
+  const find = apis.FindCoordinator.request.create({ keyType: 0, coordinatorKeys: ['any'] });
+  const fetch = apis.OffsetFetch.request.create({ groups: [{ groupId: 'any', topics: null }] });
+  const errorCodes = async () => {
+    const { coordinators } = await client.request('FindCoordinator', 4, find);
+    const { groups } = await client.request('OffsetFetch', 8, fetch);
+    return [coordinators[0]?.errorCode, groups[0]?.errorCode];
+  };
+  await expect.poll(errorCodes, { timeout: 60_000 }).toEqual([0, 0]);
+}
+
+/** Both brokers, each started on the same records, say the same of the groups. */
+async function expectSameGroups(theirPort: number, ourPort: number, prefix: string): Promise<void> {
+  const seen = async (client: RawClient) => {
+    await untilCoordinates(client);
+    return describeGroups(client, prefix);
+  };
+  const expected = await withRaw(theirPort, seen);
+  expect(expected.listed).toHaveLength(6);
+  expect(await withRaw(ourPort, seen)).toEqual(expected);
+}
+
 describe.skipIf(!canRunRealKafka())('files on disk', () => {
   let kafka: RealCluster;
   let ours: TestBroker;
@@ -83,10 +121,12 @@ describe.skipIf(!canRunRealKafka())('files on disk', () => {
   let folder: string;
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'tailrace-kafka-files-'));
-    [kafka, ours] = await Promise.all([startRealCluster(1), startTestBroker()]);
+    const settings = { 'offsets.topic.num.partitions': '1' };
+    [kafka, ours] = await Promise.all([startRealCluster(1, { settings }), startTestBroker()]);
     const client = clientOf(ours.bootstrap);
     await fill(client);
     written = await readAll(client);
+    await withRaw(ours.port, (raw) => makeGroups(raw, topic, 'ours'));
     await client.close();
     expect(written).toHaveLength(codecs.length * 1006);
   });
@@ -117,16 +157,27 @@ describe.skipIf(!canRunRealKafka())('files on disk', () => {
       expect(sanity).toContain(`${path} passed sanity check.`);
   });
 
-  it('of ours are served by a real broker', async () => {
+  it('of our groups are decoded by DumpLogSegments', async () => {
+    const { stdout } = await dump(join(ours.dataDirectory, offsetsTopic), '--deep-iteration', '--offsets-decoder');
+    // Offsets, classic groups, and of new ones: epochs, topics, members, the assignment's epoch, targets, what members hold, expressions.
+    const kinds = new Set([...stdout.matchAll(/key: \{"type":"(\d+)"/g)].map((match) => Number(match[1])));
+    expect([...kinds].sort((left, right) => left - right)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 16]);
+    expect(stdout.match(/key: /g)).toHaveLength(stdout.match(/key: \{"type"/g)!.length);
+    expect(stdout.match(/payload: /g)).toHaveLength(stdout.match(/payload: (\{"version"|<DELETE>)/g)!.length);
+  });
+
+  it('of ours are served by a real broker, with our groups', async () => {
     const client = clientOf(kafka.bootstrap);
     await client.admin().createTopic({ name: topic, partitions: 1, configs });
     await client.close();
+    await withRaw(kafka.nodes[0]!.port, untilCoordinates);
     await ours.broker.close();
     const [node] = kafka.nodes;
     await node!.shutDown();
-    transplant(join(ours.dataDirectory, `${topic}-0`), join(node!.logDirectory, `${topic}-0`));
+    for (const name of parts) transplant(join(ours.dataDirectory, name), join(node!.logDirectory, name));
     await node!.start();
     await ours.restart();
+    await expectSameGroups(node!.port, ours.port, 'ours');
     const again = clientOf(kafka.bootstrap);
     expect(await readAll(again)).toEqual(written);
     await again.producer().send([{ topic, value: Buffer.from('more') }]);
@@ -135,7 +186,7 @@ describe.skipIf(!canRunRealKafka())('files on disk', () => {
     await again.close();
   });
 
-  it('of a real broker are served by ours', async () => {
+  it('of a real broker are served by ours, with its groups', async () => {
     const source = clientOf(kafka.bootstrap);
     await expect.poll(() => source.admin().topics([topic]), { timeout: 20_000 }).toEqual([]);
     await fill(source);
@@ -143,9 +194,10 @@ describe.skipIf(!canRunRealKafka())('files on disk', () => {
     expect(theirs).toHaveLength(written.length);
     await source.close();
     const [node] = kafka.nodes;
+    await withRaw(node!.port, (raw) => makeGroups(raw, topic, 'theirs'));
     await node!.shutDown();
     await ours.broker.close();
-    transplant(join(node!.logDirectory, `${topic}-0`), join(ours.dataDirectory, `${topic}-0`));
+    for (const name of parts) transplant(join(node!.logDirectory, name), join(ours.dataDirectory, name));
     await ours.restart();
     const client = clientOf(ours.bootstrap);
     expect(await readAll(client)).toEqual(theirs);
@@ -153,5 +205,6 @@ describe.skipIf(!canRunRealKafka())('files on disk', () => {
     expect((await readAll(client)).at(-1)).toMatch(/ more$/);
     await client.close();
     await node!.start();
+    await expectSameGroups(node!.port, ours.port, 'theirs');
   });
 });
