@@ -95,8 +95,11 @@ function append(
     if (isCoordinatorTopic(topic)) throw new KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION);
     const partition = context.broker.log.partition(topic, index);
     if (partition === undefined) throw new KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
-    if (records === null || records.length === 0) {
-      throw new KafkaError(ErrorCode.INVALID_RECORD, 'A partition of a Produce request needs exactly one record batch');
+    const isOneBatch =
+      records !== null && records.length > 0 && readBatchHeader(records, 0).sizeBytes >= records.length;
+    if (!isOneBatch) {
+      const words = 'A partition of a Produce request needs exactly one record batch';
+      return refused(index, ErrorCode.INVALID_RECORD, words);
     }
     return accepted(index, appendBatch(request, partition, records, context));
   } catch (error) {

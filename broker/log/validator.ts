@@ -45,6 +45,8 @@ function invalid(where: string, what: string): KafkaError {
 export function acceptClientBatch(batch: Buffer, settings: TopicSettings, nowMs: number, where: string): AcceptedBatch {
   checkSize(batch, settings, where);
   const header = validateBatch(batch);
+  if (header.baseOffset !== 0)
+    throw invalid(where, `a batch with the offset ${header.baseOffset}; the broker gives offsets`);
   checkHeader(batch, header, where);
   checkRecords(batch, header, settings, nowMs, where);
   return storedForm(batch, header, settings, nowMs);

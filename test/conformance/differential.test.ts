@@ -1,12 +1,13 @@
 // The same requests to a real Kafka and to ours: the answers must say the same. What must differ (ids, ports, times, words of messages) is taken out
 // before comparing; what differs on purpose is named with its reason. Skipped where a real Kafka cannot be run.
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type ApiName, apis, type RequestOf } from '../../broker/wire/apis.ts';
 import type { Message } from '../../broker/wire/schema.ts';
 import { RawClient } from '../support/raw-client.ts';
 import { canRunRealKafka, type RealKafka, startRealKafka } from '../support/real-kafka.ts';
 import { startTestBroker, type TestBroker } from '../support/test-broker.ts';
 import { batchOf } from '../support/text-batches.ts';
+import { brokerDifferences, topicDifferences } from './settings-comparison.ts';
 
 /** Fields that no two brokers share. */
 const own = new Set([
@@ -15,6 +16,7 @@ const own = new Set([
   'host',
   'port',
   'errorMessage',
+  'batchIndexErrorMessage',
   'logAppendTimeMs',
   'leaderEpoch',
   'producerId',
@@ -32,6 +34,13 @@ function comparable(value: unknown): unknown {
 function corrupted(): Buffer {
   const batch = batchOf(['x']);
   batch[batch.length - 1]! ^= 1;
+  return batch;
+}
+
+/** A sound batch with `value` in the last four bytes of a field, outside of the checksum. */
+function rewritten(at: number, value: number): Buffer {
+  const batch = batchOf(['x']);
+  batch.writeInt32BE(value, at + 4);
   return batch;
 }
 
@@ -125,6 +134,12 @@ const cases: Case[] = [
   ask('a control batch of a client', 'Produce', 9, produce(batchOf(['x'], { isControl: true }))),
   ask('zstd too early', 'Produce', 6, produce(batchOf(['x'], { compression: 'zstd' }))),
   ask('zstd', 'Produce', 7, produce(batchOf(['x'], { compression: 'zstd' }))),
+  ask('keys are missing', 'Produce', 9, produce(batchOf(['x', 'y']), {}, 'compacted')),
+  ask('dated long ago', 'Produce', 9, produce(batchOf(['x', 'y'], {}, 1000), {}, 'dated')),
+  ask('a batch with an offset', 'Produce', 9, produce(rewritten(0, 77), {}, 'compacted')),
+  ask('a batch of an epoch', 'Produce', 9, produce(rewritten(8, 99), {}, 'other')),
+  ask('no batch', 'Produce', 9, produce(Buffer.alloc(0))),
+  ask('two batches', 'Produce', 9, produce(Buffer.concat([batchOf(['x']), batchOf(['y'])]), {}, 'other')),
   ask('all of it', 'Fetch', 12, fetch(0)),
   ask('from inside a batch', 'Fetch', 4, fetch(1)),
   ask('committed', 'Fetch', 11, { ...fetch(0), isolationLevel: 1 }),
@@ -337,9 +352,20 @@ describe.skipIf(!canRunRealKafka())('the same requests to a real Kafka and to ou
     server = await startTestBroker({ settings: { 'node.id': 1 } });
     theirs = await RawClient.connect(kafka.port);
     ours = await RawClient.connect(server.port);
-    const topics = [{ name: 'same', numPartitions: 2, replicationFactor: 1 }];
+    const set = (name: string, value: string) => ({
+      replicationFactor: 1,
+      numPartitions: 1,
+      configs: [{ name, value }],
+    });
+    const topics = [
+      { name: 'same', numPartitions: 2, replicationFactor: 1 },
+      { name: 'other', numPartitions: 1, replicationFactor: 1 },
+      { name: 'compacted', ...set('cleanup.policy', 'compact') },
+      { name: 'dated', ...set('message.timestamp.before.max.ms', '1000') },
+    ];
     for (const client of [theirs, ours]) {
       await client.request('CreateTopics', 6, apis.CreateTopics.request.create({ topics, timeoutMs: 10_000 }));
+      await vi.waitFor(async () => expect(await leadsAll(client, topics)).toBe(true), { timeout: 60_000 });
     }
   });
   afterAll(async () => {
@@ -348,6 +374,20 @@ describe.skipIf(!canRunRealKafka())('the same requests to a real Kafka and to ou
     await kafka.stop();
     await server.close();
   });
+
+  /** A real Kafka says that a topic is there before it leads its partitions. */
+  async function leadsAll(client: RawClient, topics: readonly { name: string; numPartitions: number }[]) {
+    const asked = topics.map(({ name, numPartitions }) => ({
+      name,
+      partitions: Array.from({ length: numPartitions }, (_, partitionIndex) => ({ partitionIndex, timestamp: -1 })),
+    }));
+    const answer = await client.request(
+      'ListOffsets',
+      5,
+      apis.ListOffsets.request.create({ replicaId: -1, topics: asked }),
+    );
+    return answer.topics.every(({ partitions }) => partitions.every(({ errorCode }) => errorCode === 0));
+  }
 
   async function answerOf(client: RawClient, { api, version, draft }: Case) {
     const { request }: { request: Pick<Message<RequestOf<ApiName>>, 'create'> } = apis[api];
@@ -364,5 +404,15 @@ describe.skipIf(!canRunRealKafka())('the same requests to a real Kafka and to ou
   test.each(cases)('$api $version: $what', async (asked) => {
     const expected = await answerOf(theirs, asked);
     expect(await answerOf(ours, asked)).toEqual(expected);
+  });
+
+  test('settings of a topic and of the broker: types, defaults, where they come from', async () => {
+    const of = async (client: RawClient, resourceType: number, resourceName: string) => {
+      const resources = [{ resourceType, resourceName, configurationKeys: null }];
+      const body = apis.DescribeConfigs.request.create({ resources, includeSynonyms: true });
+      return (await client.request('DescribeConfigs', 4, body)).results[0]!.configs;
+    };
+    expect(topicDifferences(await of(theirs, 2, 'other'), await of(ours, 2, 'other'))).toEqual([]);
+    expect(brokerDifferences(await of(theirs, 4, '1'), await of(ours, 4, '1'))).toEqual([]);
   });
 });

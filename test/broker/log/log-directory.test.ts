@@ -199,11 +199,14 @@ describe('batches', () => {
     const damaged = batchOf(['abc']);
     damaged[damaged.length - 2]! ^= 1;
     const twice = Buffer.concat([batchOf(['a']), batchOf(['b'])]);
+    const placed = batchOf(['a']);
+    placed.writeInt32BE(77, 4);
     const control = batchOf(['a'], { isControl: true, isTransactional: true, producerId: 1, producerEpoch: 0 });
     for (const [batch, code] of [
       [damaged, ErrorCode.CORRUPT_MESSAGE],
       [batchOf(['abc']).subarray(0, 60), ErrorCode.CORRUPT_MESSAGE],
       [twice, ErrorCode.INVALID_RECORD],
+      [placed, ErrorCode.INVALID_RECORD],
       [control, ErrorCode.INVALID_RECORD],
       [batchOf([]), ErrorCode.INVALID_RECORD],
     ] as const) {
