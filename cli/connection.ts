@@ -1,5 +1,6 @@
 // A client over sockets, for every verb that talks to a broker, ours or a real cluster.
 import { systemClock } from '../base/clock.ts';
+import { TailraceError } from '../base/errors.ts';
 import { silentLogger } from '../base/logger.ts';
 import { nodeFiles } from '../base/node-files.ts';
 import { systemRandom } from '../base/random.ts';
@@ -16,7 +17,13 @@ const clientId = 'tailrace-cli';
  * answers there, TLR_DENIED when the user is not let in.
  */
 export async function withClient<T>(broker: string, work: (client: KafkaClient) => Promise<T>): Promise<T> {
-  return withClientOf(await brokerAccess(broker, nodeFiles), work);
+  try {
+    return await withClientOf(await brokerAccess(broker, nodeFiles), work);
+  } catch (error) {
+    if (!(error instanceof TailraceError) || error.code !== 'TLR_UNREACHABLE') throw error;
+    const message = `${error.message} (is "tailrace up" running? --broker names another broker)`;
+    throw new TailraceError(error.code, message, { cause: error, retriable: true });
+  }
 }
 
 /** As withClient, for a broker of a configuration. */

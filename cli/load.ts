@@ -1,7 +1,6 @@
 // Loading a configuration for a verb: problems go to standard error with their places, and the verb ends.
-import { messageOf } from '../base/errors.ts';
 import { type Diagnostic, renderDiagnostics } from '../pipelines/diagnostics.ts';
-import { loadPlan, planFromObject, type LoadResult } from '../pipelines/load.ts';
+import { loadPlan, planFromObject, type LoadResult, unreadable } from '../pipelines/load.ts';
 import type { Plan } from '../pipelines/plan.ts';
 import { defaultDataDirectory } from '../pipelines/planner.ts';
 import { parseSource } from '../pipelines/source.ts';
@@ -39,7 +38,7 @@ export async function dataDirectoryOf(files: readonly string[]): Promise<string 
   for (const file of files) {
     const problems: Diagnostic[] = [];
     const text = await loadOptions.readFile(file).catch((error: unknown) => {
-      problems.push({ severity: 'error', message: `cannot read ${file}: ${messageOf(error)}`, place: undefined });
+      problems.push(unreadable(file, error));
       return undefined;
     });
     const source = text && (await parseSource(file, text.toString('utf8'), loadOptions, problems));

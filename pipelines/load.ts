@@ -108,11 +108,20 @@ function refused(problems: readonly Diagnostic[], files: readonly string[]): Loa
   return { plan: undefined, problems: sortDiagnostics(problems, files), expand: () => '' };
 }
 
+/** The problem with a file of the configuration that cannot be read. */
+export function unreadable(file: string, error: unknown): Diagnostic {
+  const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+  const message = isMissing
+    ? `there is no file ${file}: name the one that you mean, or write it (README.md has the smallest one, examples/ has more)`
+    : `cannot read ${file}: ${messageOf(error)}`;
+  return { severity: 'error', message, place: undefined };
+}
+
 async function readText(file: string, options: SourceOptions, problems: Diagnostic[]): Promise<string | undefined> {
   try {
     return (await options.readFile(file)).toString('utf8');
   } catch (error) {
-    problems.push({ severity: 'error', message: `cannot read ${file}: ${messageOf(error)}`, place: undefined });
+    problems.push(unreadable(file, error));
     return undefined;
   }
 }

@@ -316,8 +316,10 @@ export class KafkaError extends TailraceError {
     options: { cause?: unknown; recordErrors?: readonly RecordError[] } = {},
   ) {
     const name = errorName(errorCode);
-    const meaning = kafkaErrors[name].message;
-    super('TLR_KAFKA', `${detail === undefined ? '' : `${detail}: `}${meaning} (${name})`, {
+    const meaning = `${kafkaErrors[name].message} (${name})`;
+    // What a broker of ours has answered says it already.
+    const message = detail === undefined ? meaning : detail.includes(meaning) ? detail : `${detail}: ${meaning}`;
+    super('TLR_KAFKA', message, {
       ...options,
       retriable: kafkaErrors[name].retriable,
     });
