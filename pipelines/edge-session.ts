@@ -154,12 +154,12 @@ export class EdgeSession {
       await this.proveHealthy(fetched.length === 0);
       const ends = this.hooks.drainEnds();
       if (this.job === undefined && (await this.hooks.topicsChanged(ends))) break;
-      if (ends !== undefined && this.hasReached(ends)) {
+      if (ends !== undefined && (await this.isReached(ends))) {
         await this.decideAll();
         this.hooks.healthy(0);
         this.hooks.drained();
       }
-      if (this.job !== undefined && (await this.isDone(this.job))) {
+      if (this.job !== undefined && (await this.isReached(endsOf(this.job)))) {
         await this.decideAll();
         return true;
       }
@@ -281,9 +281,8 @@ export class EdgeSession {
     return true;
   }
 
-  /** A job is done when the ends are reached everywhere: here, and, as they have committed it, by the other members. */
-  private async isDone(job: JobRecord): Promise<boolean> {
-    const ends = endsOf(job);
+  /** Whether the ends are reached everywhere: here, and, as they have committed it, by the other members. */
+  private async isReached(ends: Ends): Promise<boolean> {
     if (!this.hasReached(ends)) return false;
     const elsewhere = [...ends]
       .flatMap(([topic, partitions]) => [...partitions].map(([partition, end]) => ({ topic, partition, end })))

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { KafkaClient } from '../../../broker/client/contract.ts';
 import type { PipelineRunner } from '../../../pipelines/runner.ts';
 import type { PipelinePlan } from '../../../pipelines/plan.ts';
-import { numbered, pipeline, PipelineWorld } from '../../support/pipeline-world.ts';
+import { numbered, pipeline, PipelineWorld, sinkPlan } from '../../support/pipeline-world.ts';
 
 let world: PipelineWorld;
 let running: { runner: PipelineRunner; client: KafkaClient }[];
@@ -60,4 +60,33 @@ it('both tell the whole account once it is drained, whoever delivered', async ()
   await Promise.all(both.map((runner) => runner.drain()));
   await Promise.all(both.map((runner) => runner.stop(20_000)));
   for (const runner of both) expect(runner.accounts()).toMatchObject([{ account: { in: 400, out: 400 } }]);
+});
+
+it('are drained when the other has decided its share, too', async () => {
+  const gate = Promise.withResolvers<undefined>();
+  const slow = sinkPlan('files', () =>
+    Promise.resolve({
+      guarantee: 'idempotent' as const,
+      fieldPaths: [],
+      deliver: () => gate.promise,
+      close: () => Promise.resolve(),
+    }),
+  );
+  const one = await start('one', pipeline('app', world.fileSink('{partition}-{offset}')));
+  await start('two', pipeline('app', slow));
+  await expect.poll(() => members('web.files'), { timeout: 20_000 }).toEqual([2, 2]);
+  for (const partition of [0, 1, 2, 3]) await world.write('app', numbered(100, partition * 100), { partition });
+  let isDrained = false;
+  const draining = one.drain().then(() => (isDrained = true));
+  const committed = async () => [
+    ...((await world.client.admin().groupOffsets('web.files')).get('app')?.values() ?? []),
+  ];
+  await expect
+    .poll(async () => (await committed()).filter(({ offset }) => offset >= 200).length, { timeout: 20_000 })
+    .toBe(2);
+  expect(isDrained).toBe(false);
+  gate.resolve(undefined);
+  await draining;
+  await one.stop(20_000);
+  expect(one.accounts()).toMatchObject([{ account: { in: 800 } }]);
 });
