@@ -98,8 +98,10 @@ export class CopyJudge {
     }
     let waits = false;
     for (const original of originals.candidates(found.path, head)) {
-      if (original.identity === found.stat.identity || isTaken(original)) continue;
-      if (originals.hasEnded(original)) {
+      const isItself = original.identity === found.stat.identity;
+      if (isTaken(original) || (isItself && !(original.isMissing && original.isSurely(found.stat)))) continue;
+      // One that was not to be found for a while has turned up under another name.
+      if (isItself || originals.hasEnded(original)) {
         const copy = await this.claim(found, handle, original, originals);
         if (copy !== undefined) return copy;
       } else if (original.packing !== undefined) {

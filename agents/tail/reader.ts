@@ -123,8 +123,11 @@ export class Reader {
   /** Takes the next chunk of `file`. `isAlone`: it will be read again next, so the chunk after it may be begun already. */
   async read(file: TailedFile, isAlone: boolean): Promise<ReadOutcome> {
     let chunk: Chunk | undefined;
+    const startMs = this.clock.now();
     try {
-      chunk = await this.chunks.read(file, await this.open(file), isAlone);
+      const handle = await this.open(file);
+      chunk = await this.chunks.read(file, handle, isAlone);
+      if (file.position === 0) file.doubt(await handle.stat());
     } catch (error) {
       file.trouble = error;
       return 'failed';
@@ -136,6 +139,7 @@ export class Reader {
     // Nobody will complete the line: unless it has grown since that was found.
     const isFinished = file.finishing && file.position + end - start === file.sizeBytes;
     const isLast = atEnd && (isFinished || file.endPosition !== undefined || file.packing !== undefined);
+    file.soundMs = startMs;
     this.frame(file, chunk, isLast ? 'all' : atEnd && file.settling ? 'whole-lines' : 'ended');
     file.outgrewSlice = !atEnd && this.consumedBytes === 0;
     if (!atEnd) return 'more';
@@ -150,7 +154,6 @@ export class Reader {
 
   private frame(file: TailedFile, { buffer, start, end }: Chunk, extent: Extent): void {
     this.timestampMs = this.clock.now();
-    file.soundMs = this.timestampMs;
     this.partition = file.origin.partition;
     this.fileId = file.origin.id;
     this.headers.use(this.fileId);

@@ -60,6 +60,7 @@ export class Roster {
   /** What files were before that began anew, until they are followed again. */
   private readonly lineage = new Map<string, { generation: number; firstPath: string }>();
   private sweeps = 0;
+  private sweepMs = 0;
   /** How long the last look at everything took, without what was decided then. */
   lookMs = 0;
   /** Files that no path leads to since this sweep. */
@@ -100,8 +101,13 @@ export class Roster {
 
   /** `--once`: everything that was there at the start has been read, as far as it can be, or waits for something else. */
   isDone(waits: (file: TailedFile) => boolean): boolean {
-    if (this.sweeps === 0 || this.newcomers.isWaiting || this.mustLook) return false;
+    if (this.sweeps === 0 || this.isWaiting) return false;
     return [...this.live.values()].every((file) => file.isDone || waits(file));
+  }
+
+  /** What became of some file is not decided, and will be soon. */
+  get isWaiting(): boolean {
+    return this.newcomers.isWaiting || this.mustLook;
   }
 
   /** Some file holds other content now, and it is not decided yet what became of the old: it takes a sweep. */
@@ -120,14 +126,16 @@ export class Roster {
       (file) => file.handle !== undefined && file.packing === undefined && !file.replaced && !file.isMissing,
     );
     await inParallel(open, looksAtOnce, async (file) => {
+      const nowMs = this.options.clock.now();
       const stat = await file.handle?.stat().catch(() => undefined);
-      if (stat !== undefined) file.observe(stat, this.options.clock.now());
+      if (stat !== undefined) file.observe(stat, nowMs);
     });
   }
 
   /** Looks at everything once. */
   async sweep(): Promise<void> {
     const nowMs = this.options.clock.now();
+    this.sweepMs = nowMs;
     this.mustLook = false;
     const seen = await this.look(nowMs);
     if (seen === undefined) return;
@@ -194,6 +202,9 @@ export class Roster {
         continue;
       }
       files.add(file);
+      if (file.position === 0) file.doubt(entry.stat);
+      if (file.doubtfulSinceMs !== undefined) this.departures.push({ path: file.path, sinceMs: file.doubtfulSinceMs });
+      file.doubtfulSinceMs = undefined;
       if (isOther) file.replaced = true;
       this.observe(file, isOther ? file.path : entry.path, entry.stat, nowMs);
       if (file.unverified === undefined && file.packing === undefined && file.sizeBytes < file.position)
@@ -348,8 +359,9 @@ export class Roster {
       file.imprint = start.imprint;
       this.dirty.add(file);
     }
-    file.soundMs = clock.now();
-    file.observe(found.stat, file.soundMs);
+    // When the sweep began: it was looked at since.
+    file.soundMs = this.sweepMs;
+    file.observe(found.stat, this.sweepMs);
     if (packing !== undefined && this.isStartingAtEnd) {
       file.passOver();
       this.dirty.add(file);

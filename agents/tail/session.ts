@@ -23,10 +23,10 @@ const largestBatchBytes = 4 * 1024 * 1024;
 /** Below the broker's limit, so that a batch of 1 MiB fits into a buffer of that size. */
 const batchMarginBytes = 1024;
 const kafkaDefaultMessageBytes = 1_048_588;
-/** A sweep that was asked for comes this much after the last one at the earliest, and sweeps take at most a tenth of the time; with `--once` half of it. */
+/** A sweep that was asked for comes this much after the last one at the earliest, and sweeps take at most a tenth of the time; with `--once`, and while it is not decided yet what became of some file, a third of it. */
 const sweepGapMs = 20;
 const sweepShare = 10;
-const onceSweepShare = 2;
+const eagerSweepShare = 2;
 /** While a sweep takes long, files are read this often. */
 const breathMs = 50;
 /** Files opened beside each other before they are read, and packed ones that are read at the same time: each of these holds what it has unpacked. */
@@ -243,7 +243,7 @@ export class Session {
     await roster.sweep();
     if (roster.isUndecided) this.wantSweep();
     const isOnce = this.options.targets !== undefined;
-    const pauseMs = roster.lookMs * (isOnce ? onceSweepShare : sweepShare);
+    const pauseMs = roster.lookMs * (isOnce || roster.isWaiting ? eagerSweepShare : sweepShare);
     this.nextSweepMs = clock.monotonicMs() + Math.max(this.options.settings.rescan, pauseMs, sweepGapMs);
     if (!isOnce) await this.watch.follow(roster.folders);
   }

@@ -62,6 +62,8 @@ export class TailedFile {
   replaced = false;
   /** When it was last known to hold what was read of it. */
   soundMs = 0;
+  /** Since when there may have been other lines in it, which were copied and truncated before anything was read. */
+  doubtfulSinceMs: number | undefined;
   /** Since when no path leads to it. */
   missingSinceMs: number | undefined;
   /** The bytes behind the last newline are to be taken as a line: nobody will complete it. */
@@ -181,6 +183,12 @@ export class TailedFile {
   passOver(): void {
     this.isWhole = true;
     this.hungry = false;
+  }
+
+  /** To be called with a look at it as long as nothing of it was read: then nothing tells later whether it only grew since the look before. */
+  doubt({ sizeBytes, modifiedMs }: FileStat): void {
+    const isChanged = sizeBytes !== this.sizeBytes || modifiedMs !== this.modifiedMs;
+    if (this.packing === undefined && this.sizeBytes > 0 && isChanged) this.doubtfulSinceMs ??= this.soundMs;
   }
 
   /** Whether this look at its identity shows another file: one that was made at another time. */

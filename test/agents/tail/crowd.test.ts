@@ -218,6 +218,65 @@ describe.each(['app.log', 'app.log*'])(
   },
 );
 
+it('knows a log again that was renamed once more while its folder was listed', async () => {
+  const names = (generation: number) => `a/app.log${generation === 0 ? '' : `.${generation}`}`;
+  const lines = write('a', 0, 3);
+  const rotate = (number: number) => {
+    lines.push(...write('a', number + 5, number + 6));
+    for (const generation of [1, 0])
+      if (existsSync(bench.path(names(generation)))) move(names(generation), names(generation + 1));
+    lines.push(...write('a', number, number + 2));
+  };
+  let rotations = 0;
+  const files: Files = {
+    ...nodeFiles,
+    list: async (folder) => {
+      const found = await nodeFiles.list(folder);
+      if (folder === bench.path('a') && rotations === 1) rotate(10 * ++rotations);
+      return found;
+    },
+  };
+  await bench.start(cluster.client(), { paths: ['a/app.log'] }, { files });
+  await arrived(lines);
+  rotate(10 * ++rotations);
+  await until(
+    () => rotations === 2,
+    () => 'the folder was not listed',
+    60_000,
+  );
+  await arrived(lines);
+  // What was read twice would come by now.
+  lines.push(...write('a', 30, 31));
+  await arrived(lines);
+});
+
+it('finds what was copied and truncated before anything of it was read, though as much stands there again', async () => {
+  const lines = write('a', 0, 3);
+  const append = (from: number, to: number) => lines.push(...write('a', from, to));
+  let isRotated = false;
+  const files: Files = {
+    ...nodeFiles,
+    open: async (path, mode) => {
+      const file = await nodeFiles.open(path, mode);
+      const read = file.read.bind(file);
+      file.read = (target, position) => {
+        // Not a head that is looked at, but the first chunk.
+        if (path === bench.path('a/app.log') && target.length > 64 * 1024 && !isRotated) {
+          isRotated = true;
+          copyFileSync(path, `${path}.1`);
+          truncateSync(path);
+          append(3, 6);
+        }
+        return read(target, position);
+      };
+      return file;
+    },
+  };
+  await bench.start(cluster.client(), { paths: ['a/app.log'] }, { files });
+  await arrived(lines);
+  expect(isRotated).toBe(true);
+});
+
 it('finds what came and went while one log after the other was rotated, faster than anybody can look', async () => {
   const names = Array.from({ length: 40 }, (_none, index) => `app-${index}.log`);
   const lines = names.flatMap((name) => write('.', 0, 3, name).map((each) => each.replace('.', name)));
