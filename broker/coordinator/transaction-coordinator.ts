@@ -42,6 +42,11 @@ export class TransactionCoordinator implements TransactionGuard {
   private readonly dependencies: TransactionDependencies;
   private readonly topic: CoordinatorTopic;
   private readonly transactions: LiveTransactions;
+  /**
+   * When each open transaction was first seen, in monotonic time: the time of day may be set back, and a transaction that stays open for that long holds
+   * back whoever waits for its offsets or reads what is committed.
+   */
+  private readonly openSince = new WeakMap<LiveTransaction, { startedAtMs: number; atMs: number }>();
   private timeoutTimer: Timer | undefined;
   private expiryTimer: Timer | undefined;
   private closed = false;
@@ -377,8 +382,12 @@ export class TransactionCoordinator implements TransactionGuard {
   private abortIfLate(live: LiveTransaction): void {
     const { clock, logger } = this.dependencies;
     const { phase, startedAtMs, timeoutMs, transactionalId } = live.state;
+    if (phase !== 'Ongoing') return;
     const nowMs = clock.now();
-    if (phase !== 'Ongoing' || nowMs < startedAtMs + timeoutMs) return;
+    const atMs = clock.monotonicMs();
+    let seen = this.openSince.get(live);
+    if (seen?.startedAtMs !== startedAtMs) this.openSince.set(live, (seen = { startedAtMs, atMs }));
+    if (Math.max(nowMs - startedAtMs, atMs - seen.atMs) < timeoutMs) return;
     logger.warn('A transaction is aborted: its producer did not end it in time', { transactionalId, timeoutMs });
     try {
       this.transactions.apply(live, { kind: 'timeout', nowMs });

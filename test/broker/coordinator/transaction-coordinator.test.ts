@@ -153,6 +153,22 @@ describe('after a restart', () => {
     expect(() => late.produce('lines', ['late'])).toThrow('INVALID_PRODUCER_EPOCH');
     await world.close();
   });
+
+  it('aborts at the timeout although the time of day is set back', async () => {
+    const clock = new ManualClock();
+    let backMs = 0;
+    const now = clock.now.bind(clock);
+    clock.now = () => now() - backMs;
+    const world = await worldWithTopics({ clock });
+    const producer = new TestProducer(world, 'agent');
+    await producer.init(10_000);
+    await producer.produce('lines', ['open']).durable;
+    backMs = 1_800_000;
+    for (let second = 0; second < 40; second++) clock.pass(1000);
+    while (world.log.partition('lines', 0)!.lastStableOffset < 2) await new Promise<void>(setImmediate);
+    expect((await committed(world, 'lines')).count).toBe(0);
+    await world.close();
+  });
 });
 
 describe('a transactional id', () => {
