@@ -152,6 +152,39 @@ describe.each(servers)('group.protocol=consumer against %s', (_name, start) => {
       await vi.waitFor(async () => expect(await admin.describeGroup('java-group')).toMatchObject(isEmpty), patience);
     });
 
+    test.each(['CooperativeStickyAssignor', 'RangeAssignor'])(
+      'of the classic protocol (%s) share a group with those of the new one, and have it alone when these have left',
+      { timeout: 240_000 },
+      async (assignor) => {
+        const topic = `java-${assignor}`;
+        await admin.createTopic({ name: topic, partitions: 4 });
+        const producer = client.producer();
+        let sent = 0;
+        const send = async () => {
+          await producer.send([0, 1, 2, 3].map((partition) => ({ topic, partition, value: Buffer.from(`${sent++}`) })));
+        };
+        await send();
+        const strategy = `partition.assignment.strategy=org.apache.kafka.clients.consumer.${assignor}`;
+        const often = ['--command-property', 'heartbeat.interval.ms=500', '--command-property', strategy];
+        const group = ['--topic', topic, '--group', topic, '--from-beginning'];
+        const classic = await member(4, ...group, '--command-property', 'group.protocol=classic', ...often);
+        const shares = async () => {
+          const { members: all } = await admin.describeGroup(topic);
+          return all.map(({ assignment }) => assignment.get(topic)?.length ?? 0).sort();
+        };
+        const fresh = member(1, ...group);
+        await vi.waitFor(async () => {
+          await send();
+          expect(await shares()).toEqual([2, 2]);
+        }, patience);
+        (await fresh).kill('SIGTERM');
+        await vi.waitFor(async () => expect(await shares()).toEqual([4]), patience);
+        await producer.close();
+        expect(classic.exitCode).toBeNull();
+        classic.kill('SIGKILL');
+      },
+    );
+
     test('subscribe by a regular expression', { timeout: 240_000 }, async () => {
       const child = await member(30, '--include', 'java-.*', '--group', 'java-expression', '--from-beginning');
       child.kill('SIGKILL');
