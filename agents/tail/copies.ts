@@ -98,10 +98,8 @@ export class CopyJudge {
     }
     let waits = false;
     for (const original of originals.candidates(found.path, head)) {
-      const isItself = original.identity === found.stat.identity;
-      if (isTaken(original) || (isItself && !(original.isMissing && original.isSurely(found.stat)))) continue;
-      // One that was not to be found for a while has turned up under another name.
-      if (isItself || originals.hasEnded(original)) {
+      if (isTaken(original) || isAnother(found, original)) continue;
+      if (original.identity === found.stat.identity || originals.hasEnded(original)) {
         const copy = await this.claim(found, handle, original, originals);
         if (copy !== undefined) return copy;
       } else if (original.packing !== undefined) {
@@ -262,6 +260,11 @@ export class CopyJudge {
     const imprint = await imprintAt(handle, size);
     return imprint && { kind: 'copy', original, position: size, imprint };
   }
+}
+
+/** Whether the file has the inode of `original` without being that one itself, which was out of sight for a while and has turned up again. */
+function isAnother({ stat }: FoundFile, original: TailedFile): boolean {
+  return original.identity === stat.identity && !(original.isMissing && original.isSurely(stat));
 }
 
 /** Whether a rotator may have made one of the other, by their names. */
