@@ -5,6 +5,7 @@ import type { Consumer, FetchedBatches, KafkaClient, TopicPartition } from '../.
 import { RecordCursor } from '../../broker/wire/record-batch.ts';
 import type { RecordFilter } from '../../pipelines/record-filter.ts';
 import { withClient } from '../connection.ts';
+import { parseCount } from '../counts.ts';
 import { parseStart } from '../positions.ts';
 
 interface Options {
@@ -91,7 +92,7 @@ async function openConsumer(client: KafkaClient, topic: string, options: Options
   return consumer;
 }
 
-async function consume(client: KafkaClient, topic: string, options: Options): Promise<void> {
+async function consume(client: KafkaClient, topic: string, options: Options, max: number): Promise<void> {
   if (options.until !== undefined && options.until !== 'now') {
     throw new TailraceError('TLR_USAGE', `--until ${options.until}: only "now" is known`);
   }
@@ -103,7 +104,7 @@ async function consume(client: KafkaClient, topic: string, options: Options): Pr
   const onSignal = () => stop.abort();
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
   process.stdout.once('error', onSignal);
-  let left = options.max === undefined ? Infinity : Number(options.max);
+  let left = max;
   const isDone = () =>
     left <= 0 ||
     (ends !== undefined &&
@@ -146,7 +147,8 @@ export function addConsume(program: Command, defaultBroker: string): void {
       'after',
       "\nExamples:\n  tailrace consume npm --max 5\n  tailrace consume app --follow --where 'status >= 500'",
     )
-    .action((topic: string, options: Options) =>
-      withClient(options.broker, (client) => consume(client, topic, options)),
-    );
+    .action((topic: string, options: Options) => {
+      const max = parseCount('--max', options.max) ?? Infinity;
+      return withClient(options.broker, (client) => consume(client, topic, options, max));
+    });
 }

@@ -19,6 +19,7 @@ import {
 } from '../../pipelines/dead-letters.ts';
 import type { EdgePlan, PipelinePlan } from '../../pipelines/plan.ts';
 import { withClient } from '../connection.ts';
+import { parseCount } from '../counts.ts';
 import { type Loaded, loadOrReport, planOrReport } from '../load.ts';
 import { createLogger } from '../logger.ts';
 import { ExitCode, note, paint, print, printJson, renderTable } from '../output.ts';
@@ -74,9 +75,7 @@ function printGroups(groups: readonly LetterGroup[]): void {
 }
 
 async function show(pipeline: string, options: ChoiceOptions & { max: string }): Promise<void> {
-  const max = Number(options.max);
-  if (!Number.isInteger(max) || max < 1)
-    throw new TailraceError('TLR_USAGE', `--max ${options.max}: expected a number`);
+  const max = parseCount('--max', options.max)!;
   const chooses = choiceOf(options);
   let shown = 0;
   await withClient(options.broker, (client) =>

@@ -5,6 +5,7 @@ import { TailraceError } from '../../base/errors.ts';
 import { parseDurationMs } from '../../base/units.ts';
 import { type Traffic, TrafficWatch } from '../../pipelines/traffic.ts';
 import { withClient } from '../connection.ts';
+import { parseCount } from '../counts.ts';
 import { paint, print, printJson } from '../output.ts';
 import { fitted, trafficLines } from '../traffic-report.ts';
 
@@ -68,16 +69,9 @@ function intervalOf(text: string): number {
   throw new TailraceError('TLR_USAGE', `--interval ${text}: expected a duration, for example 2s`);
 }
 
-function countOf(text: string | undefined): number {
-  if (text === undefined) return Infinity;
-  const count = Number(text);
-  if (Number.isInteger(count) && count > 0) return count;
-  throw new TailraceError('TLR_USAGE', `--count ${text}: expected a number from 1`);
-}
-
 async function run(options: Options): Promise<void> {
   const { broker, json } = options;
-  const [intervalMs, count] = [intervalOf(options.interval), countOf(options.count)];
+  const [intervalMs, count] = [intervalOf(options.interval), parseCount('--count', options.count) ?? Infinity];
   const stop = new AbortController();
   const end = () => stop.abort(new TailraceError('TLR_CLOSED', 'it was stopped'));
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, end);

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { TailraceError } from '../../base/errors.ts';
 import type { KafkaClient } from '../../broker/client/contract.ts';
 import { withClient } from '../connection.ts';
+import { parseCount } from '../counts.ts';
 import { print, printJson, renderTable } from '../output.ts';
 
 interface Options {
@@ -20,13 +21,6 @@ export function parseConfigs(pairs: readonly string[]): Record<string, string> {
       return [pair.slice(0, split), pair.slice(split + 1)];
     }),
   );
-}
-
-function parseCount(option: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const count = Number(text);
-  if (Number.isInteger(count) && count > 0) return count;
-  throw new TailraceError('TLR_USAGE', `${option} ${text}: expected a number from 1`);
 }
 
 async function requireTopic(client: KafkaClient, name: string) {

@@ -52,6 +52,12 @@ it.each([
   expect(readdirSync(folder)).toEqual(['tailrace.yaml']);
 });
 
+it('refuses a count that is none', async () => {
+  const result = await tailrace('consume', 'app', '--max', 'abc');
+  expect(result.code).toBe(2);
+  expect(result.stderr).toMatch(/--max abc: expected a number from 1/);
+});
+
 it('names a missing file', async () => {
   const result = await tailrace('up', 'nowhere.yaml');
   expect(result.code).toBe(2);
