@@ -99,7 +99,7 @@ describe.skipIf(!canRunRealKafka())('the same conversation with a real Kafka and
     ours = await RawClient.connect(server.port);
     const topics = [
       { name: 'flow', numPartitions: 1, replicationFactor: 1 },
-      { name: 'wide', numPartitions: 4, replicationFactor: 1 },
+      { name: 'wide', numPartitions: 6, replicationFactor: 1 },
     ];
     for (const client of [theirs, ours]) {
       await client.request('CreateTopics', 6, apis.CreateTopics.request.create({ topics, timeoutMs: 10_000 }));

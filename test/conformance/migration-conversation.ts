@@ -12,7 +12,7 @@ import type { Conversation } from '../support/conversation.ts';
 type Heartbeat = Draft<RequestOf<'ConsumerGroupHeartbeat'>>;
 type TopicPartitions = { topicId: Buffer; partitions: readonly number[] }[];
 
-/** Of this topic there are four partitions. */
+/** Of this topic there are six partitions, so that two members and three have shares of the same size, whoever comes first. */
 const topic = 'wide';
 
 /** A member of the classic protocol that gives back only what it has to (KIP-429). */
@@ -55,7 +55,7 @@ class ClassicMember {
   /** `leads`: it gives itself everything. */
   async sync(step: string, leads = false): Promise<void> {
     const { groupId, memberId, generationId, instanceId: groupInstanceId } = this;
-    const all = { assignedPartitions: [{ topic, partitions: [0, 1, 2, 3] }], userData: null };
+    const all = { assignedPartitions: [{ topic, partitions: [0, 1, 2, 3, 4, 5] }], userData: null };
     const assignment = encodeVersioned(consumerProtocolAssignment, 1, all);
     const draft = {
       ...{ groupId, memberId, generationId, groupInstanceId },
