@@ -136,9 +136,7 @@ export class Reader {
     const { buffer, start, end, atEnd } = chunk;
     const mayBePacked = file.position === 0 && file.packing === undefined;
     if (mayBePacked && packingOf(buffer.subarray(start, end)) !== undefined) return 'packed';
-    // Nobody will complete the line: unless it has grown since that was found.
-    const isFinished = file.finishing && file.position + end - start === file.sizeBytes;
-    const isLast = atEnd && (isFinished || file.endPosition !== undefined || file.packing !== undefined);
+    const isLast = atEnd && (file.finishing || file.endPosition !== undefined || file.packing !== undefined);
     file.soundMs = startMs;
     this.frame(file, chunk, isLast ? 'all' : atEnd && file.settling ? 'whole-lines' : 'ended');
     file.outgrewSlice = !atEnd && this.consumedBytes === 0;

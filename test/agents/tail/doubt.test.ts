@@ -201,26 +201,3 @@ it('never goes back to where a log was when its copy was found', async () => {
   await arrived(lines.length + 1);
   expect(texts().filter((text) => text !== 'old')).toEqual(lines);
 });
-
-it('does not cut a line whose writer goes on in the moment in which it is given up', async () => {
-  let isQuiet = false;
-  let reads = 0;
-  const onOpen = (file: OpenFile): OpenFile => {
-    const read = file.read.bind(file);
-    file.read = (target, position) => {
-      if (isQuiet && target.length > 1_024 && ++reads === 1) write('app.log.1', 'and a half');
-      return read(target, position);
-    };
-    return file;
-  };
-  const files = changed((stat) => stat, onOpen);
-  await bench.start(cluster.client(), { paths: ['app.log*'] }, { files });
-  write('app.log', 'one\ntwo ');
-  await arrived(1);
-  rename('app.log', 'app.log.1');
-  isQuiet = true;
-  await until(() => reads > 0);
-  write('app.log.1', ', whole\nthree\n');
-  await arrived(3);
-  expect(texts()).toEqual(['one', 'two and a half, whole', 'three']);
-});
