@@ -246,13 +246,15 @@ export class CopyJudge {
       return imprint && { kind: 'copy', original, position: original.position, imprint };
     }
     // Shorter than what was read: bytes were added to the original between copy and truncation, and read in time.
-    if (!original.replaced || original.unverified !== undefined || original.packing !== undefined) return undefined;
+    if (!original.replaced || original.packing !== undefined) return undefined;
     const candidate = this.candidates.get(found.stat.identity);
     const leastBytes = candidate?.originals.get(original)?.beforeBytes ?? original.previousSizeBytes;
     if (size === 0 || size < leastBytes) return undefined;
-    const head = await readRange(handle, 0, headLimitBytes);
-    if (!startsLike(original, head)) return undefined;
+    // After a start nothing is left of the original but what was written down.
+    const isRecovered = original.unverified !== undefined;
+    if (!isRecovered && !startsLike(original, await readRange(handle, 0, headLimitBytes))) return undefined;
     const milestone = original.milestones.findLast(({ position }) => position > 0 && position <= size);
+    if (milestone === undefined && isRecovered) return undefined;
     if (milestone !== undefined) {
       const agrees = await verify(handle, milestone.position, milestone.fingerprint);
       if (agrees === undefined) return undefined;

@@ -64,6 +64,8 @@ interface Course {
   /** Identities of those that are not decided yet, and of those that went to another name before they could be opened. */
   waiting: Set<string>;
   moved: Set<string>;
+  /** Some file could not be read, so not be compared either. */
+  isTroubled: boolean;
 }
 
 export interface NewcomerOptions {
@@ -118,7 +120,7 @@ export class Newcomers {
     const vanishedPaths = new Set([...sight.vanished].map(({ path }) => path));
     const wanted = newcomers.filter((found) => found.stat.sizeBytes > 0);
     // A file under the very name of one that vanished is most likely its successor: others may go on for that one first.
-    const course: Course = { originals, sight, decision, waiting, moved: new Set() };
+    const course: Course = { originals, sight, decision, waiting, moved: new Set(), isTroubled: false };
     await this.decideAll(
       wanted.filter(({ path }) => !vanishedPaths.has(path)),
       course,
@@ -132,7 +134,13 @@ export class Newcomers {
     await this.addStrays(sight, decision);
     await this.decideStrays(course);
     this.judge.keepOnly(waiting);
+    if (course.isTroubled) this.lookForAgain(sight, decision);
     return decision;
+  }
+
+  /** A file that could not be compared may be the one in which any of these goes on. */
+  private lookForAgain({ replaced, vanished }: Sight, { copies }: Decision): void {
+    for (const original of [...replaced, ...vanished]) if (!copies.has(original)) this.search.again(original);
   }
 
   /** One after the other, though they are opened beside each other. */
@@ -152,6 +160,7 @@ export class Newcomers {
         const isKept = await decided.catch((error: unknown) => {
           if (!(error instanceof Error && 'code' in error)) throw error;
           this.options.cannotRead(found.path, error);
+          course.isTroubled = true;
         });
         if (isKept !== true) await each.handle.close();
       }

@@ -1,7 +1,7 @@
 // The state of one followed file: who it is, how far it was read, what is known of its path and size. No file is touched here; the roster
 // tells it what was seen (observe), the reader what was taken (advance).
 import type { FileStat, OpenFile } from '../../base/files.ts';
-import type { FileState, Fingerprint, PositionRecord } from '../../broker/client/positions-record.ts';
+import type { FileState, Fingerprint, Milestone, PositionRecord } from '../../broker/client/positions-record.ts';
 import { Imprint } from './identity.ts';
 import type { Packing } from './packing.ts';
 
@@ -24,6 +24,8 @@ const unpackAgainMs = 30_000;
 
 /** Anchors of the last flights are kept for this many positions: a copy that is shorter than what was read is compared at one of them. */
 const milestoneLimit = 16;
+/** So many of them outlast the process: between copying and truncating there is hardly time for more. */
+const keptMilestones = 2;
 
 export class TailedFile {
   readonly origin: FileOrigin;
@@ -80,7 +82,7 @@ export class TailedFile {
   trouble: unknown;
   private troubleMs: number | undefined;
   /** Earlier positions with the anchor there, oldest first. */
-  readonly milestones: { position: number; fingerprint: Fingerprint }[] = [];
+  readonly milestones: Milestone[] = [];
 
   constructor(origin: FileOrigin, path: string, identity: string) {
     this.origin = origin;
@@ -106,7 +108,11 @@ export class TailedFile {
     tailed.isWhole = record.packed !== undefined;
     tailed.hungry = !tailed.isWhole;
     const { headBytes, headHash, anchorBytes, anchorHash } = record;
-    if (record.position > 0) tailed.unverified = { headBytes, headHash, anchorBytes, anchorHash };
+    if (record.position > 0) {
+      tailed.unverified = { headBytes, headHash, anchorBytes, anchorHash };
+      tailed.milestones.push(...(record.earlier ?? []));
+      tailed.addMilestone();
+    }
     return tailed;
   }
 
@@ -263,6 +269,7 @@ export class TailedFile {
   get known(): KnownFile {
     const { state, path, identity, position, lines, part, key, realPath, born, packing, packed } = this;
     const { firstPath, partition, generation, sinceMs } = this.origin;
+    const earlier = this.milestones.filter((each) => each.position < position).slice(-keptMilestones);
     return {
       ...{ file: key, state, path, firstPath, partition, identity, generation, sinceMs },
       ...{ position, lines, part, ...this.fingerprint },
@@ -270,6 +277,7 @@ export class TailedFile {
       ...(born === undefined ? {} : { born }),
       ...(packing === undefined ? {} : { packing }),
       ...(packed === undefined || !this.isWhole ? {} : { packed }),
+      ...(earlier.length === 0 ? {} : { earlier }),
     };
   }
 

@@ -24,6 +24,12 @@ export interface Fingerprint {
   anchorHash: string;
 }
 
+/** What was known when a file had been read so far. */
+export interface Milestone {
+  position: number;
+  fingerprint: Fingerprint;
+}
+
 /**
  * 'live': followed. 'replaced': its path or inode holds other content now (a truncation); a copy of it may turn up and go on from here.
  * 'gone': deleted, or moved out of sight.
@@ -64,6 +70,8 @@ export interface PositionRecord extends Fingerprint {
   packing?: 'gzip' | 'zstd';
   /** Size and change time of the packed file when it was read to its end: while they are the same it need not be unpacked again. */
   packed?: { sizeBytes: number; modifiedMs: number };
+  /** The positions before this one, oldest first: a copy that was made before the last lines were written and read ends behind one of them. */
+  earlier?: Milestone[];
 }
 
 /** The agent's own record: it was here before, and what files that are forgotten had contributed. */
@@ -149,8 +157,8 @@ export function decodePositionsRecord(key: Uint8Array, value: Uint8Array): TailR
 
 function optionalFields(
   body: Record<string, unknown>,
-): Pick<PositionRecord, 'sinceMs' | 'realPath' | 'born' | 'packing' | 'packed'> {
-  const { sinceMs, realPath, born, packing, packed } = body;
+): Pick<PositionRecord, 'sinceMs' | 'realPath' | 'born' | 'packing' | 'packed' | 'earlier'> {
+  const { sinceMs, realPath, born, packing, packed, earlier } = body;
   return {
     ...(isCount(sinceMs) ? { sinceMs } : {}),
     ...(typeof realPath === 'string' ? { realPath } : {}),
@@ -159,7 +167,14 @@ function optionalFields(
     ...(isObject(packed) && isCount(packed['sizeBytes']) && isCount(packed['modifiedMs'])
       ? { packed: { sizeBytes: packed['sizeBytes'], modifiedMs: packed['modifiedMs'] } }
       : {}),
+    ...(Array.isArray(earlier) && earlier.every(isMilestone) ? { earlier } : {}),
   };
+}
+
+function isMilestone(value: unknown): value is Milestone {
+  if (!isObject(value) || !isCount(value['position']) || !isObject(value['fingerprint'])) return false;
+  const { headBytes, headHash, anchorBytes, anchorHash } = value['fingerprint'];
+  return isCount(headBytes) && typeof headHash === 'string' && isCount(anchorBytes) && typeof anchorHash === 'string';
 }
 
 /** Where a line came from: a file (its path and host are in the positions topic) and the byte position of its start. */

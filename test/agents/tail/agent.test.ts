@@ -284,6 +284,22 @@ describe('rotation', () => {
     },
   );
 
+  it('by copying and truncating, what was written between being read already: known by the copy after a start, too', async () => {
+    const lines = Array.from({ length: 63 }, (_none, index) => `${index} ${'x'.repeat(30)}`);
+    const put = (from: number, to: number) => append('app.log', lines.slice(from, to).join('\n') + '\n');
+    write('app.log', '');
+    put(0, 30);
+    await bench.once(cluster.client(), { paths: ['app.log'] });
+    put(30, 50);
+    copyFileSync(bench.path('app.log'), bench.path('app.log.1'));
+    put(50, 53);
+    await bench.once(cluster.client(), { paths: ['app.log'] });
+    truncateSync(bench.path('app.log'));
+    put(53, 63);
+    await bench.once(cluster.client(), { paths: ['app.log'] });
+    expect(texts().sort()).toEqual([...lines].sort());
+  });
+
   it('by copying and truncating while it is followed, over and over', async () => {
     await bench.start(cluster.client(), logs);
     const expected: string[] = [];

@@ -12,21 +12,34 @@ import {
 const text = fc.string({ maxLength: 20 });
 const count = fc.nat({ max: Number.MAX_SAFE_INTEGER });
 const file = fc.uint8Array({ minLength: 6, maxLength: 6 }).map((bytes) => Buffer.from(bytes).toString('hex'));
+const print = { headBytes: count, headHash: text, anchorBytes: count, anchorHash: text };
+const optional = fc.record(
+  { sinceMs: count, born: text, earlier: fc.array(fc.record({ position: count, fingerprint: fc.record(print) })) },
+  { requiredKeys: [] },
+);
+const withOptional = (required: fc.Arbitrary<TailRecord>) =>
+  fc.tuple(required, optional).map(([one, more]): TailRecord => ({ ...one, ...more }));
 const record: fc.Arbitrary<TailRecord> = fc.oneof(
-  fc.record({
-    ...{
-      kind: fc.constant('file' as const),
-      instance: text,
-      agent: text,
-      file,
-      path: text,
-      firstPath: text,
-      host: text,
-    },
-    ...{ state: fc.constantFrom('live' as const, 'replaced' as const, 'gone' as const), topic: text, partition: count },
-    ...{ identity: text, generation: count, position: count, lines: count, part: count, atMs: count },
-    ...{ headBytes: count, headHash: text, anchorBytes: count, anchorHash: text },
-  }),
+  withOptional(
+    fc.record({
+      ...{
+        kind: fc.constant('file' as const),
+        instance: text,
+        agent: text,
+        file,
+        path: text,
+        firstPath: text,
+        host: text,
+      },
+      ...{
+        state: fc.constantFrom('live' as const, 'replaced' as const, 'gone' as const),
+        topic: text,
+        partition: count,
+      },
+      ...{ identity: text, generation: count, position: count, lines: count, part: count, atMs: count },
+      ...print,
+    }),
+  ),
   fc.record({
     ...{ kind: fc.constant('agent' as const), instance: text, agent: text, startedMs: count },
     forgottenLines: fc.dictionary(
