@@ -14,7 +14,7 @@ import type { Appended, PartitionLog } from '../log/contract.ts';
 import type { RequestOf } from '../wire/apis.ts';
 import { ErrorCode, errorName, KafkaError, type RecordError } from '../wire/errors.ts';
 import { produceResponse } from '../wire/messages/00-produce.ts';
-import { readBatchHeader } from '../wire/record-batch.ts';
+import { type BatchHeader, readBatchHeader } from '../wire/record-batch.ts';
 import { handler, type HandlerContext } from './handler.ts';
 import { findTopic, isCoordinatorTopic } from './topics.ts';
 
@@ -95,13 +95,12 @@ function append(
     if (isCoordinatorTopic(topic)) throw new KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION);
     const partition = context.broker.log.partition(topic, index);
     if (partition === undefined) throw new KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
-    const isOneBatch =
-      records !== null && records.length > 0 && readBatchHeader(records, 0).sizeBytes >= records.length;
-    if (!isOneBatch) {
+    const header = records === null || records.length === 0 ? undefined : readBatchHeader(records, 0);
+    if (records === null || header === undefined || header.sizeBytes < records.length) {
       const words = 'A partition of a Produce request needs exactly one record batch';
       return refused(index, ErrorCode.INVALID_RECORD, words);
     }
-    return accepted(index, appendBatch(request, partition, records, context));
+    return accepted(index, appendBatch(request, partition, { records, header }, context));
   } catch (error) {
     if (!(error instanceof KafkaError)) {
       context.broker.logger.error('A batch could not be appended', {
@@ -119,10 +118,9 @@ function append(
 function appendBatch(
   request: ProduceRequest,
   partition: PartitionLog,
-  records: Buffer,
+  { records, header }: { records: Buffer; header: BatchHeader },
   context: HandlerContext,
 ): Appended {
-  const header = readBatchHeader(records, 0);
   if (header.compression === 'zstd' && context.version < firstVersionWithZstd) {
     throw new KafkaError(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, `zstd in Produce version ${context.version}`);
   }
