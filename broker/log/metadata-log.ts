@@ -57,8 +57,8 @@ const entryHeaderBytes = 8;
 const greatestEntryBytes = 16 * 1024 * 1024;
 const compactAboveBytes = 1024 * 1024;
 const fileName = 'tailrace-metadata.log';
-/** Who the directory belongs to, as in Kafka. */
-const identityFile = 'meta.properties';
+/** Who the directory belongs to, as in Kafka (see identity.ts). */
+export const identityFile = 'meta.properties';
 
 /** What the changes amount to. */
 export class MetadataState {

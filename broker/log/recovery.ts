@@ -4,13 +4,12 @@
 // combination. So above it the first batch that is not whole, or not where it is expected, ends the log: it and all behind it is cut and reported.
 // Below it damage means that the disk lost what it promised to keep: TLR_CORRUPT, nothing is touched, the caller takes the partition offline.
 // What is kept above the recovery point is synced before anyone sees it, for a killed process leaves data that only the page cache has.
-// After a clean shutdown nothing is read but the last segment's indexes, the heads of its last batches and the producer snapshot.
+// After a clean shutdown nothing is read but the last segment's indexes, its last batches and the producer snapshot.
 import { join } from 'node:path';
 import { TailraceError } from '../../base/errors.ts';
 import type { Files } from '../../base/files.ts';
 import { readControlRecord } from '../wire/control-batch.ts';
-import { KafkaError } from '../wire/errors.ts';
-import { batchHeaderBytes, type BatchHeader, readBatchHeader, RecordCursor } from '../wire/record-batch.ts';
+import { type BatchHeader, RecordCursor } from '../wire/record-batch.ts';
 import { BatchScanner } from './batch-scanner.ts';
 import { completeSwaps } from './compaction.ts';
 import type { LeaderEpochs } from './leader-epochs.ts';
@@ -63,20 +62,14 @@ export async function recoverPartition(input: RecoveryInput): Promise<RecoveredL
 /** The offset behind the last batch of a segment whose indexes are loaded; undefined when its file does not end with one. */
 async function endOf(segment: Segment): Promise<number | undefined> {
   const { sizeBytes, offsetIndex } = segment;
-  const head = Buffer.alloc(batchHeaderBytes);
-  const file = await segment.open();
+  const scanner = new BatchScanner(await segment.open(), Math.max(0, offsetIndex.lastPosition), sizeBytes);
   let end = segment.baseOffset;
   try {
-    for (let position = Math.max(0, offsetIndex.lastPosition); position !== sizeBytes;) {
-      if (position > sizeBytes || (await file.read(head, position)) < batchHeaderBytes) return undefined;
-      const header = readBatchHeader(head);
-      position += header.sizeBytes;
-      end = header.lastOffset + 1;
+    for (;;) {
+      const found = await scanner.next();
+      if (found !== 'batch') return found === 'end' ? end : undefined;
+      end = scanner.header.lastOffset + 1;
     }
-    return end;
-  } catch (error) {
-    if (error instanceof KafkaError) return undefined;
-    throw error;
   } finally {
     // There may be thousands of partitions.
     await segment.close();
