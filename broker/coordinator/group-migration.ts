@@ -12,7 +12,7 @@ import {
   type TopicsView,
 } from './consumer-group-state.ts';
 import { readAssignment, readSubscription, type Subscription, writeAssignment } from './consumer-protocol.ts';
-import { electProtocol, emptyGroup, type GroupState, type Member, metadataOf } from './group-state.ts';
+import { atRest, electProtocol, emptyGroup, type GroupState, type Member, metadataOf } from './group-state.ts';
 
 /**
  * A classic group as one of the new protocol: in the same generation, with its members as classic members who hold what they were given. Throws KafkaError
@@ -56,11 +56,7 @@ export function downgraded(group: ConsumerGroupState): GroupState {
     clientHost: member.clientHost,
     rebalanceTimeoutMs: member.rebalanceTimeoutMs,
     assignment: Buffer.alloc(0),
-    joinTicket: undefined,
-    syncTicket: undefined,
-    isNew: false,
-    canSkipAssignment: false,
-    leaderBefore: undefined,
+    ...atRest,
   }));
   const state: GroupState = {
     ...emptyGroup(group.groupId),

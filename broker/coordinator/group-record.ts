@@ -7,7 +7,7 @@ import { encodeHeaders } from '../wire/batch-builder.ts';
 import { groupMetadataKey, groupMetadataValue } from '../wire/messages/coordinator-records.ts';
 import type { RecordCursor } from '../wire/record-batch.ts';
 import { decodeVersioned, encodeVersioned, type CoordinatorRecord } from './coordinator-topic.ts';
-import { emptyGroup, type GroupState, type Member, metadataOf } from './group-state.ts';
+import { atRest, emptyGroup, type GroupState, type Member, metadataOf } from './group-state.ts';
 
 /** Names the members of this process. */
 export const inProcessHeader = 'tailrace.in-process';
@@ -73,11 +73,7 @@ export function readGroupRecord(cursor: RecordCursor): { groupId: string; group:
       rebalanceTimeoutMs: member.rebalanceTimeout < 0 ? member.sessionTimeout : member.rebalanceTimeout,
       protocols: value.protocol === null ? [] : [{ name: value.protocol, metadata: member.subscription }],
       assignment: member.assignment,
-      joinTicket: undefined,
-      syncTicket: undefined,
-      isNew: false,
-      canSkipAssignment: false,
-      leaderBefore: undefined,
+      ...atRest,
     },
   ]);
   const state: GroupState = {

@@ -43,6 +43,15 @@ export interface Member {
   readonly leaderBefore: string | undefined;
 }
 
+/** Of a member that asks for nothing at the moment. */
+export const atRest = {
+  joinTicket: undefined,
+  syncTicket: undefined,
+  isNew: false,
+  canSkipAssignment: false,
+  leaderBefore: undefined,
+};
+
 export interface GroupState {
   readonly groupId: string;
   readonly phase: GroupPhase;
