@@ -19,3 +19,12 @@ export async function readPem<Text extends string | undefined>(
     throw new TailraceError('TLR_CONFIG', `${setting}: ${messageOf(error)}`, { cause: error });
   }
 }
+
+/** Runs what takes the certificate of the listener at `address`. Throws TLR_CONFIG when key and certificate are none or do not fit. */
+export function withIdentity<T>(address: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    throw new TailraceError('TLR_CONFIG', `TLS of the listener ${address}: ${messageOf(error)}`, { cause: error });
+  }
+}

@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { Backoff } from '../../base/backoff.ts';
 import { messageOf, TailraceError } from '../../base/errors.ts';
 import { sleep } from '../../base/clock.ts';
-import { readPem } from '../../base/pem.ts';
+import { readPem, withIdentity } from '../../base/pem.ts';
 import { formatDuration } from '../../base/units.ts';
 import type { Agent, AgentContext, AgentDefinition, AgentLedger } from '../agent.ts';
 import { Account } from './account.ts';
@@ -164,12 +164,8 @@ class HttpAgent implements Agent {
       cert: await readPem(files, tls.cert, 'tls.cert'),
       key: await readPem(files, tls.key, 'tls.key'),
     };
-    try {
-      createSecureContext(identity);
-      return identity;
-    } catch (error) {
-      throw new TailraceError('TLR_CONFIG', `TLS of the listener ${listen}: ${messageOf(error)}`, { cause: error });
-    }
+    withIdentity(listen, () => createSecureContext(identity));
+    return identity;
   }
 }
 

@@ -5,7 +5,8 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { createSecureContext, createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
-import { messageOf, TailraceError } from '../../base/errors.ts';
+import { TailraceError } from '../../base/errors.ts';
+import { withIdentity } from '../../base/pem.ts';
 import type { Random } from '../../base/random.ts';
 import type { Endpoint } from '../handlers/handler.ts';
 import type { SaslMechanism } from '../wire/sasl.ts';
@@ -77,7 +78,7 @@ export class Listener {
   /** Throws TLR_UNREACHABLE when the address cannot be listened on, TLR_CONFIG when key and certificate are none or do not fit. */
   static open(listen: ListenAddress, house: ListenerHouse): Promise<Listener> {
     const { tls } = listen;
-    const tlsServer = tls && withIdentity(listen, () => createSecureServer(tls));
+    const tlsServer = tls && withIdentity(`${listen.host}:${listen.port}`, () => createSecureServer(tls));
     const server = createServer({ pauseOnConnect: false });
     return new Promise((resolve, reject) => {
       const refuse = (error: Error) =>
@@ -108,7 +109,7 @@ export class Listener {
   renewal(tls: TlsIdentity | undefined): (() => void) | undefined {
     const { listen, tlsServer } = this;
     if (tls === undefined || tlsServer === undefined || isDeepStrictEqual(tls, this.identity)) return undefined;
-    withIdentity(listen, () => createSecureContext(tls));
+    withIdentity(`${listen.host}:${listen.port}`, () => createSecureContext(tls));
     return () => {
       tlsServer.setSecureContext(tls);
       this.identity = tls;
@@ -164,15 +165,6 @@ export class Listener {
 function createSecureServer({ cert, key, ca }: TlsIdentity): TlsServer {
   const client = ca === undefined ? {} : { ca, requestCert: true, rejectUnauthorized: true };
   return createTlsServer({ cert, key, ...client, handshakeTimeout: handshakeTimeoutMs });
-}
-
-/** Throws TLR_CONFIG when key and certificate are none or do not fit. */
-function withIdentity<T>({ host, port }: ListenAddress, action: () => T): T {
-  try {
-    return action();
-  } catch (error) {
-    throw new TailraceError('TLR_CONFIG', `TLS of the listener ${host}:${port}: ${messageOf(error)}`, { cause: error });
-  }
 }
 
 /** An address for clients on this machine of a listener on all addresses. */
