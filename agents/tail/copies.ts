@@ -254,11 +254,11 @@ export class CopyJudge {
     const isRecovered = original.unverified !== undefined;
     if (!isRecovered && !startsLike(original, await readRange(handle, 0, headLimitBytes))) return undefined;
     const milestone = original.milestones.findLast(({ position }) => position > 0 && position <= size);
-    if (milestone === undefined && isRecovered) return undefined;
-    if (milestone !== undefined) {
-      const agrees = await verify(handle, milestone.position, milestone.fingerprint);
-      if (agrees === undefined) return undefined;
-    }
+    const agrees =
+      milestone === undefined
+        ? !isRecovered
+        : (await verify(handle, milestone.position, milestone.fingerprint)) !== undefined;
+    if (!agrees) return undefined;
     const imprint = await imprintAt(handle, size);
     return imprint && { kind: 'copy', original, position: size, imprint };
   }
