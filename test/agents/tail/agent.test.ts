@@ -11,21 +11,13 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { FakeCluster } from '../support/fake-cluster.ts';
+import { describe, expect, it } from 'vitest';
 import { recordingLogger } from '../../support/recording-logger.ts';
-import { TailBench, until } from '../support/tail-bench.ts';
+import { until } from '../support/tail-bench.ts';
+import { bench, cluster, texts, useTailWorld } from '../support/tail-world.ts';
 
-let bench: TailBench;
-let cluster: FakeCluster;
-beforeEach(() => {
-  bench = new TailBench();
-  cluster = new FakeCluster();
-  cluster.createTopic('lines');
-});
-afterEach(() => bench.close());
+useTailWorld();
 
-const texts = () => cluster.lines('lines').map((line) => line.text);
 const write = (name: string, text: string) => writeFileSync(bench.path(name), text);
 const append = (name: string, text: string) => appendFileSync(bench.path(name), text);
 const logs = { paths: ['*.log*'] };

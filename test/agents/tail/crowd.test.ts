@@ -14,23 +14,15 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { gzipSync } from 'node:zlib';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Siblings } from '../../../agents/tail/siblings.ts';
 import type { Files, FileStat, OpenFile } from '../../../base/files.ts';
 import { nodeFiles } from '../../../base/node-files.ts';
-import { FakeCluster } from '../support/fake-cluster.ts';
-import { TailBench, until } from '../support/tail-bench.ts';
+import { until } from '../support/tail-bench.ts';
+import { bench, cluster, texts, useTailWorld } from '../support/tail-world.ts';
 
-let bench: TailBench;
-let cluster: FakeCluster;
-beforeEach(() => {
-  bench = new TailBench();
-  cluster = new FakeCluster();
-  cluster.createTopic('lines');
-});
-afterEach(() => bench.close());
+useTailWorld();
 
-const texts = () => cluster.lines('lines').map(({ text }) => text);
 /** The n-th line of a log. */
 const line = (log: string, number: number) => `${log} ${number} ${'x'.repeat(30)}`;
 function write(log: string, from: number, to: number, name = 'app.log'): string[] {

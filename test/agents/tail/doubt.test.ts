@@ -10,22 +10,14 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { gzipSync } from 'node:zlib';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Files, FileStat, OpenFile } from '../../../base/files.ts';
 import { nodeFiles } from '../../../base/node-files.ts';
-import { FakeCluster } from '../support/fake-cluster.ts';
-import { TailBench, until } from '../support/tail-bench.ts';
+import { until } from '../support/tail-bench.ts';
+import { bench, cluster, texts, useTailWorld } from '../support/tail-world.ts';
 
-let bench: TailBench;
-let cluster: FakeCluster;
-beforeEach(() => {
-  bench = new TailBench();
-  cluster = new FakeCluster();
-  cluster.createTopic('lines');
-});
-afterEach(() => bench.close());
+useTailWorld();
 
-const texts = () => cluster.lines('lines').map(({ text }) => text);
 const write = (name: string, text: string) => appendFileSync(bench.path(name), text);
 const rename = (from: string, to: string) => renameSync(bench.path(from), bench.path(to));
 const look = (...paths: string[]) => bench.once(cluster.client(), { paths });

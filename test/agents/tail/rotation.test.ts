@@ -11,22 +11,14 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Files, FileStat } from '../../../base/files.ts';
 import { nodeFiles } from '../../../base/node-files.ts';
-import { FakeCluster } from '../support/fake-cluster.ts';
-import { TailBench, until } from '../support/tail-bench.ts';
+import { until } from '../support/tail-bench.ts';
+import { bench, cluster, texts, useTailWorld } from '../support/tail-world.ts';
 
-let bench: TailBench;
-let cluster: FakeCluster;
-beforeEach(() => {
-  bench = new TailBench();
-  cluster = new FakeCluster();
-  cluster.createTopic('lines');
-});
-afterEach(() => bench.close());
+useTailWorld();
 
-const texts = () => cluster.lines('lines').map((line) => line.text);
 const numbers = () =>
   texts()
     .map((text) => Number(text.split(' ')[0]))
