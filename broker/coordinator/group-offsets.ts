@@ -39,6 +39,9 @@ interface Parts {
   groups: GroupDirectory;
 }
 
+/** Tombstones in a batch. */
+const forgottenAtOnce = 1000;
+
 type CommitTopic = RequestOf<'TxnOffsetCommit'>['topics'][number];
 type CommitAnswer = ResponseOf<'TxnOffsetCommit'>['topics'][number];
 type FetchedTopic = ResponseOf<'OffsetFetch'>['topics'][number];
@@ -236,11 +239,12 @@ export class GroupOffsets {
     const records = changes.map(offsetRecord);
     // From here on a member that joins finds a new group: its records come behind the tombstones.
     if (group) records.push(...groups.remove(groupId));
-    for (let start = 0; start < records.length; start += 1000) {
-      const batch = records.slice(start, start + 1000);
+    for (let start = 0; start < records.length; start += forgottenAtOnce) {
+      const batch = records.slice(start, start + forgottenAtOnce);
       await topic.append(topic.partitionFor(groupId), batch, clock.now()).durable;
+      // Before the next batch is waited for: a commit that comes meanwhile stands behind this one in the log.
+      for (const change of changes.slice(start, start + forgottenAtOnce)) offsets.apply(change);
     }
-    for (const change of changes) offsets.apply(change);
   }
 
   /** The partitions of a request, as groups name them. */

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { RequestOf, ResponseOf } from '../../../broker/wire/apis.ts';
 import { ErrorCode } from '../../../broker/wire/errors.ts';
+import { offsetCommitRequest } from '../../../broker/wire/messages/08-offset-commit.ts';
 import { joinGroupRequest } from '../../../broker/wire/messages/11-join-group.ts';
 import { leaveGroupRequest } from '../../../broker/wire/messages/13-leave-group.ts';
 import { syncGroupRequest } from '../../../broker/wire/messages/14-sync-group.ts';
@@ -285,6 +286,34 @@ describe('offsets', () => {
     await world.close();
     world = await openWorld({ files });
     expect(await left()).toEqual([-1, -1, -1]);
+    await world.close();
+  });
+
+  it('committed while a large group is being deleted are kept, and the same after a restart', async () => {
+    const files = new CrashFiles();
+    let world = await openWorld({ files });
+    const partitions = 1001;
+    await world.log.createTopic({ name: 'wide', partitions });
+    const topics = [
+      {
+        name: 'wide',
+        partitions: Array.from({ length: partitions }, (_, partitionIndex) => ({ partitionIndex, committedOffset: 4 })),
+      },
+    ];
+    const groups = ['0', '1', '2', '3', '4', '5'];
+    for (const groupId of groups) {
+      const commit = offsetCommitRequest.create({ groupId, generationIdOrMemberEpoch: -1, topics });
+      await world.groups.offsetCommit(commit, sender(8));
+      const deletion = world.groups.deleteGroups({ groupsNames: [groupId] }, sender(2));
+      for (let turns = Number(groupId); turns > 0; turns--) await turn();
+      expect(await commitOffset(world, groupId, 'wide', 9)).toBe(ErrorCode.NONE);
+      expect((await deletion).results[0]!.errorCode).toBe(ErrorCode.NONE);
+    }
+    const kept = async () => Promise.all(groups.map((groupId) => fetchOffset(world, groupId, 'wide')));
+    expect(await kept()).toEqual(groups.map(() => 9));
+    await world.close();
+    world = await openWorld({ files });
+    expect(await kept()).toEqual(groups.map(() => 9));
     await world.close();
   });
 
