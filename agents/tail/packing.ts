@@ -4,14 +4,16 @@
 // gzip: one member or several; zstd: one frame or several (also those of pzstd, with skippable frames between). xz, bzip2, lz4, zip and compress are
 // known by their first bytes, so that they are never taken for text; they are not read.
 import { Readable } from 'node:stream';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { createGunzip, createZstdDecompress, gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { messageOf, TailraceError } from '../../base/errors.ts';
 import type { FileStat, OpenFile } from '../../base/files.ts';
 
 export type Packing = 'gzip' | 'zstd';
 
-const largestChunkBytes = 256 * 1024;
-const leastUnpackedBytes = 4 * 1024;
+const chunkBytes = 256 * 1024;
+/** Up to this size, and as long as it does not grow beyond that, a file is unpacked in one go: thousands of small ones may be there, and a stream for each costs more than its bytes. */
+const atOncePackedBytes = 64 * 1024;
+const atOnceUnpackedBytes = 1024 * 1024;
 /** The beginning is kept: it is asked for again and again. */
 const headBytes = 1024;
 
@@ -30,10 +32,24 @@ function isTextAfterBZh(head: Buffer): boolean {
   return head.toString('latin1', 0, 3) === 'BZh' && head.toString('hex', 4, 10) !== '314159265359';
 }
 
+const zstdMagic = Buffer.of(0x28, 0xb5, 0x2f, 0xfd);
+
 function isZstdFrame(head: Buffer): boolean {
   if (head.length < 4) return false;
   const magic = head.readUInt32LE(0);
   return magic === 0xfd2fb528 || magic >>> 4 === 0x184d2a5;
+}
+
+/** The whole of a small file; undefined when that is much, or not to be had like this: decoding in chunks goes as far as it can, and says what is wrong. */
+function unpackedAtOnce(packed: Buffer, packing: Packing): Buffer | undefined {
+  // What may be a second frame would not be unpacked.
+  if (packing === 'zstd' && packed.lastIndexOf(zstdMagic) !== 0) return undefined;
+  const unpack = packing === 'gzip' ? gunzipSync : zstdDecompressSync;
+  try {
+    return unpack(packed, { maxOutputLength: atOnceUnpackedBytes });
+  } catch {
+    return undefined;
+  }
 }
 
 /** Called again and again while much is unpacked at once, so that others get their turn. */
@@ -136,13 +152,19 @@ export class UnpackedFile implements OpenFile {
   }
 
   private async *unpacked(): AsyncGenerator<Buffer> {
+    // One byte more, so that it shows the end.
+    const beginning = Buffer.allocUnsafe(atOncePackedBytes + 1);
+    const count = await this.raw.read(beginning, 0);
+    const whole = count > atOncePackedBytes ? undefined : unpackedAtOnce(beginning.subarray(0, count), this.packing);
+    if (whole === undefined) yield* this.unpackedInChunks();
+    else yield whole;
+  }
+
+  private async *unpackedInChunks(): AsyncGenerator<Buffer> {
     let start = 0;
-    // One byte more, so that the first read finds the end. Thousands of small files may be unpacked one after the other.
-    const rawChunkBytes = Math.min((await this.raw.size()) + 1, largestChunkBytes);
-    const chunkSize = Math.min(Math.max(rawChunkBytes * 8, leastUnpackedBytes), largestChunkBytes);
     do {
-      const source = Readable.from(this.packed(start, rawChunkBytes), { highWaterMark: 1 });
-      const options = { chunkSize };
+      const source = Readable.from(this.packed(start), { highWaterMark: 1 });
+      const options = { chunkSize: chunkBytes };
       const decoder = this.packing === 'gzip' ? createGunzip(options) : createZstdDecompress(options);
       source.on('error', (error) => decoder.destroy(error));
       try {
@@ -160,9 +182,9 @@ export class UnpackedFile implements OpenFile {
     return isZstdFrame(head.subarray(0, await this.raw.read(head, start)));
   }
 
-  private async *packed(start: number, rawChunkBytes: number): AsyncGenerator<Buffer> {
+  private async *packed(start: number): AsyncGenerator<Buffer> {
     for (let position = start; ;) {
-      const chunk = Buffer.allocUnsafe(rawChunkBytes);
+      const chunk = Buffer.allocUnsafe(chunkBytes);
       const count = await this.raw.read(chunk, position);
       if (count > 0) yield chunk.subarray(0, count);
       if (count < chunk.length) return;

@@ -56,6 +56,29 @@ describe.each([
   });
 });
 
+/** Small files are unpacked in one go, where that can be. */
+describe('a small file', () => {
+  const hello = (pack: typeof gzipSync, ...words: string[]) => Buffer.concat(words.map((word) => pack(word)));
+  const skippable = Buffer.concat([Buffer.from('502a4d1804000000', 'hex'), Buffer.from('abcd')]);
+
+  it.each([
+    ['gzip', gzipSync('hello '), 'hello '],
+    ['gzip of nothing', gzipSync(''), ''],
+    ['gzip in small members', hello(gzipSync, 'hello ', 'world'), 'hello world'],
+    ['gzip that grows', gzipSync(text.subarray(0, 1).toString().repeat(3_000_000)), 'l'.repeat(3_000_000)],
+    ['zstd', zstdCompressSync('hello '), 'hello '],
+    ['zstd in small frames', hello(zstdCompressSync, 'hello ', 'world'), 'hello world'],
+    ['zstd after a skippable frame', Buffer.concat([skippable, zstdCompressSync('hello ')]), 'hello '],
+    ['zstd before a skippable frame', Buffer.concat([zstdCompressSync('hello '), skippable]), 'hello '],
+  ])('%s', async (name, bytes, content) => {
+    const file = await opened(name, bytes);
+    expect(await file.unpackAll()).toBe(content.length);
+    expect((await slice(file, 0, content.length + 1)).toString()).toBe(content);
+    expect((await slice(file, 2, 3)).toString()).toBe(content.slice(2, 5));
+    await file.close();
+  });
+});
+
 it('knows packed files by their first bytes', () => {
   expect(packingOf(Buffer.from('plain text\n'))).toBeUndefined();
   expect(packingOf(Buffer.from('BZh9 is a word\n'))).toBeUndefined();
