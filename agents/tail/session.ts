@@ -23,7 +23,10 @@ const largestBatchBytes = 4 * 1024 * 1024;
 /** Below the broker's limit, so that a batch of 1 MiB fits into a buffer of that size. */
 const batchMarginBytes = 1024;
 const kafkaDefaultMessageBytes = 1_048_588;
-/** A sweep that was asked for comes this much after the last one at the earliest, and sweeps take at most a tenth of the time; with `--once`, and while it is not decided yet what became of some file, a third of it. */
+/**
+ * By the clock sweeps come this much after each other at the earliest, and take at most a tenth of the time. Those that were asked for, with `--once`, and
+ * while it is not decided yet what became of some file, take a third of it: where thousands of files are written to, something asks all the time.
+ */
 const sweepGapMs = 20;
 const sweepShare = 10;
 const eagerSweepShare = 2;
@@ -64,6 +67,8 @@ export class Session {
   private readonly stopping = new AbortController();
   private failure: Error | undefined;
   private nextSweepMs = 0;
+  /** One that is asked for comes no sooner. */
+  private soonestSweepMs = 0;
   private sweepIsWanted = false;
   private dirtySinceMs: number | undefined;
   private turn = 0;
@@ -208,7 +213,7 @@ export class Session {
     const launch = (isRoundOver: boolean) => this.launchIfDue(roster, shipper, positions, isRoundOver);
     while (!this.stopping.signal.aborted) {
       this.throwFailure();
-      if (this.sweepIsWanted || clock.monotonicMs() >= this.nextSweepMs) {
+      if (clock.monotonicMs() >= this.sweepDueMs) {
         // A sweep may take long, and a transaction that is open too long is aborted.
         if (shipper.isOpen) this.launch(roster, shipper, positions);
         await this.sweep(roster);
@@ -232,6 +237,10 @@ export class Session {
     if (this.failure !== undefined) throw this.failure;
   }
 
+  private get sweepDueMs(): number {
+    return this.sweepIsWanted ? Math.min(this.soonestSweepMs, this.nextSweepMs) : this.nextSweepMs;
+  }
+
   private wantSweep(): void {
     this.sweepIsWanted = true;
     this.wake.ring();
@@ -243,8 +252,10 @@ export class Session {
     await roster.sweep();
     if (roster.isUndecided) this.wantSweep();
     const isOnce = this.options.targets !== undefined;
+    const nowMs = clock.monotonicMs();
     const pauseMs = roster.lookMs * (isOnce || roster.isWaiting ? eagerSweepShare : sweepShare);
-    this.nextSweepMs = clock.monotonicMs() + Math.max(this.options.settings.rescan, pauseMs, sweepGapMs);
+    this.nextSweepMs = nowMs + Math.max(this.options.settings.rescan, pauseMs, sweepGapMs);
+    this.soonestSweepMs = nowMs + roster.lookMs * eagerSweepShare;
     if (!isOnce) await this.watch.follow(roster.folders);
   }
 
@@ -365,7 +376,7 @@ export class Session {
   private async rest(shipper: Shipper): Promise<void> {
     const { clock } = this.options.context;
     const nowMs = clock.monotonicMs();
-    let dueMs = this.sweepIsWanted ? nowMs : this.nextSweepMs;
+    let dueMs = this.sweepDueMs;
     if (this.dirtySinceMs !== undefined && !shipper.isFlying) {
       dueMs = Math.min(dueMs, this.dirtySinceMs + this.options.settings.flush.wait);
     }

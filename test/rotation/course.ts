@@ -55,6 +55,9 @@ interface Cell {
 
 const patterns = ['app.log', 'app.log*'] as const;
 const roundsWhile: Record<State, number> = { up: 4, down: 2, killed: 6 };
+/** Of thousands of logs: enough for what a form does to the generation before, and to the one before that. */
+const roundsOfThousands: Record<State, number> = { up: 3, down: 2, killed: 4 };
+const thousands = 1_000;
 const killsWanted = 6;
 /** Nothing new for so long: what is missing will not come by itself. */
 const patienceMs = 30_000;
@@ -77,6 +80,10 @@ export class Course {
     const watches = this.cells.flatMap((cell) => Object.values(cell.watches));
     this.ours = new Ours(this.folder, watches);
     this.subjects = options.withRsyslog ? [this.ours, new Rsyslog(this.folder, watches)] : [this.ours];
+  }
+
+  private get isOfThousands(): boolean {
+    return this.options.logs >= thousands;
   }
 
   private get logsFolder(): string {
@@ -193,7 +200,8 @@ export class Course {
 
   private async rotate({ form, logs, watches }: Cell): Promise<void> {
     const { state, random } = this.options;
-    const rounds = state === 'down' && form.isSecretive ? 1 : roundsWhile[state];
+    const most = (this.isOfThousands ? roundsOfThousands : roundsWhile)[state];
+    const rounds = state === 'down' && form.isSecretive ? 1 : most;
     for (let round = 1; round <= rounds; round++) {
       for (const log of logs) log.lines(form.isTiny ? 1 : this.linesAtOnce);
       const seen = () => this.generationSeen(logs, watches);
@@ -219,8 +227,10 @@ export class Course {
   }
 
   private async killAll(): Promise<void> {
+    // Where there is much to look at and to read a life that ends within a second has hardly begun.
+    const longestMs = this.isOfThousands ? 5_000 : 1_000;
     for (let kill = 0; kill < killsWanted; kill++) {
-      await wait(150 + this.options.random() * 1_000);
+      await wait(150 + this.options.random() * longestMs);
       await this.each((subject) => subject.kill());
       this.kills++;
       await this.each((subject) => subject.start());
