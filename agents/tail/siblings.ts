@@ -39,6 +39,7 @@ export class Siblings {
   private readonly files: Files;
   private readonly now: () => number;
   private readonly folders = new Map<string, Promise<Folder>>();
+  private readonly subfolders = new Map<string, Promise<string[]>>();
 
   constructor(files: Files, now: () => number) {
     this.files = files;
@@ -96,9 +97,33 @@ export class Siblings {
   private async around(home: string): Promise<string[]> {
     const above = dirname(home);
     const below = (await this.folder(home)).folders.slice(0, foldersLimit);
-    const beside = above === home ? [] : (await this.folder(above)).folders.slice(0, foldersLimit + 1);
+    const beside = above === home ? [] : await this.foldersIn(above);
     const found = [...below, ...beside.filter((folder) => folder !== home)];
     return [...found.filter(isArchive), ...found.filter((folder) => !isArchive(folder))].slice(0, foldersLimit);
+  }
+
+  /** Folders in `path`, those with names of archives first: one more than is looked into. It may hold thousands, so no more is looked at than it takes. */
+  private foldersIn(path: string): Promise<string[]> {
+    let found = this.subfolders.get(path);
+    if (found === undefined) {
+      found = this.listFolders(path);
+      this.subfolders.set(path, found);
+    }
+    return found;
+  }
+
+  private async listFolders(folder: string): Promise<string[]> {
+    const names = (await this.files.list(folder).catch(() => [])).slice(0, namesLimit);
+    const paths = [...names.filter(isArchive), ...names.filter((name) => !isArchive(name))].map((name) =>
+      join(folder, name),
+    );
+    const found: string[] = [];
+    for (let from = 0; from < paths.length && found.length <= foldersLimit; from += statsAtOnce) {
+      const some = paths.slice(from, from + statsAtOnce);
+      const stats = await Promise.all(some.map((path) => this.files.stat(path).catch(() => undefined)));
+      found.push(...some.filter((_path, index) => stats[index]?.kind === 'directory'));
+    }
+    return found.slice(0, foldersLimit + 1);
   }
 
   private folder(path: string): Promise<Folder> {

@@ -55,8 +55,8 @@ interface Cell {
 
 const patterns = ['app.log', 'app.log*'] as const;
 const roundsWhile: Record<State, number> = { up: 4, down: 2, killed: 6 };
-/** Of thousands of logs: enough for what a form does to the generation before, and to the one before that. */
-const roundsOfThousands: Record<State, number> = { up: 3, down: 2, killed: 4 };
+/** Of thousands of logs: enough for what a form does to the generation before. */
+const roundsOfThousands: Record<State, number> = { up: 2, down: 2, killed: 3 };
 const thousands = 1_000;
 const killsWanted = 6;
 /** Nothing new for so long: what is missing will not come by itself. */

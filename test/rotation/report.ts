@@ -66,7 +66,7 @@ What came of every way of rotating logs, with real processes, files and programs
 part of it. \`npm run test:rotation\` alone takes all forms with one log each.
 
 Each log is written in numbered lines; the logs are rotated four times while the reader is **up**, twice while it is **down** (lines were waiting when it stopped, and come between and after the rotations), six times while it is
-**killed** six times with -9 and started again; 5,000 logs three times, twice, and four times. In the end every line must have arrived exactly once. *Lost*: missing, though it stood in a file long enough or stands there still. *Destroyed*: missing, and the rotator has
+**killed** six times with -9 and started again; 5,000 logs twice, twice and three times. In the end every line must have arrived exactly once. *Lost*: missing, though it stood in a file long enough or stands there still. *Destroyed*: missing, and the rotator has
 deleted or cut it before anybody can have been sure to read it; in brackets the bytes of it that Tailrace had seen and reports by itself. A record that is no line that was written would count as *strange*, a line
 that came only after one more start as *late*: there was none where nothing is said. One log: a plain path. 100 logs: in one folder. 5,000: each in a folder of its own. What has no table, or no row in one, was not run to its end yet: nothing is claimed of it. The tables of 1 and 100 logs ran on the tree of 22:30 on 2026-11-22, those of 5,000 before its last mend. The forms of one run share a process, an agent for each form and pattern.
 

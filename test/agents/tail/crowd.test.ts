@@ -371,3 +371,14 @@ it('finds what a rotator made of a log by its name, likely ones first', async ()
     'home/application.gz',
   ]);
 });
+
+it('looks at few of thousands of folders beside that of a log', async () => {
+  for (let number = 0; number < 400; number++) mkdirSync(bench.path(`logs/${number}`), { recursive: true });
+  write('logs/7', 0, 1);
+  write('logs/old-logs', 0, 1, 'app.log.1');
+  let looks = 0;
+  const files = withStats((stat) => (looks++, stat));
+  const found = await new Siblings(files, Date.now).alike(bench.path('logs/7/app.log'));
+  expect(found.map(({ path }) => path)).toEqual([bench.path('logs/old-logs/app.log.1')]);
+  expect(looks).toBeLessThan(150);
+});
