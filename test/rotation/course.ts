@@ -86,6 +86,11 @@ export class Course {
     return this.options.logs >= thousands;
   }
 
+  /** How often is looked for what has arrived, and at what the process holds: with thousands of logs a look costs both sides something. */
+  private get pollMs(): number {
+    return this.isOfThousands ? 1_500 : 200;
+  }
+
   private get logsFolder(): string {
     return join(this.folder, 'logs');
   }
@@ -112,7 +117,7 @@ export class Course {
 
   async run(): Promise<CourseResult> {
     const startMs = performance.now();
-    const sampler = setInterval(() => this.sample(), 500);
+    const sampler = setInterval(() => this.sample(), this.pollMs * 2);
     try {
       for (const { form, logs } of this.cells) {
         for (const log of logs)
@@ -182,7 +187,7 @@ export class Course {
       if (total !== count) sinceMs = performance.now();
       else if (performance.now() - sinceMs > patienceMs) return;
       count = total;
-      await wait(200);
+      await wait(this.pollMs);
     }
     for (const { logs } of this.cells) for (const log of logs) log.confirmed = log.written.count;
   }
@@ -217,6 +222,7 @@ export class Course {
   private async generationSeen(logs: readonly LogFile[], watches: Cell['watches']): Promise<void> {
     const starts = logs.map((log) => log.generationStart);
     const isSeen = async () => {
+      await wait(this.pollMs);
       // While it is down nobody answers.
       const found = await this.ours.arrived().catch(() => undefined);
       return Object.values(watches).every(({ name }) =>
