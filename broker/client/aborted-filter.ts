@@ -2,6 +2,7 @@
 // that overlap it by producer and first offset; which batches that means is the reader's business (KIP-98). The rule is the Java client's:
 // a producer enters the set of aborted ones when a batch reaches the first offset of one of its aborted transactions, and leaves it at
 // its own abort marker. State is per response, because a response names every transaction that overlaps it.
+import { giveBatchBuffer, holdBatchBuffer } from '../wire/batch-buffers.ts';
 import { forEachBatch, type BatchHeader, RecordCursor } from '../wire/record-batch.ts';
 import { readControlRecord } from '../wire/control-batch.ts';
 
@@ -11,14 +12,14 @@ export interface AbortedTransaction {
 }
 
 export interface FilteredBatches {
-  /** Whole batches with records for the application, as slices of what came. */
+  /** Whole batches with records for the application, as slices of what came, each of them held (batch-buffers.ts). */
   readonly batches: Buffer[];
   /** Behind the last whole batch, whether it was left out or not; `fromOffset` when there was none. */
   readonly nextOffset: number;
 }
 
 /**
- * Cuts `chunks` (whole batches each; the last may be cut off) into the batches that may be seen from `fromOffset` on. `aborted` is undefined for
+ * Cuts `chunks` (whole batches each; the last may be cut off), which are the caller's no more, into the batches that may be seen from `fromOffset` on. `aborted` is undefined for
  * read_uncommitted: then only control batches are left out. `check` sees each batch that is passed on and may throw.
  */
 export function filterBatches(
@@ -41,11 +42,17 @@ export function filterBatches(
       if (isAbortMarker(buffer, header)) abortedProducers.delete(header.producerId);
     } else if (isWanted && !(header.isTransactional && abortedProducers.has(header.producerId))) {
       check?.(buffer, header);
-      if (header.recordCount > 0) batches.push(slice(buffer, header));
+      if (header.recordCount > 0) {
+        holdBatchBuffer(buffer);
+        batches.push(slice(buffer, header));
+      }
     }
     if (isWanted) nextOffset = header.lastOffset + 1;
   };
-  for (const chunk of chunks) forEachBatch(chunk, (header) => visit(chunk, header));
+  for (const chunk of chunks) {
+    forEachBatch(chunk, (header) => visit(chunk, header));
+    giveBatchBuffer(chunk);
+  }
   return { batches, nextOffset };
 }
 

@@ -21,6 +21,7 @@ import { writeIdentity } from './identity.ts';
 import { type CredentialChanges, MetadataLog, type StoredCredential, type TopicMetadata } from './metadata-log.ts';
 import { openPartition } from './partition-opening.ts';
 import { Partition } from './partition.ts';
+import { ReadAhead } from './read-ahead.ts';
 import { checkSetting, resolveSettings } from './settings.ts';
 import { TailBudget } from './tail.ts';
 import type { DeletableUntil } from './retention.ts';
@@ -96,6 +97,7 @@ class DiskLogDirectory implements LogDirectory {
   private readonly metadata: MetadataLog;
   private readonly commit: GroupCommit;
   private readonly tailBudget: TailBudget;
+  private readonly readAhead = new ReadAhead();
   private readonly guard: DiskGuard;
   private readonly byName = new Map<string, Topic>();
   private wasClean = false;
@@ -408,7 +410,7 @@ class DiskLogDirectory implements LogDirectory {
     const opened = await openPartition(
       {
         ...{ files, directory, clock, logger, topicDefaults },
-        ...{ commit: this.commit, tailBudget: this.tailBudget, upkeep: this.upkeep },
+        ...{ commit: this.commit, tailBudget: this.tailBudget, readAhead: this.readAhead, upkeep: this.upkeep },
         leaderEpoch: this.metadata.state.leaderEpoch,
         wasClean: this.wasClean,
         refusal: (bytes) => this.guard.refusal(bytes),

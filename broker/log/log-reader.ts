@@ -1,8 +1,11 @@
 // Reading a partition: by offset for fetches and by time for look-ups. Caught-up readers get the very buffers that were appended (tail.ts); others one
-// asynchronous read of a segment. Promise: whole batches, nothing at or above the limit it is given, at least one batch when there is one below.
+// asynchronous read of a segment, which is made ahead of them when they read on (read-ahead.ts).
+// Promise: whole batches, nothing at or above the limit it is given, at least one batch when there is one below.
 import { TailraceError } from '../../base/errors.ts';
+import { giveBatchBuffer } from '../wire/batch-buffers.ts';
 import { batchHeaderBytes, batchSizeAt, type BatchHeader, forEachBatch, RecordCursor } from '../wire/record-batch.ts';
 import { BatchScanner } from './batch-scanner.ts';
+import { type ChunkAhead, type ReadAhead, readChunk } from './read-ahead.ts';
 import type { Segment } from './segment.ts';
 import type { Tail } from './tail.ts';
 import type { AbortedEntry } from './transaction-index.ts';
@@ -12,6 +15,7 @@ const rememberedPlaces = 64;
 /** Closed segments whose indexes stay in memory. */
 const loadedSegments = 4;
 
+/** Whoever is given records is a holder of each buffer (batch-buffers.ts). */
 export interface Slice {
   records: readonly Buffer[];
   sizeBytes: number;
@@ -28,24 +32,40 @@ export interface TimedOffset {
 interface Place {
   segment: Segment;
   position: number;
+  /** What stands there, for a reader that reads on. */
+  ahead?: ChunkAhead | undefined;
+}
+
+/** A slice of a segment, and where it ends. */
+interface SegmentSlice extends Slice {
+  reachedLimit: boolean;
+  endPosition: number;
 }
 
 export class LogReader {
   private readonly segments: () => readonly Segment[];
   private readonly tail: Tail;
+  private readonly readAhead: ReadAhead;
   /** Makes the indexes of a segment again, when they are missing or wrong. */
   private readonly rebuild: (segment: Segment) => Promise<void>;
   private readonly places = new Map<number, Place>();
   private recent: Segment[] = [];
 
-  constructor(segments: () => readonly Segment[], tail: Tail, rebuild: (segment: Segment) => Promise<void>) {
+  constructor(
+    segments: () => readonly Segment[],
+    tail: Tail,
+    readAhead: ReadAhead,
+    rebuild: (segment: Segment) => Promise<void>,
+  ) {
     this.segments = segments;
     this.tail = tail;
+    this.readAhead = readAhead;
     this.rebuild = rebuild;
   }
 
   /** Forgets where readers were: the files have changed. */
   forget(): void {
+    for (const { ahead } of this.places.values()) if (ahead !== undefined) this.readAhead.drop(ahead);
     this.places.clear();
     this.recent = [];
   }
@@ -54,11 +74,11 @@ export class LogReader {
   async read(offset: number, limit: number, maxBytes: number): Promise<Slice> {
     if (offset >= limit) return { records: [], sizeBytes: 0, nextOffset: offset };
     if (this.tail.holds(offset)) return this.tail.read(offset, limit, maxBytes);
-    let place: Place | undefined = this.places.get(offset) ?? (await this.find(offset));
-    if (place.segment.removed) place = await this.find(offset);
-    this.places.delete(offset);
+    const known = this.leave(offset);
+    let place: Place | undefined = known ?? (await this.find(offset));
     while (place !== undefined) {
       const slice = await this.readAt(place, offset, limit, maxBytes);
+      if (slice.sizeBytes > 0) this.remember(place.segment, slice, known === undefined ? 0 : maxBytes);
       if (slice.sizeBytes > 0 || slice.reachedLimit) return slice;
       // Nothing at or after the offset in this segment: compaction has left a hole at its end.
       const next: Segment | undefined = this.segments().find(
@@ -142,73 +162,93 @@ export class LogReader {
   }
 
   private async readAt(
-    { segment, position }: Place,
+    { segment, position, ahead }: Place,
     offset: number,
     limit: number,
     maxBytes: number,
-  ): Promise<Slice & { reachedLimit: boolean }> {
+  ): Promise<SegmentSlice> {
     const end = segment.durableBytes;
-    let chunk = await readChunk(segment, position, Math.min(end - position, Math.max(maxBytes, minimalReadBytes)));
+    const read = async (from: number, neededBytes: number) =>
+      (await readChunk(segment, from, Math.min(end - from, Math.max(neededBytes, maxBytes, minimalReadBytes)))) ??
+      fail(damaged(segment, from));
+    let chunk = (ahead && (await this.readAhead.take(ahead))) ?? (await read(position, 0));
     let from = position;
     let at = 0;
     // Pass over the batches before the one that holds the offset: the index is sparse.
     for (;;) {
       const size = batchSizeAt(chunk, at);
       const needed = size === undefined || at + batchHeaderBytes > chunk.length ? batchHeaderBytes : size;
-      if (from + at >= end) return { records: [], sizeBytes: 0, nextOffset: offset, reachedLimit: false };
+      if (from + at >= end) {
+        giveBatchBuffer(chunk);
+        return { records: [], sizeBytes: 0, nextOffset: offset, reachedLimit: false, endPosition: end };
+      }
       if (at + needed > chunk.length) {
         if (needed < batchHeaderBytes || from + at + needed > end) throw damaged(segment, from + at);
         from += at;
         at = 0;
-        chunk = await readChunk(segment, from, Math.min(end - from, Math.max(needed, maxBytes, minimalReadBytes)));
+        giveBatchBuffer(chunk);
+        chunk = await read(from, needed);
         continue;
       }
       const lastOffset = Number(chunk.readBigInt64BE(at)) + chunk.readInt32BE(at + 23);
       if (lastOffset >= offset) break;
       at += needed;
     }
-    return this.sliceOf(segment, chunk.subarray(at), from + at, limit, maxBytes, offset);
+    return sliceOf(chunk.subarray(at), from + at, { offset, limit, maxBytes });
   }
 
-  private sliceOf(
+  /** The place of a reader that has come to `offset`: it is not there any more. */
+  private leave(offset: number): Place | undefined {
+    const place = this.places.get(offset);
+    this.places.delete(offset);
+    if (place?.segment.removed !== true) return place;
+    if (place.ahead !== undefined) this.readAhead.drop(place.ahead);
+    return undefined;
+  }
+
+  /** Where the reader of this slice will come to; if it reads on, up to `aheadBytes` are read already. */
+  private remember(
     segment: Segment,
-    bytes: Buffer,
-    position: number,
-    limit: number,
-    maxBytes: number,
-    offset: number,
-  ): Slice & { reachedLimit: boolean } {
-    let sizeBytes = 0;
-    let nextOffset = offset;
-    let reachedLimit = false;
-    forEachBatch(bytes, (header) => {
-      reachedLimit = header.lastOffset >= limit;
-      if (reachedLimit || (sizeBytes > 0 && sizeBytes + header.sizeBytes > maxBytes)) return false;
-      sizeBytes += header.sizeBytes;
-      nextOffset = header.lastOffset + 1;
-      return true;
-    });
-    if (sizeBytes > 0) this.remember(nextOffset, segment, position + sizeBytes);
-    return { records: sizeBytes === 0 ? [] : [bytes.subarray(0, sizeBytes)], sizeBytes, nextOffset, reachedLimit };
-  }
-
-  private remember(offset: number, segment: Segment, position: number): void {
-    this.places.set(offset, { segment, position });
+    { nextOffset, endPosition, reachedLimit }: SegmentSlice,
+    aheadBytes: number,
+  ): void {
+    if (this.places.has(nextOffset)) return;
+    const leftBytes = Math.min(segment.durableBytes - endPosition, aheadBytes);
+    const isAhead = leftBytes >= minimalReadBytes && !reachedLimit && !this.tail.holds(nextOffset);
+    const ahead = isAhead ? this.readAhead.begin(segment, endPosition, leftBytes) : undefined;
+    this.places.set(nextOffset, { segment, position: endPosition, ahead });
     if (this.places.size <= rememberedPlaces) return;
-    for (const oldest of this.places.keys()) {
-      this.places.delete(oldest);
-      return;
-    }
+    const [oldest] = this.places.keys();
+    const dropped = this.leave(oldest!)?.ahead;
+    if (dropped !== undefined) this.readAhead.drop(dropped);
   }
+}
+
+/** The whole batches at the start of `bytes`, which stand at `position`: below the limit, and no more than asked for unless it is the first one. */
+function sliceOf(
+  bytes: Buffer,
+  position: number,
+  { offset, limit, maxBytes }: { offset: number; limit: number; maxBytes: number },
+): SegmentSlice {
+  let sizeBytes = 0;
+  let nextOffset = offset;
+  let reachedLimit = false;
+  forEachBatch(bytes, (header) => {
+    reachedLimit = header.lastOffset >= limit;
+    if (reachedLimit || (sizeBytes > 0 && sizeBytes + header.sizeBytes > maxBytes)) return false;
+    sizeBytes += header.sizeBytes;
+    nextOffset = header.lastOffset + 1;
+    return true;
+  });
+  if (sizeBytes === 0) giveBatchBuffer(bytes);
+  const records = sizeBytes === 0 ? [] : [bytes.subarray(0, sizeBytes)];
+  return { records, sizeBytes, nextOffset, reachedLimit, endPosition: position + sizeBytes };
 }
 
 const minimalReadBytes = 16 * 1024;
 
-async function readChunk(segment: Segment, position: number, length: number): Promise<Buffer> {
-  const chunk = Buffer.allocUnsafeSlow(Math.max(0, length));
-  const read = await (await segment.open()).read(chunk, position);
-  if (read < chunk.length) throw damaged(segment, position + read);
-  return chunk;
+function fail(error: Error): never {
+  throw error;
 }
 
 function damaged(segment: Segment, position: number): TailraceError {

@@ -12,6 +12,7 @@ import { LeaderEpochs } from './leader-epochs.ts';
 import type { TopicMetadata } from './metadata-log.ts';
 import { Partition } from './partition.ts';
 import { recoverPartition } from './recovery.ts';
+import type { ReadAhead } from './read-ahead.ts';
 import { resolveSettings } from './settings.ts';
 import type { TailBudget } from './tail.ts';
 import { claimFolder, partitionFolder } from './topic-folders.ts';
@@ -25,6 +26,7 @@ export interface PartitionSurroundings {
   topicDefaults: Readonly<Record<string, string>> | undefined;
   commit: GroupCommit;
   tailBudget: TailBudget;
+  readAhead: ReadAhead;
   upkeep: Upkeep;
   leaderEpoch: number;
   wasClean: boolean;
@@ -37,7 +39,7 @@ export async function openPartition(
   topic: TopicMetadata,
   partition: number,
 ): Promise<{ partition: Partition | TailraceError; cut: RecoveryCut | undefined }> {
-  const { files, directory, upkeep, leaderEpoch, clock, commit, tailBudget, refusal, logger } = around;
+  const { files, directory, upkeep, leaderEpoch, clock, commit, refusal, logger, tailBudget, readAhead } = around;
   const folder = partitionFolder(directory, topic.name, partition);
   const settings = resolveSettings(topic.configs, around.topicDefaults);
   const epochs = new LeaderEpochs(files, join(folder, 'leader-epoch-checkpoint'));
@@ -62,7 +64,7 @@ export async function openPartition(
     const opened = new Partition(
       {
         ...{ files, directory: folder, topic: topic.name, partition, leaderEpoch, logStartOffset, settings },
-        ...{ clock, commit, tailBudget, epochs, refusal },
+        ...{ clock, commit, tailBudget, readAhead, epochs, refusal },
         topicId: Buffer.from(topic.topicId, 'base64url'),
         onDelete: (which, offset) => upkeep.exclusively(() => upkeep.deleteBefore(which, offset)),
         onRoll: (which) => upkeep.later(() => upkeep.checkpoint([which])),

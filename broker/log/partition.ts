@@ -16,6 +16,7 @@ import type { LeaderEpochs } from './leader-epochs.ts';
 import { LogReader, type Slice } from './log-reader.ts';
 import { encodeSnapshot } from './producer-snapshot.ts';
 import type { Marker, ProducerState } from './producer-state.ts';
+import type { ReadAhead } from './read-ahead.ts';
 import { rebuildIndexes, rebuildProducers } from './rebuild.ts';
 import type { RecoveredLog } from './recovery.ts';
 import { Segment } from './segment.ts';
@@ -36,6 +37,7 @@ export interface PartitionOptions {
   clock: Clock;
   commit: GroupCommit;
   tailBudget: TailBudget;
+  readAhead: ReadAhead;
   epochs: LeaderEpochs;
   /** Why client appends are refused at the moment (the disk's reserve is reached), if they are. */
   refusal: (bytes: number) => KafkaError | undefined;
@@ -89,6 +91,7 @@ export class Partition implements PartitionLog, Committable {
     this.reader = new LogReader(
       () => this.segmentList,
       this.tail,
+      options.readAhead,
       (segment) => rebuildIndexes(this.options.files, this.directory, this.segmentList, segment, this.settings),
     );
   }
@@ -340,6 +343,7 @@ export class Partition implements PartitionLog, Committable {
 
   async close(): Promise<void> {
     this.tail.clear();
+    this.reader.forget();
     for (const segment of this.segmentList) await segment.close();
   }
 

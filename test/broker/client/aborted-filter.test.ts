@@ -2,9 +2,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { filterBatches } from '../../../broker/client/aborted-filter.ts';
+import { giveBatchBuffer, takeBatchBuffer } from '../../../broker/wire/batch-buffers.ts';
 import { BatchBuilder } from '../../../broker/wire/batch-builder.ts';
 import { buildControlBatch } from '../../../broker/wire/control-batch.ts';
 import { readBatchHeader, setBaseOffset } from '../../../broker/wire/record-batch.ts';
+import { batchOf } from '../../support/batches.ts';
 
 interface LogEntry {
   batch: Buffer;
@@ -133,5 +135,18 @@ describe('filterBatches', () => {
 
   it('keeps the position when nothing came', () => {
     expect(filterBatches([], 42, [])).toEqual({ batches: [], nextOffset: 42 });
+  });
+
+  it('gives the memory of a chunk to its batches: it is used again when all of them were given back', () => {
+    const batches = [batchOf(['a']), batchOf(['b']), batchOf(['c'])];
+    const chunk = takeBatchBuffer(400_000);
+    const used = Buffer.concat(batches).copy(chunk);
+    const passed = filterBatches([chunk.subarray(0, used)], 0, undefined).batches;
+    expect(passed).toEqual(batches);
+    for (const batch of passed) {
+      expect(takeBatchBuffer(400_000).buffer).not.toBe(chunk.buffer);
+      giveBatchBuffer(batch);
+    }
+    expect(takeBatchBuffer(400_000).buffer).toBe(chunk.buffer);
   });
 });
