@@ -11,6 +11,7 @@ import { Discovery } from './discovery.ts';
 import { keyOfField } from './line-key.ts';
 import type { MultilineRule } from './multiline.ts';
 import type { PositionRecord } from '../../broker/client/positions-record.ts';
+import { Pace } from './pace.ts';
 import { Positions } from './positions.ts';
 import { Reader } from './reader.ts';
 import { Roster } from './roster.ts';
@@ -23,13 +24,6 @@ const largestBatchBytes = 4 * 1024 * 1024;
 /** Below the broker's limit, so that a batch of 1 MiB fits into a buffer of that size. */
 const batchMarginBytes = 1024;
 const kafkaDefaultMessageBytes = 1_048_588;
-/**
- * By the clock sweeps come this much after each other at the earliest, and take at most a tenth of the time. Those that were asked for, with `--once`, and
- * while it is not decided yet what became of some file, take a third of it: where thousands of files are written to, something asks all the time.
- */
-const sweepGapMs = 20;
-const sweepShare = 10;
-const eagerSweepShare = 2;
 /** While a sweep takes long, files are read this often. */
 const breathMs = 50;
 /** Files opened beside each other before they are read, and packed ones that are read at the same time: each of these holds what it has unpacked. */
@@ -66,10 +60,7 @@ export class Session {
   private readonly watch: FolderWatch;
   private readonly stopping = new AbortController();
   private failure: Error | undefined;
-  private nextSweepMs = 0;
-  /** One that is asked for comes no sooner. */
-  private soonestSweepMs = 0;
-  private sweepIsWanted = false;
+  private readonly pace: Pace;
   private dirtySinceMs: number | undefined;
   private turn = 0;
   /** Partitions of the topic that are offline. */
@@ -82,6 +73,7 @@ export class Session {
   constructor(options: SessionOptions) {
     this.options = options;
     this.wake = new Wake(options.context.clock);
+    this.pace = new Pace(options.context.clock, options.settings.rescan);
     this.watch = new FolderWatch(() => this.wantSweep());
   }
 
@@ -213,7 +205,7 @@ export class Session {
     const launch = (isRoundOver: boolean) => this.launchIfDue(roster, shipper, positions, isRoundOver);
     while (!this.stopping.signal.aborted) {
       this.throwFailure();
-      if (clock.monotonicMs() >= this.sweepDueMs) {
+      if (clock.monotonicMs() >= this.pace.dueMs) {
         // A sweep may take long, and a transaction that is open too long is aborted.
         if (shipper.isOpen) this.launch(roster, shipper, positions);
         await this.sweep(roster);
@@ -237,25 +229,17 @@ export class Session {
     if (this.failure !== undefined) throw this.failure;
   }
 
-  private get sweepDueMs(): number {
-    return this.sweepIsWanted ? Math.min(this.soonestSweepMs, this.nextSweepMs) : this.nextSweepMs;
-  }
-
   private wantSweep(): void {
-    this.sweepIsWanted = true;
+    this.pace.ask();
     this.wake.ring();
   }
 
   private async sweep(roster: Roster): Promise<void> {
-    const { clock } = this.options.context;
-    this.sweepIsWanted = false;
+    this.pace.begin();
     await roster.sweep();
     if (roster.isUndecided) this.wantSweep();
     const isOnce = this.options.targets !== undefined;
-    const nowMs = clock.monotonicMs();
-    const pauseMs = roster.lookMs * (isOnce || roster.isWaiting ? eagerSweepShare : sweepShare);
-    this.nextSweepMs = nowMs + Math.max(this.options.settings.rescan, pauseMs, sweepGapMs);
-    this.soonestSweepMs = nowMs + roster.lookMs * eagerSweepShare;
+    this.pace.end(roster.lookMs, isOnce || roster.isWaiting);
     if (!isOnce) await this.watch.follow(roster.folders);
   }
 
@@ -361,7 +345,7 @@ export class Session {
 
   private isDrained(roster: Roster, shipper: Shipper): boolean {
     const { targets, context } = this.options;
-    if (targets === undefined || this.nextSweepMs === 0) return false;
+    if (targets === undefined || this.pace.isFirst) return false;
     const waitedMs = context.clock.monotonicMs() - this.offlineSinceMs;
     if (this.offline.size > 0 && !context.client.inProcess && waitedMs < offlinePatienceMs) return false;
     return this.isDone(roster) && !shipper.isFlying && shipper.pendingBytes === 0 && roster.dirty.size === 0;
@@ -376,7 +360,7 @@ export class Session {
   private async rest(shipper: Shipper): Promise<void> {
     const { clock } = this.options.context;
     const nowMs = clock.monotonicMs();
-    let dueMs = this.sweepDueMs;
+    let dueMs = this.pace.dueMs;
     if (this.dirtySinceMs !== undefined && !shipper.isFlying) {
       dueMs = Math.min(dueMs, this.dirtySinceMs + this.options.settings.flush.wait);
     }
