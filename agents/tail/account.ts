@@ -9,6 +9,11 @@ import type { LongLinePolicy } from './lines.ts';
 const warningsLimit = 100;
 const keysLimit = 10_000;
 
+/** The code of an error that says that a path leads to another file than it did a moment ago. */
+export const replacedCode = 'ESTALE';
+/** What happens to files that are rotated while they are looked at. */
+const passingCodes: readonly unknown[] = ['ENOENT', replacedCode];
+
 export class Account {
   private readonly logger: Logger;
   private readonly committedLines: Record<string, number> = {};
@@ -45,7 +50,7 @@ export class Account {
 
   /** Says once that a file cannot be read; one that has just gone or been replaced needs no word. */
   cannotRead(path: string, error: unknown): void {
-    if (!(error instanceof Error && 'code' in error) || error.code === 'ENOENT') return;
+    if (!(error instanceof Error && 'code' in error) || passingCodes.includes(error.code)) return;
     const message = error instanceof TailraceError ? error.message : `Cannot read ${path}: ${messageOf(error)}`;
     this.warn(`open:${path}`, message);
   }

@@ -1,9 +1,9 @@
 // Takes followed files chunk by chunk, straight from the read buffer into the shipper.
 import type { Clock } from '../../base/clock.ts';
-import { TailraceError } from '../../base/errors.ts';
 import type { Files, OpenFile } from '../../base/files.ts';
 import { partitionForKey } from '../../broker/wire/murmur2.ts';
 import type { Shipper } from '../shipper.ts';
+import { replacedCode } from './account.ts';
 import { type Chunk, ChunkReader } from './chunks.ts';
 import type { KeyOf } from './line-key.ts';
 import { LineHeaders } from './line-headers.ts';
@@ -77,7 +77,7 @@ export class Reader {
       const stat = await handle.stat();
       if (stat.identity !== file.identity || file.isOther(stat)) {
         await handle.close();
-        throw new TailraceError('TLR_UNREADABLE', `${file.path} is another file now`, { retriable: true });
+        throw Object.assign(new Error(`${file.path} is another file now`), { code: replacedCode });
       }
       // Nothing was read yet: it is the one that was opened, which may have got the inode just now, and is not known to be another yet.
       if (file.position === 0) file.born = stat.born;

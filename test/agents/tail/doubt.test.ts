@@ -196,3 +196,25 @@ it('never goes back to where a log was when its copy was found', async () => {
   await arrived(lines.length + 1);
   expect(texts().filter((text) => text !== 'old')).toEqual(lines);
 });
+
+it('has no word to say of a log that is rotated between the look at it and its opening', async () => {
+  write('app.log', 'one\n');
+  await look('app.log');
+  write('app.log', 'two\n');
+  let isRotated = false;
+  const files: Files = {
+    ...nodeFiles,
+    open: (path, mode) => {
+      if (!isRotated && path === bench.path('app.log')) {
+        isRotated = true;
+        rename('app.log', 'app.log.1');
+        write('app.log', 'three\n');
+      }
+      return nodeFiles.open(path, mode);
+    },
+  };
+  const agent = await bench.start(cluster.client(), { paths: ['app.log'] }, { files });
+  await arrived(3);
+  expect(texts()).toEqual(['one', 'two', 'three']);
+  expect(agent.ledger().warnings).toEqual([]);
+});
