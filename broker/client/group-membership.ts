@@ -45,6 +45,8 @@ const topicWatchMs = 30_000;
 /** While a topic is missing the leader looks more often. */
 const missingTopicWatchMs = 1000;
 const joinMarginMs = 10_000;
+/** Of JoinGroup: a static leader that comes back learns that it leads. */
+const firstVersionWithSkipping = 9;
 
 export class GroupMembership {
   private readonly cluster: Cluster;
@@ -166,7 +168,30 @@ export class GroupMembership {
     );
     if (this.mustStartOver(synced.errorCode)) return undefined;
     if (synced.errorCode !== 0) throw new KafkaError(synced.errorCode, `group ${groupId}`);
+    await this.watchWhatIsAssigned(connection, joined);
     return decodeAssignment(synced.assignment);
+  }
+
+  /**
+   * A static member that comes back is given the assignment that is there, which may be older than a topic that came or grew meanwhile. If it is the leader,
+   * who is told to skip the assignment (KIP-814) or, before JoinGroup 9, that another one leads, nobody else would notice: so what is assigned is what it
+   * compares the topics with.
+   */
+  private async watchWhatIsAssigned(connection: Connection, joined: ResponseOf<'JoinGroup'>): Promise<void> {
+    const { groupId, instanceId, topics } = this.options;
+    const mayLead = joined.leader !== joined.memberId && connection.versionOf('JoinGroup') < firstVersionWithSkipping;
+    if (instanceId === undefined || !(joined.skipAssignment || mayLead)) return;
+    const body = apis.DescribeGroups.request.create({ groups: [groupId] });
+    const [group] = (await connection.request('DescribeGroups', body)).groups;
+    if (group === undefined || group.errorCode !== 0) return;
+    const counts = new Map([...(this.watched?.counts.keys() ?? topics)].map((topic) => [topic, 0]));
+    for (const { memberAssignment } of group.members) {
+      for (const [topic, partitions] of decodeAssignment(memberAssignment)) {
+        const count = counts.get(topic);
+        if (count !== undefined) counts.set(topic, count + partitions.length);
+      }
+    }
+    this.watched = { counts, checkedMs: -Infinity };
   }
 
   /** What the leader hands in for everybody; nothing from the others. */

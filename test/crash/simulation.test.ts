@@ -11,8 +11,11 @@ vi.mock('../../agents/tail/watch.ts', () => import('../support/simulation/no-wat
  * 112: an agent that had nothing but positions to send sent an empty batch too, was refused, and never got on.
  */
 const kept: readonly number[] = [109, 112];
-/** 81061: a transaction whose broker's time of day was set back stayed open, and an edge waited for its offsets. */
-const keptWithLater: readonly number[] = [81061];
+/**
+ * 81061: a transaction whose broker's time of day was set back stayed open, and an edge waited for its offsets.
+ * 9036: a topic was made again between an assignment and the return of the static member that leads: nobody got its partitions.
+ */
+const keptWithLater: readonly number[] = [81061, 9036];
 const count = Number(process.env['SEEDS'] ?? 8);
 const first = Number(process.env['SEED'] ?? 1);
 const seeds =

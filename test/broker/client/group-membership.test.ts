@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { TailraceError } from '../../../base/errors.ts';
 import type { Consumer, ConsumerOptions, GroupMetadata } from '../../../broker/client/contract.ts';
-import { encodeAssignment } from '../../../broker/client/group-assignor.ts';
+import { encodeAssignment, encodeSubscription } from '../../../broker/client/group-assignor.ts';
 import { apis } from '../../../broker/wire/apis.ts';
 import { ErrorCode } from '../../../broker/wire/errors.ts';
 import { ScriptedBroker } from './scripted-broker.ts';
@@ -113,6 +113,44 @@ describe('a member', () => {
       .toBe('TLR_FENCED');
     await consumer.close();
   });
+
+  it.each(['is told to skip the assignment', 'is told by an old broker that its former self leads'])(
+    'that leads, is static and comes back has topics assigned that came meanwhile: it %s',
+    async (how) => {
+      const broker = coordinator();
+      if (how.includes('old')) broker.newest = { JoinGroup: 7 };
+      const subscription = encodeSubscription(['t']);
+      const members = [{ memberId: 'm', groupInstanceId: 'one', metadata: subscription }];
+      let assignment = encodeAssignment(new Map());
+      broker.script.JoinGroup = (_, version) => {
+        const isBack = broker.bodies('JoinGroup').length === 1;
+        const leads = version >= 9 || !isBack;
+        return apis.JoinGroup.response.create({
+          ...{ memberId: 'm', generationId: isBack ? 1 : 2, protocolName: 'range' },
+          ...(leads ? { leader: 'm', members, skipAssignment: isBack } : { leader: 'its former self' }),
+        });
+      };
+      broker.script.SyncGroup = ({ assignments }) => {
+        if (assignments.length > 0) assignment = assignments[0]!.assignment;
+        return apis.SyncGroup.response.create({ assignment });
+      };
+      broker.script.DescribeGroups = () =>
+        apis.DescribeGroups.response.create({
+          groups: [{ groupId: 'g', groupState: 'Stable', members: [{ memberId: 'm', memberAssignment: assignment }] }],
+        });
+      const consumer = memberOf(broker, { instanceId: 'one' });
+      await consumer.start();
+      expect(consumer.assignment()).toEqual([]);
+      await expect
+        .poll(() => consumer.poll().then(() => consumer.assignment()), { timeout: 30_000 })
+        .toEqual([{ topic: 't', partition: 0 }]);
+      const joins = broker.bodies('JoinGroup').length;
+      const beats = broker.bodies('Heartbeat').length;
+      await expect.poll(() => broker.bodies('Heartbeat').length, { timeout: 30_000 }).toBeGreaterThan(beats + 3);
+      expect(broker.bodies('JoinGroup')).toHaveLength(joins);
+      await consumer.close();
+    },
+  );
 
   it('gives up joining when it is closed', async () => {
     const broker = coordinator();

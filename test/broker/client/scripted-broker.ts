@@ -28,8 +28,16 @@ export class ScriptedBroker implements RequestHandler {
   transactionVersion = 2;
   partitions = 1;
 
+  /** The newest versions it knows, where that is not ours. */
+  newest: Partial<Record<ApiName, number>> = {};
+
   versions(): ReadonlyMap<ApiName, readonly [number, number]> {
-    return new Map((Object.keys(apis) as ApiName[]).map((api) => [api, apis[api].versions]));
+    return new Map(
+      (Object.keys(apis) as ApiName[]).map((api) => {
+        const [oldest, newest] = apis[api].versions;
+        return [api, [oldest, this.newest[api] ?? newest]];
+      }),
+    );
   }
 
   features(): ReadonlyMap<string, number> {
