@@ -5,6 +5,7 @@
 // Crash-only: when a flight fails the shipper is of no use any more. What it held was not committed; the agent starts anew with another one.
 import { crashPoint } from '../base/crash-point.ts';
 import type {
+  BatchSource,
   KafkaClient,
   OutgoingRecord,
   Producer,
@@ -24,9 +25,10 @@ export interface ShipperOptions {
   compression: NonNullable<ProducerOptions['compression']>;
 }
 
-interface Filling {
+interface FullBatch {
   partition: number;
-  builder: BatchBuilder;
+  batch: BatchSource;
+  bytes: number;
 }
 
 /** What one flight has committed. */
@@ -41,8 +43,8 @@ export class Shipper {
   private producer: Producer | undefined;
   /** The builder that takes lines, by partition; each holds one at least. */
   private open = new Map<number, BatchBuilder>();
-  /** Batches that are full, in order. */
-  private full: Filling[] = [];
+  /** Batches that are full, in order; those that are to be compressed are under way to it. */
+  private full: FullBatch[] = [];
   private readonly spare: BatchBuilder[] = [];
   /** Takes the batches of the next flight that have left already. */
   private transaction: ProducerTransaction | undefined;
@@ -67,7 +69,7 @@ export class Shipper {
   /** Bytes of the next flight. */
   get pendingBytes(): number {
     let bytes = this.sentBytes;
-    for (const { builder } of this.full) bytes += builder.sizeBytes;
+    for (const each of this.full) bytes += each.bytes;
     for (const builder of this.open.values()) bytes += builder.sizeBytes;
     return bytes;
   }
@@ -96,8 +98,8 @@ export class Shipper {
     let builder = this.open.get(partition);
     const bytes = end - start + headers.length + (key?.length ?? 0) + 24;
     if (builder !== undefined && builder.sizeBytes + bytes > this.options.batchBytes) {
-      this.full.push({ partition, builder });
       this.open.delete(partition);
+      this.finish(partition, builder);
       this.sendFull();
       builder = undefined;
     }
@@ -143,7 +145,7 @@ export class Shipper {
    */
   launch(positions: readonly OutgoingRecord[]): Promise<Flight> {
     if (this.failure !== undefined) return Promise.reject(this.failure);
-    for (const [partition, builder] of this.open) this.full.push({ partition, builder });
+    for (const [partition, builder] of this.open) this.finish(partition, builder);
     this.open = new Map();
     const transaction = (this.transaction ??= this.producer!.begin());
     this.sendFull();
@@ -171,12 +173,25 @@ export class Shipper {
   private sendFull(): void {
     if (this.isFlying || this.failure !== undefined || this.full.length === 0) return;
     this.transaction ??= this.producer!.begin();
-    for (const { partition, builder } of this.full.splice(0)) {
-      this.sentBytes += builder.sizeBytes;
+    for (const { partition, batch, bytes } of this.full.splice(0)) {
+      this.sentBytes += bytes;
       // commit() tells when one was refused; here only the order matters.
-      this.transaction.sendBatch(this.options.topic, partition, builder).catch(() => undefined);
-      if (this.spare.length < 16) this.spare.push(builder);
+      this.transaction.sendBatch(this.options.topic, partition, batch).catch(() => undefined);
+      if (batch instanceof BatchBuilder) this.spareAgain(batch);
     }
+  }
+
+  /** What `builder` holds is a whole batch. */
+  private finish(partition: number, builder: BatchBuilder): void {
+    const { compression } = this.options;
+    const bytes = builder.sizeBytes;
+    const batch = compression === 'none' ? builder : builder.pack(compression);
+    this.full.push({ partition, batch, bytes });
+    if (batch !== builder) this.spareAgain(builder);
+  }
+
+  private spareAgain(builder: BatchBuilder): void {
+    if (this.spare.length < 16) this.spare.push(builder);
   }
 
   private async fly(transaction: ProducerTransaction, positions: readonly OutgoingRecord[]): Promise<void> {

@@ -230,13 +230,14 @@ export interface ProducerTransaction {
 export interface BatchSource {
   readonly count: number;
   readonly sizeBytes: number;
+  /** Begins to compress what it holds, which is taken out of it; does nothing more to what is packed already. */
+  pack(compression: 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'): BatchSource;
   build(options: {
     producerId: number;
     producerEpoch: number;
     baseSequence: number;
     isTransactional: boolean;
-    compression: 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
-  }): Buffer;
+  }): Buffer | Promise<Buffer>;
 }
 
 /** Whole batches of one partition as they came, aborted and control batches filtered out by the Java rule. */

@@ -18,7 +18,8 @@ import { isRetriable } from './retry.ts';
 
 /** A built batch and how it is to be sent. */
 export interface OutgoingBatch {
-  readonly bytes: Buffer;
+  /** A promise while it is being compressed. */
+  readonly bytes: Buffer | Promise<Buffer>;
   readonly baseSequence: number;
   readonly transactionalId: string | null;
   /** 1: the answer comes when the batch is appended (in process, inside a transaction); -1: when it is durable. */
@@ -112,8 +113,10 @@ export class PartitionLane {
 
   private async dispatch(entry: Entry): Promise<void> {
     let connection: Connection;
+    let records: Buffer;
     try {
       await entry.batch.admission;
+      records = await entry.batch.bytes;
       connection = await this.cluster.leader(this.topic, this.partition);
     } catch (error) {
       this.onError(entry, error);
@@ -127,7 +130,7 @@ export class PartitionLane {
       transactionalId: batch.transactionalId,
       acks: batch.acks,
       timeoutMs: requestTimeoutMs,
-      topicData: [{ name: this.topic, topicId, partitionData: [{ index: this.partition, records: batch.bytes }] }],
+      topicData: [{ name: this.topic, topicId, partitionData: [{ index: this.partition, records }] }],
     });
     entry.state = 'sent';
     const options = { maxVersion: batch.maxVersion, timeoutMs: requestTimeoutMs };

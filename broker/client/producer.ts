@@ -29,6 +29,8 @@ import { Transaction } from './transaction.ts';
 const defaultBatchBytes = 1_000_000;
 /** What a record takes beside key, value and headers, at most. */
 const recordOverheadBytes = 32;
+/** Positions, offsets: smaller batches are not worth it. */
+const leastCompressedBytes = 1024;
 const defaultTransactionTimeoutMs = 60_000;
 const deliveryTimeoutMs = 120_000;
 /** After some two seconds: a coordinator that moves or loads is nothing that somebody must know of. */
@@ -170,12 +172,15 @@ export class KafkaProducer implements Producer {
     const key = `${topic}-${partition}`;
     const baseSequence = this.sequences.get(key) ?? 0;
     const { count } = source;
-    const bytes = source.build({
+    const { compression = 'none' } = this.options;
+    const isPlain = compression === 'none' || source.sizeBytes < leastCompressedBytes;
+    const bytes = (isPlain ? source : source.pack(compression)).build({
       ...identity,
       baseSequence,
       isTransactional: transaction !== undefined,
-      compression: this.options.compression ?? 'none',
     });
+    // The lane tells; it may have been abandoned before.
+    if (bytes instanceof Promise) bytes.catch(() => undefined);
     this.sequences.set(key, addSequence(baseSequence, count));
     const admission = transaction?.admit(topic, partition);
     const inProcess = this.cluster.dependencies.transport.inProcess;

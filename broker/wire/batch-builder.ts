@@ -1,7 +1,7 @@
 // Builds record batches (format: record-batch.ts) in one growing buffer. This is the hottest loop of the product: a line goes straight
 // from the read buffer into the batch, without an object, a view or a varint table for it, and the checksum is one native call at the end.
 import { giveBatchBuffer, takeBatchBuffer } from './batch-buffers.ts';
-import { compress, compressionNames, type Compression } from './compression.ts';
+import { compress, compressAside, compressionNames, type Compression } from './compression.ts';
 import { writeInt64 } from './int64.ts';
 import { frameLines } from './line-kernel.ts';
 import { attributeBits, batchHeaderBytes, batchOverheadBytes, sealBatch } from './record-batch.ts';
@@ -55,6 +55,72 @@ export interface LineRun {
   reference: Buffer;
   /** Of the first line in the file. */
   position: number;
+}
+
+/** What the header says of the records. */
+interface BatchContent {
+  count: number;
+  baseTimestampMs: number;
+  maxTimestampMs: number;
+}
+
+/** Writes header and checksum of the batch that is `batch`, in front of its records. */
+function finishBatch(batch: Buffer, content: BatchContent, identity: BatchIdentity): void {
+  const { count, baseTimestampMs, maxTimestampMs } = content;
+  const { compression = 'none', producerId = -1, baseSequence = -1 } = identity;
+  const attributes =
+    compressionNames.indexOf(compression) |
+    (identity.isTransactional ? attributeBits.transactional : 0) |
+    (identity.isControl ? attributeBits.control : 0);
+  writeInt64(batch, identity.baseOffset ?? 0, 0);
+  batch.writeInt32BE(batch.length - batchOverheadBytes, 8);
+  batch.writeInt32BE(identity.partitionLeaderEpoch ?? -1, 12);
+  batch[16] = 2;
+  batch.writeInt16BE(attributes, 21);
+  batch.writeInt32BE(Math.max(count - 1, 0), 23);
+  writeInt64(batch, baseTimestampMs, 27);
+  writeInt64(batch, maxTimestampMs, 35);
+  writeInt64(batch, producerId, 43);
+  batch.writeInt16BE(identity.producerEpoch ?? -1, 51);
+  batch.writeInt32BE(baseSequence, 53);
+  batch.writeInt32BE(count, 57);
+  sealBatch(batch, 0, batch.length);
+}
+
+/** A batch whose records are being compressed, or have been, in the thread pool; who sends it and where it stands is told last. */
+export class PackedBatch {
+  /** Uncompressed. */
+  readonly sizeBytes: number;
+  private readonly content: BatchContent;
+  private readonly compression: Compression;
+  private readonly records: Promise<Buffer>;
+
+  /** `filled`: room for the header, then the records; it is given back when they have been compressed. */
+  constructor(filled: Buffer, content: BatchContent, compression: Compression) {
+    this.sizeBytes = filled.length;
+    this.content = content;
+    this.compression = compression;
+    this.records = compressAside(compression, filled.subarray(batchHeaderBytes)).finally(() => giveBatchBuffer(filled));
+    // build() tells, if it is ever called.
+    this.records.catch(() => undefined);
+  }
+
+  get count(): number {
+    return this.content.count;
+  }
+
+  pack(): this {
+    return this;
+  }
+
+  /** The whole batch. The codec is the one it was packed with. */
+  async build(identity: BatchIdentity): Promise<Buffer> {
+    const records = await this.records;
+    const batch = Buffer.allocUnsafe(batchHeaderBytes + records.length);
+    records.copy(batch, batchHeaderBytes);
+    finishBatch(batch, this.content, { ...identity, compression: this.compression });
+    return batch;
+  }
 }
 
 /** Collects the records of one batch; build() hands the batch out and leaves the builder empty for the next one. */
@@ -199,28 +265,24 @@ export class BatchBuilder {
    * records is built too (count 0), as compaction leaves them.
    */
   build(identity: BatchIdentity = {}): Buffer {
-    const compression = identity.compression ?? 'none';
-    const { producerId = -1, baseSequence = -1 } = identity;
+    const { compression = 'none' } = identity;
     const batch = compression === 'none' ? this.takeBuffer() : this.compressed(compression);
-    const attributes =
-      compressionNames.indexOf(compression) |
-      (identity.isTransactional ? attributeBits.transactional : 0) |
-      (identity.isControl ? attributeBits.control : 0);
-    writeInt64(batch, identity.baseOffset ?? 0, 0);
-    batch.writeInt32BE(batch.length - batchOverheadBytes, 8);
-    batch.writeInt32BE(identity.partitionLeaderEpoch ?? -1, 12);
-    batch[16] = 2;
-    batch.writeInt16BE(attributes, 21);
-    batch.writeInt32BE(Math.max(this.records - 1, 0), 23);
-    writeInt64(batch, this.baseTimestampMs, 27);
-    writeInt64(batch, this.maxTimestampMs, 35);
-    writeInt64(batch, producerId, 43);
-    batch.writeInt16BE(identity.producerEpoch ?? -1, 51);
-    batch.writeInt32BE(baseSequence, 53);
-    batch.writeInt32BE(this.records, 57);
-    sealBatch(batch, 0, batch.length);
+    finishBatch(batch, this.content, identity);
     this.reset();
     return batch;
+  }
+
+  /** Hands the records over to be compressed beside the main thread; the builder is empty again. */
+  pack(compression: Compression): PackedBatch {
+    const { content } = this;
+    const packed = new PackedBatch(this.takeBuffer(), content, compression);
+    this.reset();
+    return packed;
+  }
+
+  private get content(): BatchContent {
+    const { records: count, baseTimestampMs, maxTimestampMs } = this;
+    return { count, baseTimestampMs, maxTimestampMs };
   }
 
   /** Forgets all records. */

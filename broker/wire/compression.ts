@@ -1,10 +1,12 @@
-// The five codecs of record batches, both ways, synchronously, with a limit on what may come out. What each looks like inside a batch:
+// The five codecs of record batches, both ways, with a limit on what may come out; zstd, gzip and lz4 also in the thread pool. What each looks like
+// inside a batch:
 //   gzip    RFC 1952                        lz4   LZ4 frame, independent blocks (KIP-57)        zstd   RFC 8878 (KIP-110)
 //   snappy  the framing of xerial's snappy-java: 82 'S' 'N' 'A' 'P' 'P' 'Y' 00, int32 version 1, int32 compatible 1, then blocks
 //           of int32 length and that many bytes of raw snappy; librdkafka and others write one raw block without any framing.
 // Native packages are loaded when a codec is first used.
 import { createRequire } from 'node:module';
-import { constants, gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { promisify } from 'node:util';
+import { constants, gunzipSync, gzip, gzipSync, zstdCompress, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import type * as lz4Package from 'lz4-napi';
 import type * as snappyPackage from 'snappy';
 import { messageOf } from '../../base/errors.ts';
@@ -19,6 +21,13 @@ let snappyModule: typeof snappyPackage | undefined;
 let lz4Module: typeof lz4Package | undefined;
 const snappy = () => (snappyModule ??= require('snappy') as typeof snappyPackage);
 const lz4 = () => (lz4Module ??= require('lz4-napi') as typeof lz4Package);
+
+const gzipAside = promisify(gzip);
+const zstdAside = promisify(zstdCompress);
+
+const zstdParams = { [constants.ZSTD_c_compressionLevel]: 1 };
+/** What comes out beside the main thread is collected in pieces of this size: one is enough for a batch of a megabyte of log lines. */
+const compressedChunkBytes = 128 * 1024;
 
 const xerialMagic = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00]);
 const xerialHeaderBytes = 16;
@@ -36,7 +45,22 @@ export function compress(compression: Compression, input: Buffer): Buffer {
     case 'lz4':
       return lz4().compressFrameSync(input);
     case 'zstd':
-      return zstdCompressSync(input, { params: { [constants.ZSTD_c_compressionLevel]: 1 } });
+      return zstdCompressSync(input, { params: zstdParams });
+  }
+}
+
+/** As compress, in the thread pool where the codec can. `input` must not change before the promise is settled. */
+export async function compressAside(compression: Compression, input: Buffer): Promise<Buffer> {
+  const chunkSize = Math.min(compressedChunkBytes, Math.max(input.length, 1024));
+  switch (compression) {
+    case 'gzip':
+      return gzipAside(input, { chunkSize });
+    case 'lz4':
+      return lz4().compressFrame(input);
+    case 'zstd':
+      return zstdAside(input, { chunkSize, params: zstdParams });
+    default:
+      return compress(compression, input);
   }
 }
 

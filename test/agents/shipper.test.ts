@@ -78,3 +78,29 @@ it('sends batches that are full ahead of their flight, which alone makes them vi
   expect((await world.values('positions')).map(({ value }) => value)).toEqual(['2', '5']);
   await world.close();
 });
+
+it('compresses what is full while the flight before is in the air, and keeps the order of the lines', async () => {
+  const world = await PipelineWorld.open();
+  await world.createTopic('lines');
+  await world.createTopic('positions');
+  const options = { transactionalId: 'agent', topic: 'lines', batchBytes: 20_000, compression: 'zstd' } as const;
+  const shipper = new Shipper(world.client, options);
+  await shipper.init();
+  const texts = Array.from(
+    { length: 3000 },
+    (_none, index) => `line ${index}, ${'some more of it '.repeat(index % 9)}`,
+  );
+  const bytes = texts.reduce((sum, { length }) => sum + length, 0);
+  let flight = Promise.resolve<unknown>(undefined);
+  for (const [index, text] of texts.entries()) {
+    shipper.append(0, 1, Buffer.from(text), 0, Buffer.byteLength(text), noHeaders);
+    if (index % 1000 !== 999) continue;
+    expect(shipper.pendingBytes).toBeGreaterThan(bytes / 4);
+    await flight;
+    flight = shipper.launch([{ topic: 'positions', partition: 0, value: Buffer.from(String(index)) }]);
+  }
+  await flight;
+  expect((await world.values('lines')).map(({ value }) => value)).toEqual(texts);
+  expect((await world.values('positions')).map(({ value }) => value)).toEqual(['999', '1999', '2999']);
+  await world.close();
+});

@@ -82,6 +82,16 @@ export function describeClient(name: string, open: () => Promise<LiveBroker>): v
         expect(await readAll(topic, 200)).toEqual(numbered('line', 200));
       });
 
+      it('keeps the order of batches of which some take long to compress', async () => {
+        const topic = await newTopic();
+        const producer = bench.client.producer({ compression: 'gzip' });
+        const values = numbered('lot', 12).map((name, index) => name + (index % 3 === 0 ? 'abc'.repeat(200_000) : ''));
+        await Promise.all(values.map((value) => producer.send([{ topic, partition: 0, value: Buffer.from(value) }])));
+        expect((await readAll(topic, 12)).map((value) => value.slice(0, 8))).toEqual(
+          values.map((value) => value.slice(0, 8)),
+        );
+      });
+
       it('reports a batch that the broker refuses, and lives on', async () => {
         const topic = await newTopic();
         await bench.client.admin().alterConfigs(topic, { 'max.message.bytes': '1000' });

@@ -64,6 +64,30 @@ function readAll(batch: Buffer): (Content & { offset: number })[] {
 }
 
 describe.each(compressionNames)('batches with compression %s', (compression) => {
+  it('packs the same batch beside the main thread, the builder being free meanwhile', async () => {
+    const builder = new BatchBuilder(64);
+    const line = (index: number) => Buffer.from(`line ${index} of ${compression}, ${'x'.repeat(index % 90)}`);
+    const fill = (from: number) => {
+      for (let index = from; index < from + 9000; index++) builder.append(index, null, line(index));
+    };
+    fill(0);
+    const { sizeBytes } = builder;
+    const first = builder.pack(compression);
+    expect([first.count, first.sizeBytes, builder.count]).toEqual([9000, sizeBytes, 0]);
+    fill(9000);
+    const second = builder.pack(compression);
+    const identity = { producerId: 7, producerEpoch: 1, baseSequence: 9000, isTransactional: true };
+    const [one, other] = await Promise.all([first.pack().build({}), second.build(identity)]);
+    expect(validateBatch(one)).toMatchObject({ compression, recordCount: 9000, baseTimestampMs: 0, producerId: -1 });
+    const { isTransactional, ...sender } = identity;
+    expect(validateBatch(other)).toMatchObject({ compression, ...sender, isTransactional, maxTimestampMs: 17_999 });
+    const read = [...readAll(one), ...readAll(other)];
+    expect(read.every(({ timestampMs, value }, index) => timestampMs === index && line(index).equals(value!))).toBe(
+      true,
+    );
+    expect(read).toHaveLength(18_000);
+  });
+
   it('give back their records', () => {
     const property = fc.property(contents, fc.nat(2 ** 40), (records, baseOffset) => {
       const builder = builderWith(records);
