@@ -8,7 +8,10 @@ import { compileExclude, compileGlob, type Glob, matchesSegment, type Segment } 
 
 export interface FoundFile {
   path: string;
+  /** As it was when last looked at. */
   stat: FileStat;
+  /** As it was at first, when it was looked at more than once. */
+  before?: FileStat;
 }
 
 interface Folder {

@@ -1,18 +1,20 @@
 // Who holds each log's name. When the holder of a name has changed since the last look there may have been others between the two, which came and
-// went unseen: then what a rotator put aside since belongs to the log (newcomers.ts looks for it).
+// went unseen: then what a rotator put aside since belongs to the log (newcomers.ts looks for it). So may lines of the same holder, when it was empty
+// and is not any more: nothing tells whether it only grew.
 import { basename } from 'node:path';
 import { familyName } from './families.ts';
 
-/** A name that has another holder than before, or none. */
+/** A name that has another holder than before, or none, or one that was empty before. */
 export interface Departure {
   path: string;
-  /** The holder before was there until then at least. */
+  /** It was as before until then at least. */
   sinceMs: number;
 }
 
 interface Holder {
   /** Undefined when nobody had the name at the last look. */
   identity: string | undefined;
+  isEmpty: boolean;
   seenMs: number;
 }
 
@@ -28,7 +30,7 @@ export class Holders {
     if (!this.isLog(path) || known <= sinceMs) return;
     this.followedSince.set(path, sinceMs);
     // Whoever has the name now: the look that comes shall count as a change.
-    this.byPath.set(path, { identity: '', seenMs: sinceMs });
+    this.byPath.set(path, { identity: '', isEmpty: false, seenMs: sinceMs });
   }
 
   /** Since when the log of this name is followed: from now on, when it was not. */
@@ -46,19 +48,17 @@ export class Holders {
   }
 
   /** Takes what a sweep has found, and tells which names changed hands. */
-  look(found: Iterable<{ path: string; stat: { identity: string } }>, nowMs: number): Departure[] {
+  look(found: Iterable<{ path: string; stat: { identity: string; sizeBytes: number } }>, nowMs: number): Departure[] {
     const departures: Departure[] = [];
     const seen = new Set<string>();
     for (const { path, stat } of found) {
       if (!this.isLog(path)) continue;
       seen.add(path);
       const holder = this.byPath.get(path);
-      if (holder === undefined) this.byPath.set(path, { identity: stat.identity, seenMs: nowMs });
-      else {
-        if (holder.identity !== stat.identity) departures.push({ path, sinceMs: holder.seenMs });
-        holder.identity = stat.identity;
-        holder.seenMs = nowMs;
-      }
+      const isEmpty = stat.sizeBytes === 0;
+      if (holder !== undefined && (holder.identity !== stat.identity || (holder.isEmpty && !isEmpty)))
+        departures.push({ path, sinceMs: holder.seenMs });
+      this.byPath.set(path, { identity: stat.identity, isEmpty, seenMs: nowMs });
     }
     for (const [path, holder] of this.byPath) {
       if (seen.has(path) || holder.identity === undefined) continue;

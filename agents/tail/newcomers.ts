@@ -56,6 +56,14 @@ export interface Sight extends Scene {
   nowMs: number;
 }
 
+/** A packed file that is not wanted as long as it is as `stat` says and its original is there. */
+interface Held {
+  stat: FileStat;
+  original: TailedFile | undefined;
+  /** Change time of the original while nothing of it was read: it may be cut then without anybody noticing that it is not what it was. */
+  unreadMs?: number;
+}
+
 /** One sweep's decisions, in the making. */
 interface Course {
   originals: Originals;
@@ -89,7 +97,7 @@ export class Newcomers {
   private readonly options: NewcomerOptions;
   private readonly judge: CopyJudge;
   /** Packed files whose original is still there, and those that cannot be unpacked: not looked into again while nothing changes. */
-  private readonly held = new Map<string, { stat: FileStat; original: TailedFile | undefined }>();
+  private readonly held = new Map<string, Held>();
   private isPostponed = false;
   /** Generations that no pattern matches and that are not decided yet, by path. */
   private strays = new Map<string, { identity: string; departure: Departure }>();
@@ -190,19 +198,31 @@ export class Newcomers {
     else if (verdict.kind === 'new') fresh.push({ found, ...kept, ...(firstPath === undefined ? {} : { firstPath }) });
     else {
       if (verdict.kind === 'wait') waiting.add(found.stat.identity);
-      else this.held.set(found.stat.identity, { stat: found.stat, original: verdict.original });
+      else this.hold(found, verdict.original);
       return false;
     }
     return isKept;
   }
 
+  private hold({ stat }: FoundFile, original: TailedFile | undefined): void {
+    const isUnread = original?.position === 0;
+    this.held.set(stat.identity, { stat, original, ...(isUnread ? { unreadMs: original.modifiedMs } : {}) });
+  }
+
   private isHeld({ stat }: FoundFile, sight: Sight): boolean {
     const held = this.held.get(stat.identity);
     if (held === undefined) return false;
-    const { original } = held;
+    const { original, unreadMs } = held;
+    const isSame = unreadMs === undefined || original?.modifiedMs === unreadMs;
     const isThere = original === undefined || sight.live.get(original.identity) === original;
     const isGone = original !== undefined && (sight.replaced.has(original) || sight.vanished.has(original));
-    if (isThere && !isGone && held.stat.sizeBytes === stat.sizeBytes && held.stat.modifiedMs === stat.modifiedMs)
+    if (
+      isSame &&
+      isThere &&
+      !isGone &&
+      held.stat.sizeBytes === stat.sizeBytes &&
+      held.stat.modifiedMs === stat.modifiedMs
+    )
       return true;
     this.held.delete(stat.identity);
     return false;
@@ -222,12 +242,13 @@ export class Newcomers {
       // The name may lead to another file by now; then the next sweep knows.
       if (stat.identity === found.stat.identity && packing !== 'foreign') {
         // What was opened counts: it may have got the inode since the look.
+        found.before ??= found.stat;
         found.stat = stat;
         const handle = packing === undefined ? raw : new UnpackedFile(raw, packing, this.options.breathe);
         return { handle, packing, head };
       }
       if (packing === 'foreign') {
-        this.held.set(found.stat.identity, { stat: found.stat, original: undefined });
+        this.hold(found, undefined);
         this.options.passedOver(found.path);
       }
     } catch (error) {

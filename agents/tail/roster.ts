@@ -202,11 +202,10 @@ export class Roster {
         continue;
       }
       files.add(file);
-      if (file.position === 0) file.doubt(entry.stat);
-      if (file.doubtfulSinceMs !== undefined) this.departures.push({ path: file.path, sinceMs: file.doubtfulSinceMs });
-      file.doubtfulSinceMs = undefined;
       if (isOther) file.replaced = true;
       this.observe(file, isOther ? file.path : entry.path, entry.stat, nowMs);
+      if (file.doubtfulSinceMs !== undefined) this.departures.push({ path: file.path, sinceMs: file.doubtfulSinceMs });
+      file.doubtfulSinceMs = undefined;
       if (file.unverified === undefined && file.packing === undefined && file.sizeBytes < file.position)
         file.replaced = true;
     }
@@ -219,6 +218,8 @@ export class Roster {
       if (file.position > 0 && !file.isSurely(stat)) file.unverified ??= file.fingerprint;
       file.path = path;
       file.realPath = undefined;
+      // It was not to be had under the name before.
+      file.trouble = undefined;
       this.dirty.add(file);
     }
     file.missingSinceMs = undefined;
@@ -361,6 +362,7 @@ export class Roster {
     }
     // When the sweep began: it was looked at since.
     file.soundMs = this.sweepMs;
+    if (found.before !== undefined) ({ sizeBytes: file.sizeBytes, modifiedMs: file.modifiedMs } = found.before);
     file.observe(found.stat, this.sweepMs);
     if (packing !== undefined && this.isStartingAtEnd) {
       file.passOver();

@@ -158,6 +158,7 @@ export class TailedFile {
       this.observePacked(stat, nowMs);
       return;
     }
+    this.doubt(stat);
     if (stat.sizeBytes !== this.sizeBytes || stat.modifiedMs !== this.modifiedMs) {
       this.hungry = true;
       this.lastChangeMs = nowMs;
@@ -191,10 +192,10 @@ export class TailedFile {
     this.hungry = false;
   }
 
-  /** To be called with a look at it as long as nothing of it was read: then nothing tells later whether it only grew since the look before. */
+  /** What a look has shown while nothing of it was read: then nothing tells later whether it only grew since the look before. */
   doubt({ sizeBytes, modifiedMs }: FileStat): void {
-    const isChanged = sizeBytes !== this.sizeBytes || modifiedMs !== this.modifiedMs;
-    if (this.packing === undefined && this.sizeBytes > 0 && isChanged) this.doubtfulSinceMs ??= this.soundMs;
+    if (this.position > 0 || this.packing !== undefined || this.sizeBytes === 0) return;
+    if (sizeBytes !== this.sizeBytes || modifiedMs !== this.modifiedMs) this.doubtfulSinceMs ??= this.soundMs;
   }
 
   /** Whether this look at its identity shows another file: one that was made at another time. */

@@ -19,29 +19,11 @@ import { Siblings } from '../../../agents/tail/siblings.ts';
 import type { Files, FileStat, OpenFile } from '../../../base/files.ts';
 import { nodeFiles } from '../../../base/node-files.ts';
 import { until } from '../support/tail-bench.ts';
+import { arrived, line, move, pack, write } from '../support/tail-logs.ts';
 import { bench, cluster, texts, useTailWorld } from '../support/tail-world.ts';
 
 useTailWorld();
 
-/** The n-th line of a log. */
-const line = (log: string, number: number) => `${log} ${number} ${'x'.repeat(30)}`;
-function write(log: string, from: number, to: number, name = 'app.log'): string[] {
-  const lines = Array.from({ length: to - from }, (_none, index) => line(log, from + index));
-  mkdirSync(bench.path(log), { recursive: true });
-  appendFileSync(bench.path(`${log}/${name}`), lines.map((each) => `${each}\n`).join(''));
-  return lines;
-}
-const arrived = (lines: readonly string[]) =>
-  until(
-    () => texts().length >= lines.length,
-    () => `${texts().length} of ${lines.length}`,
-    60_000,
-  ).then(() => expect(texts().sort()).toEqual([...lines].sort()));
-function pack(path: string): void {
-  writeFileSync(bench.path(`${path}.gz`), gzipSync(readFileSync(bench.path(path))));
-  rmSync(bench.path(path));
-}
-const move = (from: string, to: string) => renameSync(bench.path(from), bench.path(to));
 const hasEnded = () => cluster.records('__tailrace_positions').some(({ value }) => value?.includes('"gone"') === true);
 
 /** The file system, with other stats. */
@@ -240,33 +222,6 @@ it('knows a log again that was renamed once more while its folder was listed', a
   // What was read twice would come by now.
   lines.push(...write('a', 30, 31));
   await arrived(lines);
-});
-
-it('finds what was copied and truncated before anything of it was read, though as much stands there again', async () => {
-  const lines = write('a', 0, 3);
-  const append = (from: number, to: number) => lines.push(...write('a', from, to));
-  let isRotated = false;
-  const files: Files = {
-    ...nodeFiles,
-    open: async (path, mode) => {
-      const file = await nodeFiles.open(path, mode);
-      const read = file.read.bind(file);
-      file.read = (target, position) => {
-        // Not a head that is looked at, but the first chunk.
-        if (path === bench.path('a/app.log') && target.length > 64 * 1024 && !isRotated) {
-          isRotated = true;
-          copyFileSync(path, `${path}.1`);
-          truncateSync(path);
-          append(3, 6);
-        }
-        return read(target, position);
-      };
-      return file;
-    },
-  };
-  await bench.start(cluster.client(), { paths: ['a/app.log'] }, { files });
-  await arrived(lines);
-  expect(isRotated).toBe(true);
 });
 
 it('finds what came and went while one log after the other was rotated, faster than anybody can look', async () => {

@@ -1,0 +1,29 @@
+// Logs in folders of their own, written and rotated under the eyes of a tail agent: what tests of rotation begin with.
+import { appendFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
+import { expect } from 'vitest';
+import { until } from './tail-bench.ts';
+import { bench, texts } from './tail-world.ts';
+
+/** The n-th line of a log. */
+export const line = (log: string, number: number) => `${log} ${number} ${'x'.repeat(30)}`;
+/** Appends lines to a log in the folder `log`, and returns them. */
+export function write(log: string, from: number, to: number, name = 'app.log'): string[] {
+  const lines = Array.from({ length: to - from }, (_none, index) => line(log, from + index));
+  mkdirSync(bench.path(log), { recursive: true });
+  appendFileSync(bench.path(`${log}/${name}`), lines.map((each) => `${each}\n`).join(''));
+  return lines;
+}
+/** Waits for as many lines, and compares. */
+export const arrived = (lines: readonly string[]) =>
+  until(
+    () => texts().length >= lines.length,
+    () => `${texts().length} of ${lines.length}`,
+    60_000,
+  ).then(() => expect(texts().sort()).toEqual([...lines].sort()));
+/** Replaces a file as gzip does. */
+export function pack(path: string): void {
+  writeFileSync(bench.path(`${path}.gz`), gzipSync(readFileSync(bench.path(path))));
+  rmSync(bench.path(path));
+}
+export const move = (from: string, to: string) => renameSync(bench.path(from), bench.path(to));

@@ -1,0 +1,160 @@
+// What goes on between two looks of the agent: files that are copied, truncated or renamed before they could be opened or read.
+import { copyFileSync, existsSync, readFileSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
+import { expect, it } from 'vitest';
+import type { Files } from '../../../base/files.ts';
+import { nodeFiles } from '../../../base/node-files.ts';
+import { until } from '../support/tail-bench.ts';
+import { arrived, move, pack, write } from '../support/tail-logs.ts';
+import { bench, cluster, useTailWorld } from '../support/tail-world.ts';
+
+useTailWorld();
+
+const isCopyKnown = () =>
+  cluster.records('__tailrace_positions').some(({ value }) => value?.includes('app.log.1') === true);
+
+it('finds what was copied and truncated before anything of it was read, though as much stands there again', async () => {
+  const lines = write('a', 0, 3);
+  const append = (from: number, to: number) => lines.push(...write('a', from, to));
+  let isRotated = false;
+  const files: Files = {
+    ...nodeFiles,
+    open: async (path, mode) => {
+      const file = await nodeFiles.open(path, mode);
+      const read = file.read.bind(file);
+      file.read = (target, position) => {
+        // Not a head that is looked at, but the first chunk.
+        if (path === bench.path('a/app.log') && target.length > 64 * 1024 && !isRotated) {
+          isRotated = true;
+          copyFileSync(path, `${path}.1`);
+          truncateSync(path);
+          append(3, 6);
+        }
+        return read(target, position);
+      };
+      return file;
+    },
+  };
+  await bench.start(cluster.client(), { paths: ['a/app.log'] }, { files });
+  await arrived(lines);
+  expect(isRotated).toBe(true);
+});
+
+it('finds what was copied and truncated after the log had been seen empty', async () => {
+  const rotate = () => {
+    if (existsSync(bench.path('a/app.log.1'))) move('a/app.log.1', 'a/app.log.2');
+    copyFileSync(bench.path('a/app.log'), bench.path('a/app.log.1'));
+    truncateSync(bench.path('a/app.log'));
+  };
+  const lines = write('a', 0, 3);
+  await bench.start(cluster.client(), { paths: ['a/app.log'] });
+  await arrived(lines);
+  rotate();
+  await until(isCopyKnown, () => 'nobody saw it empty', 60_000);
+  lines.push(...write('a', 3, 6));
+  rotate();
+  lines.push(...write('a', 6, 9));
+  await arrived(lines);
+});
+
+it('finds what was copied and truncated between the look at a new log and its opening', async () => {
+  const lines = write('a', 0, 3);
+  let isRotated = false;
+  const files: Files = {
+    ...nodeFiles,
+    open: (path, mode) => {
+      if (path === bench.path('b/app.log') && !isRotated) {
+        isRotated = true;
+        copyFileSync(path, `${path}.1`);
+        truncateSync(path);
+        lines.push(...write('b', 3, 5));
+      }
+      return nodeFiles.open(path, mode);
+    },
+  };
+  await bench.start(cluster.client(), { paths: ['*/app.log'] }, { files });
+  await arrived(lines);
+  lines.push(...write('b', 0, 3));
+  await until(
+    () => isRotated,
+    () => 'it was not opened',
+    60_000,
+  );
+  await arrived(lines);
+});
+
+it('finds what was copied and packed before anything of it was read, though the log was still whole when they were compared', async () => {
+  const copy = bench.path('a/app.log.2.gz');
+  const seen = { failures: 0, comparisons: 0 };
+  let isBlocked = false;
+  const files: Files = {
+    ...nodeFiles,
+    open: async (path, mode) => {
+      const file = await nodeFiles.open(path, mode);
+      const read = file.read.bind(file);
+      file.read = (target, position) => {
+        // Not a head that is looked at, but a chunk.
+        if (path !== bench.path('a/app.log') || target.length <= 64 * 1024 || !isBlocked) return read(target, position);
+        seen.failures++;
+        return Promise.reject(Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' }));
+      };
+      const close = file.close.bind(file);
+      file.close = () => {
+        if (path === copy) seen.comparisons++;
+        return close();
+      };
+      return file;
+    },
+  };
+  const has = (what: keyof typeof seen) =>
+    until(
+      () => seen[what] > 0,
+      () => `no ${what}`,
+      25_000,
+    );
+  const lines = write('a', 0, 3);
+  await bench.start(cluster.client(), { paths: ['a/app.log*'] }, { files });
+  await arrived(lines);
+  isBlocked = true;
+  move('a/app.log', 'a/app.log.1');
+  lines.push(...write('a', 3, 6));
+  await has('failures');
+  writeFileSync(bench.path('copy'), gzipSync(readFileSync(bench.path('a/app.log'))));
+  utimesSync(bench.path('copy'), new Date(0), new Date(0));
+  move('copy', 'a/app.log.2.gz');
+  await has('comparisons');
+  truncateSync(bench.path('a/app.log'));
+  lines.push(...write('a', 7, 9));
+  isBlocked = false;
+  await arrived(lines);
+});
+
+it('reads a packed file at the next look that was renamed before it could be opened again', async () => {
+  const lines = write('a', 0, 3);
+  const paths = ['a/app.log*'];
+  await bench.once(cluster.client(), { paths });
+  lines.push(...write('a', 3, 6));
+  pack('a/app.log');
+  utimesSync(bench.path('a/app.log.gz'), new Date(0), new Date(0));
+  move('a/app.log.gz', 'a/app.log.1.gz');
+  const renamed = bench.path('a/app.log.2.gz');
+  let opened = 0;
+  let looks = 0;
+  let looksNeeded = Infinity;
+  const files: Files = {
+    ...nodeFiles,
+    stat: (path) => {
+      if (path === renamed) looks++;
+      return nodeFiles.stat(path);
+    },
+    open: (path, mode) => {
+      // First it is compared, then read.
+      if (path === bench.path('a/app.log.1.gz') && ++opened === 2) move('a/app.log.1.gz', 'a/app.log.2.gz');
+      if (path === renamed) looksNeeded = Math.min(looks, looksNeeded);
+      return nodeFiles.open(path, mode);
+    },
+  };
+  await bench.start(cluster.client(), { paths }, { files });
+  await arrived(lines);
+  expect(looksNeeded).toBeLessThan(10);
+});
