@@ -10,8 +10,8 @@ export interface FoundFile {
   path: string;
   /** As it was when last looked at. */
   stat: FileStat;
-  /** As it was at first, when it was looked at more than once. */
-  before?: FileStat;
+  /** What the first look has shown, when it was looked at more than once. */
+  before?: Pick<FileStat, 'sizeBytes' | 'modifiedMs'>;
 }
 
 interface Folder {
@@ -19,6 +19,22 @@ interface Folder {
   listedMs: number;
   names: readonly string[];
   folders: ReadonlySet<string>;
+}
+
+/** By identity. Of several names of one file the one that `known` tells stays, else the first. */
+export function onceEach(
+  found: Iterable<FoundFile>,
+  known: (identity: string) => string | undefined,
+): Map<string, FoundFile> {
+  const byIdentity = new Map<string, FoundFile>();
+  for (const entry of found) {
+    const { identity } = entry.stat;
+    const other = byIdentity.get(identity);
+    const path = known(identity);
+    if (other === undefined || path === entry.path || (path !== other.path && entry.path < other.path))
+      byIdentity.set(identity, entry);
+  }
+  return byIdentity;
 }
 
 /** A folder's change time may lag behind a change that follows at once; a listing is trusted when it was made this much later. */

@@ -242,7 +242,8 @@ export class Newcomers {
       // The name may lead to another file by now; then the next sweep knows.
       if (stat.identity === found.stat.identity && packing !== 'foreign') {
         // What was opened counts: it may have got the inode since the look.
-        found.before ??= found.stat;
+        const { sizeBytes, modifiedMs } = found.stat;
+        found.before ??= { sizeBytes, modifiedMs };
         found.stat = stat;
         const handle = packing === undefined ? raw : new UnpackedFile(raw, packing, this.options.breathe);
         return { handle, packing, head };

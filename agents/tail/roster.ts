@@ -8,8 +8,9 @@ import type { Random } from '../../base/random.ts';
 import { fileIdBytes, type PositionRecord } from '../../broker/client/positions-record.ts';
 import type { Account } from './account.ts';
 import type { Copy } from './copies.ts';
-import type { Discovery, FoundFile } from './discovery.ts';
+import { type Discovery, type FoundFile, onceEach } from './discovery.ts';
 import { EndedFiles } from './ended-files.ts';
+import { familyOf } from './families.ts';
 import { type Departure, Holders } from './holders.ts';
 import { type Fresh, Newcomers } from './newcomers.ts';
 import type { Reader } from './reader.ts';
@@ -20,7 +21,7 @@ import { setTargets } from './targets.ts';
 import { verifyChanged, verifyRecovered } from './verification.ts';
 import { whereabouts } from './whereabouts.ts';
 
-/** A file that nobody can reach any more is given up when it was quiet for this long; a renamed one's last line is taken then. */
+/** A file that nobody can reach any more is given up when it was quiet for this long; the last line of one that a rotator put aside is taken then. */
 const goneIdleMs = 2_000;
 const renamedIdleMs = 5_000;
 /** Looked at beside each other. */
@@ -176,16 +177,8 @@ export class Roster {
 
   /** Finds the known ones among what was found, and tells who is new. */
   private match(found: ReadonlyMap<string, FoundFile>, nowMs: number) {
-    const byIdentity = new Map<string, FoundFile>();
-    for (const entry of found.values()) {
-      const { identity } = entry.stat;
-      if (this.options.excluded.has(identity)) continue;
-      // Of several names of one file the one that is known stays, else the first.
-      const other = byIdentity.get(identity);
-      const known = this.live.get(identity)?.path;
-      if (other === undefined || known === entry.path || (known !== other.path && entry.path < other.path))
-        byIdentity.set(identity, entry);
-    }
+    const byIdentity = onceEach(found.values(), (identity) => this.live.get(identity)?.path);
+    for (const identity of this.options.excluded) byIdentity.delete(identity);
     const files = new Set<TailedFile>();
     const newcomers: FoundFile[] = [];
     for (const entry of byIdentity.values()) {
@@ -362,7 +355,7 @@ export class Roster {
     }
     // When the sweep began: it was looked at since.
     file.soundMs = this.sweepMs;
-    if (found.before !== undefined) ({ sizeBytes: file.sizeBytes, modifiedMs: file.modifiedMs } = found.before);
+    if (found.before !== undefined) file.observe({ ...found.stat, ...found.before }, this.sweepMs);
     file.observe(found.stat, this.sweepMs);
     if (packing !== undefined && this.isStartingAtEnd) {
       file.passOver();
@@ -389,11 +382,19 @@ export class Roster {
         if (file.handle !== undefined && file.position < file.sizeBytes && file.unverified === undefined)
           this.finishLine(file);
         else this.end(file, 'gone');
-      } else if (file.isRenamed && !file.hungry && nowMs - file.lastChangeMs >= renamedIdleMs) {
-        if (file.packing === undefined && file.position < file.sizeBytes) this.finishLine(file);
-        else reader.close(file);
+      } else if (!file.hungry && nowMs - file.lastChangeMs >= renamedIdleMs) {
+        const hasRest = file.packing === undefined && file.position < file.sizeBytes;
+        if (hasRest && (file.isRenamed || this.isPutAside(file))) this.finishLine(file);
+        else if (file.isRenamed) reader.close(file);
       }
     }
+  }
+
+  /** Was found under a name that a rotator gave: the log of that name is followed too, and was written to since. */
+  private isPutAside(file: TailedFile): boolean {
+    const log = this.latestByPath.get(familyOf(file.path));
+    if (log === undefined || log === file || log.isRenamed || log.isMissing) return false;
+    return log.modifiedMs >= file.modifiedMs;
   }
 
   private finishLine(file: TailedFile): void {

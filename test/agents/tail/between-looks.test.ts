@@ -1,7 +1,15 @@
 // What goes on between two looks of the agent: files that are copied, truncated or renamed before they could be opened or read.
-import { copyFileSync, existsSync, readFileSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  copyFileSync,
+  existsSync,
+  readFileSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { gzipSync } from 'node:zlib';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Files } from '../../../base/files.ts';
 import { nodeFiles } from '../../../base/node-files.ts';
 import { until } from '../support/tail-bench.ts';
@@ -157,4 +165,36 @@ it('reads a packed file at the next look that was renamed before it could be ope
   await bench.start(cluster.client(), { paths }, { files });
   await arrived(lines);
   expect(looksNeeded).toBeLessThan(10);
+});
+
+describe('half a line at the end of a file with the name that a rotator gives', () => {
+  const half = 'the beginning of a line';
+
+  it('is read when the log itself goes on', async () => {
+    const lines = write('a', 0, 3, 'app.log.1');
+    appendFileSync(bench.path('a/app.log.1'), half);
+    lines.push(half, ...write('a', 3, 6));
+    await bench.start(cluster.client(), { paths: ['a/app.log*'] });
+    await arrived(lines);
+  });
+
+  it('waits for its end when there is no such log', async () => {
+    const name = 'app-2026-11-23.log';
+    const lines = write('a', 0, 3, name);
+    appendFileSync(bench.path(`a/${name}`), half);
+    let looks = 0;
+    const files: Files = {
+      ...nodeFiles,
+      stat: (path) => {
+        if (path === bench.path(`a/${name}`)) looks++;
+        return nodeFiles.stat(path);
+      },
+    };
+    await bench.start(cluster.client(), { paths: ['a/app*.log'] }, { files });
+    await arrived(lines);
+    const needed = looks + 60;
+    await until(() => looks > needed);
+    appendFileSync(bench.path(`a/${name}`), ' and its end\n');
+    await arrived([...lines, `${half} and its end`]);
+  });
 });
