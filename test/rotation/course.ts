@@ -59,8 +59,9 @@ const roundsWhile: Record<State, number> = { up: 4, down: 2, killed: 6 };
 const roundsOfThousands: Record<State, number> = { up: 2, down: 2, killed: 3 };
 const thousands = 1_000;
 const killsWanted = 6;
-/** Nothing new for so long: what is missing will not come by itself. */
+/** Nothing new for so long: what is missing will not come by itself. A first look at thousands of logs for many agents at once takes its time. */
 const patienceMs = 30_000;
+const patienceWithThousandsMs = 90_000;
 
 export class Course {
   private readonly options: CourseOptions;
@@ -178,6 +179,7 @@ export class Course {
 
   /** Waits until everything has arrived, or nothing more does. */
   private async caughtUp(): Promise<void> {
+    const limitMs = this.isOfThousands ? patienceWithThousandsMs : patienceMs;
     let count = -1;
     let sinceMs = performance.now();
     for (;;) {
@@ -185,7 +187,7 @@ export class Course {
       if ([...this.missing().values()].every((lines) => lines === 0)) break;
       const total = [...this.found.values()].reduce((sum, { total: each }) => sum + each, 0);
       if (total !== count) sinceMs = performance.now();
-      else if (performance.now() - sinceMs > patienceMs) return;
+      else if (performance.now() - sinceMs > limitMs) return;
       count = total;
       await wait(this.pollMs);
     }
