@@ -119,7 +119,7 @@ export class Ours implements Subject {
 
   async finish(): Promise<ReadonlyMap<string, Arrived>> {
     await this.stop();
-    const last = await run([...(await this.arguments()), '--once', '--json'], { cwd: this.folder, timeoutMs: 300_000 });
+    const last = await run([...(await this.arguments()), '--once', '--json'], { cwd: this.folder, timeoutMs: 600_000 });
     this.log += last.stderr;
     if (last.code !== 0) throw new Error(`up --once ended with ${last.code}: ${last.stdout}${last.stderr}`);
     this.ledger = JSON.parse(last.stdout.trim().split('\n').at(-1)!) as Ledger;

@@ -6,7 +6,7 @@ export default defineConfig({
   test: {
     include: ['test/rotation/**/*.test.ts'],
     globalSetup: ['test/support/build.ts'],
-    testTimeout: process.env['ROTATION'] === 'all' ? 900_000 : 120_000,
+    testTimeout: process.env['ROTATION'] === 'all' ? 1_500_000 : 120_000,
     fileParallelism: false,
   },
 });
