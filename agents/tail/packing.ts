@@ -60,7 +60,8 @@ export class UnpackedFile implements OpenFile {
   readonly path: string;
   readonly packing: Packing;
   private readonly raw: OpenFile;
-  private readonly breathe: Breathe | undefined;
+  /** Not while it is read for its lines: then whoever reads takes turns. */
+  breathe: Breathe | undefined;
   private stream: AsyncGenerator<Buffer> | undefined;
   private head = Buffer.alloc(0);
   /** Unpacked and not passed by yet: `chunks` begin at `windowStart`, decoding has reached `windowEnd`. */

@@ -96,7 +96,7 @@ export class Reader {
     for (const oldest of this.opened) {
       if (this.opened.size <= handlesLimit) break;
       // What is half unpacked would have to be unpacked again.
-      const isHalfUnpacked = oldest.packing !== undefined && oldest.isReadable;
+      const isHalfUnpacked = oldest.packing !== undefined && (oldest.isReadable || oldest.unverified !== undefined);
       if (oldest !== file && !oldest.isMissing && !isHalfUnpacked) this.close(oldest);
     }
     return handle;

@@ -160,9 +160,10 @@ export class Roster {
       const seen = this.match(found, nowMs);
       await this.searchMissing(seen.files, nowMs);
       this.lookMs = this.options.clock.monotonicMs() - startMs;
-      await verifyRecovered(this.live.values(), this.options.reader, (path, error) =>
-        this.options.account.cannotRead(path, error),
-      );
+      // With `--once` nothing is read before the targets are known.
+      const breathe = this.options.targets === undefined ? this.options.breathe : undefined;
+      const cannotRead = (path: string, error: unknown) => this.options.account.cannotRead(path, error);
+      await verifyRecovered(this.live.values(), this.options.reader, cannotRead, breathe);
       if (this.endedCount > 0) await verifyChanged(this.live.values(), this.options.reader);
       if (this.endedCount === before) return seen;
     }

@@ -1,16 +1,21 @@
 // Compares followed files with what was read of them, where something may have taken their place.
 import { inParallel } from '../../base/parallel.ts';
 import { verify } from './identity.ts';
+import { type Breathe, UnpackedFile } from './packing.ts';
 import type { Reader } from './reader.ts';
 import type { TailedFile } from './tailed-file.ts';
 
 const filesAtOnce = 16;
 
-/** Recovered files with what an earlier run knew of them. `cannotRead` is told of those that are not to be had now. */
+/**
+ * Recovered files with what an earlier run knew of them; `breathe` lets others be read while much is unpacked for that. `cannotRead` is told of those
+ * that are not to be had now.
+ */
 export async function verifyRecovered(
   files: Iterable<TailedFile>,
   reader: Reader,
   cannotRead: (path: string, error: unknown) => void,
+  breathe: Breathe | undefined,
 ): Promise<void> {
   // A packed file that is as it was when it was read to its end is not unpacked again.
   const unverified = [...files].filter(
@@ -19,7 +24,10 @@ export async function verifyRecovered(
   );
   await inParallel(unverified, filesAtOnce, async (file) => {
     try {
-      const imprint = await verify(await reader.open(file), file.position, file.fingerprint);
+      const handle = await reader.open(file);
+      if (handle instanceof UnpackedFile) handle.breathe = breathe;
+      const imprint = await verify(handle, file.position, file.fingerprint);
+      if (handle instanceof UnpackedFile) handle.breathe = undefined;
       if (imprint === undefined) file.replaced = true;
       else {
         file.imprint = imprint;

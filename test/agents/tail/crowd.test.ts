@@ -153,6 +153,47 @@ it('reads the others while it compares a large archive', async () => {
   expect(texts()).toHaveLength(large.length + lines.length + 1);
 });
 
+it('reads the others while it goes to where it was in a large archive', async () => {
+  const paths = ['*/app.log*'];
+  const archive = bench.path('a/app.log.1.gz');
+  const large = Array.from({ length: 10_000 }, (_none, number) => `${number} ${'x'.repeat(1_000)}`);
+  mkdirSync(bench.path('a'));
+  writeFileSync(archive, gzipSync(large.map((each) => `${each}\n`).join(''), { level: 0 }));
+  const lines = write('b', 0, 10);
+  const agent = await bench.start(cluster.client(), { paths, flush: { size: '1MB' } });
+  await until(() => texts().length > 0);
+  cluster.onCommit = () => {
+    if (texts().length > large.length / 2) void agent.stop(30_000);
+    return undefined;
+  };
+  await until(() => texts().length > large.length / 2);
+  await agent.stop(30_000);
+  cluster.onCommit = undefined;
+  const unpackedBytes = texts().length * large[0]!.length;
+  expect(texts().length).toBeLessThan(large.length);
+  let reads = 0;
+  let cameDuringIt: boolean | undefined;
+  const files: Files = {
+    ...nodeFiles,
+    open: async (path, mode) => {
+      const file = await nodeFiles.open(path, mode);
+      const read = file.read.bind(file);
+      file.read = async (target, position) => {
+        if (path !== archive) return read(target, position);
+        if (++reads === 5) lines.push(...write('b', 10, 11));
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        if (position + target.length >= unpackedBytes) cameDuringIt ??= texts().includes(line('b', 10));
+        return read(target, position);
+      };
+      return file;
+    },
+  };
+  await bench.start(cluster.client(), { paths }, { files });
+  await until(() => cameDuringIt !== undefined);
+  await arrived([...large, ...lines]);
+  expect(cameDuringIt).toBe(true);
+});
+
 describe.each(['app.log', 'app.log*'])(
   'logs that are rotated again while it is looked around for them, with %s',
   (pattern) => {
