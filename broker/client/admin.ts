@@ -28,6 +28,8 @@ const operationDelete = 1;
 const topicConfigSource = 1;
 const requestTimeoutMs = 30_000;
 
+const unknownName: number = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+
 export class KafkaAdmin implements Admin {
   private readonly cluster: Cluster;
 
@@ -83,14 +85,21 @@ export class KafkaAdmin implements Admin {
     });
   }
 
+  /** By its id, where brokers know ids: a request that was repeated, and the first of which comes late, deletes no later topic of that name. */
   async deleteTopic(name: string): Promise<void> {
-    await this.patiently(async () => {
+    const [known] = await this.topics([name]);
+    await this.patiently(async (attempt) => {
       const connection = await this.cluster.controller();
+      const topic = known === undefined ? { name } : { name: null, topicId: known.topicId };
       const body = apis.DeleteTopics.request.create({
-        ...(connection.versionOf('DeleteTopics') >= 6 ? { topics: [{ name }] } : { topicNames: [name] }),
+        ...(connection.versionOf('DeleteTopics') >= 6 ? { topics: [topic] } : { topicNames: [name] }),
         timeoutMs: requestTimeoutMs,
       });
       const [answer] = (await connection.request('DeleteTopics', body)).responses;
+      const isUnknown = answer?.errorCode === ErrorCode.UNKNOWN_TOPIC_ID || answer?.errorCode === unknownName;
+      // The answer to an earlier attempt was lost.
+      if (isUnknown && attempt > 1) return;
+      if (isUnknown) throw new KafkaError(unknownName, `topic ${name}`);
       check(answer, `topic ${name}`);
     });
     this.cluster.forgetTopic(name);
@@ -240,12 +249,10 @@ export class KafkaAdmin implements Admin {
   }
 
   /** Repeats what says that it may pass, but not the absence of a topic: that is an answer. */
-  private patiently<T>(action: () => Promise<T>): Promise<T> {
+  private patiently<T>(action: (attempt: number) => Promise<T>): Promise<T> {
     return retry(this.cluster.dependencies, action, {
       withinMs: settleMs,
-      retriable: (error) =>
-        isRetriable(error) &&
-        !(error instanceof KafkaError && error.errorCode === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION),
+      retriable: (error) => isRetriable(error) && !(error instanceof KafkaError && error.errorCode === unknownName),
     });
   }
 
