@@ -8,6 +8,9 @@ const longestMs = 10_000;
 /** Pauses, in times that a look takes. */
 const idlePause = 9;
 const eagerPause = 2;
+/** Between glances at the open files while one look takes long: the least, and in times that a glance takes. */
+const shortestBreathMs = 50;
+const breathPause = 4;
 
 export class Pace {
   private readonly clock: Clock;
@@ -50,4 +53,9 @@ export class Pace {
   get isFirst(): boolean {
     return this.nextMs === 0;
   }
+}
+
+/** How long to wait before the next glance at the files that are open, of which the last one took `glanceMs`. */
+export function pauseAfterGlance(glanceMs: number): number {
+  return Math.max(shortestBreathMs, glanceMs * breathPause);
 }

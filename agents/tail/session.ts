@@ -11,7 +11,7 @@ import { Discovery } from './discovery.ts';
 import { keyOfField } from './line-key.ts';
 import type { MultilineRule } from './multiline.ts';
 import type { PositionRecord } from '../../broker/client/positions-record.ts';
-import { Pace } from './pace.ts';
+import { Pace, pauseAfterGlance } from './pace.ts';
 import { Positions } from './positions.ts';
 import { Reader } from './reader.ts';
 import { Roster } from './roster.ts';
@@ -24,8 +24,6 @@ const largestBatchBytes = 4 * 1024 * 1024;
 /** Below the broker's limit, so that a batch of 1 MiB fits into a buffer of that size. */
 const batchMarginBytes = 1024;
 const kafkaDefaultMessageBytes = 1_048_588;
-/** While a sweep takes long, files are read this often. */
-const breathMs = 50;
 /** Files opened beside each other before they are read, and packed ones that are read at the same time: each of these holds what it has unpacked. */
 const openedAtOnce = 16;
 const packedAtOnce = 4;
@@ -67,7 +65,8 @@ export class Session {
   private offline: ReadonlySet<number> = new Set();
   private offlineSinceMs = 0;
   private toldMs = -Infinity;
-  private breathedMs = 0;
+  /** While a sweep takes long, files are looked at and read again from then on. */
+  private breathDueMs = 0;
   private isBreathing = false;
 
   constructor(options: SessionOptions) {
@@ -247,16 +246,19 @@ export class Session {
   private async breathe(roster: Roster, reader: Reader, shipper: Shipper, positions: Positions): Promise<void> {
     const { clock } = this.options.context;
     // Several may ask at once, and one reads at a time.
-    if (this.isBreathing || clock.monotonicMs() - this.breathedMs < breathMs) return;
+    const startMs = clock.monotonicMs();
+    if (this.isBreathing || startMs < this.breathDueMs) return;
     this.isBreathing = true;
+    let pauseMs = 0;
     try {
       await roster.glance();
+      pauseMs = pauseAfterGlance(clock.monotonicMs() - startMs);
       const launch = () => this.launchIfDue(roster, shipper, positions, false);
       await this.readRound(roster, reader, shipper, launch);
       launch();
     } finally {
       this.isBreathing = false;
-      this.breathedMs = clock.monotonicMs();
+      this.breathDueMs = clock.monotonicMs() + pauseMs;
     }
   }
 

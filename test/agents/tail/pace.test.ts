@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { Pace } from '../../../agents/tail/pace.ts';
+import { Pace, pauseAfterGlance } from '../../../agents/tail/pace.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 
 /** How long after a look that took `lookMs` the next one is due. */
@@ -31,4 +31,9 @@ it('looks at thousands of files a tenth of the time, a third while something ask
 it('looks for what is new within ten seconds, as long as looking takes less than that', () => {
   expect(pauseAfter(3_000)).toBe(10_000);
   expect(pauseAfter(20_000)).toBe(40_000);
+});
+
+it('glances at what is open a fifth of the time at most while a look takes long', () => {
+  expect(pauseAfterGlance(1)).toBe(50);
+  expect(pauseAfterGlance(30)).toBe(120);
 });
