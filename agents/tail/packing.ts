@@ -7,10 +7,12 @@ import { Readable } from 'node:stream';
 import { createGunzip, createZstdDecompress, gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { messageOf, TailraceError } from '../../base/errors.ts';
 import type { FileStat, OpenFile } from '../../base/files.ts';
+import { readRange } from './identity.ts';
 
 export type Packing = 'gzip' | 'zstd';
 
 const chunkBytes = 256 * 1024;
+const leastChunkBytes = 4 * 1024;
 /** Up to this size, and as long as it does not grow beyond that, a file is unpacked in one go: thousands of small ones may be there, and a stream for each costs more than its bytes. */
 const atOncePackedBytes = 64 * 1024;
 const atOnceUnpackedBytes = 1024 * 1024;
@@ -46,7 +48,10 @@ function unpackedAtOnce(packed: Buffer, packing: Packing): Buffer | undefined {
   if (packing === 'zstd' && packed.lastIndexOf(zstdMagic) !== 0) return undefined;
   const unpack = packing === 'gzip' ? gunzipSync : zstdDecompressSync;
   try {
-    return unpack(packed, { maxOutputLength: atOnceUnpackedBytes });
+    return unpack(packed, {
+      maxOutputLength: atOnceUnpackedBytes,
+      chunkSize: Math.max(packed.length * 8, leastChunkBytes),
+    });
   } catch {
     return undefined;
   }
@@ -153,10 +158,10 @@ export class UnpackedFile implements OpenFile {
   }
 
   private async *unpacked(): AsyncGenerator<Buffer> {
-    // One byte more, so that it shows the end.
-    const beginning = Buffer.allocUnsafe(atOncePackedBytes + 1);
-    const count = await this.raw.read(beginning, 0);
-    const whole = count > atOncePackedBytes ? undefined : unpackedAtOnce(beginning.subarray(0, count), this.packing);
+    const size = await this.raw.size();
+    // One byte more shows whether it grows. No more than that, for there may be thousands one after the other.
+    const packed = size > atOncePackedBytes ? undefined : await readRange(this.raw, 0, size + 1);
+    const whole = packed?.length === size ? unpackedAtOnce(packed, this.packing) : undefined;
     if (whole === undefined) yield* this.unpackedInChunks();
     else yield whole;
   }
