@@ -11,6 +11,8 @@ import { MeasuredCommand } from './measured.ts';
 
 const lines = Number(process.env['BENCH_LINES'] ?? 1_000_000);
 const rounds = Number(process.env['BENCH_ROUNDS'] ?? 5);
+/** Of the topic. */
+const compression = process.env['BENCH_COMPRESSION'] ?? 'none';
 /** What is to be kept of the speed without them. */
 const goal = 0.7;
 
@@ -68,7 +70,8 @@ class DurabilityBench {
     const data = join(folder, 'data');
     const agent = `agents: { lines: { type: tail, paths: [ "${join(folder, log)}" ] } }\n`;
     const files = `pipelines: { out: { from: lines, to: files } }\nsinks: { files: { type: file, path: "${folder}/out/{partition}-{offset}.log", roll: { size: 1MB } } }\n`;
-    writeFileSync(path, `broker: { listen: "127.0.0.1:${port}" }\n${agent}${toFiles === true ? files : ''}`);
+    const topic = `topics: { lines: { compression: ${compression} } }\n`;
+    writeFileSync(path, `broker: { listen: "127.0.0.1:${port}" }\n${topic}${agent}${toFiles === true ? files : ''}`);
     const startedMs = performance.now();
     const imports = noSync === true ? [join(import.meta.dirname, 'no-sync.mjs')] : [];
     const args = ['up', path, '--data', data, '--once', '--json', '--log-level', 'warn'];
