@@ -7,6 +7,7 @@ import { OutageReport } from '../../base/outage.ts';
 import { formatBytes } from '../../base/units.ts';
 import type { Agent, AgentContext, AgentDefinition, AgentLedger } from '../agent.ts';
 import { Account } from './account.ts';
+import type { KeptHandles } from './reader.ts';
 import { Session } from './session.ts';
 import { tailSettings, type TailSettings, tailSettingsFromUrl } from './settings.ts';
 import { Wake } from './wake.ts';
@@ -19,6 +20,7 @@ class TailAgent implements Agent {
   private readonly context: AgentContext;
   private readonly account: Account;
   private readonly newSession: () => Session;
+  private readonly kept: KeptHandles = new Map();
   private readonly backoff: Backoff;
   private readonly wake: Wake;
   private fail!: (error: unknown) => void;
@@ -38,12 +40,13 @@ class TailAgent implements Agent {
     this.outage = new OutageReport('agent', {}, context.clock, context.logger);
     this.failed = new Promise((_resolve, reject) => (this.fail = reject));
     this.failed.catch(() => undefined);
+    const { kept } = this;
     const targets = options.once ? new Map<string, number>() : undefined;
     const paths = settings.paths.map((path) => resolve(path));
     const exclude = settings.exclude.map((path) => (path.includes('/') ? resolve(path) : path));
     this.newSession = () =>
       new Session({
-        ...{ settings: { ...settings, paths, exclude }, topic, context, account: this.account, targets },
+        ...{ settings: { ...settings, paths, exclude }, topic, context, account: this.account, targets, kept },
         onDrained: () => this.done.resolve(true),
         onReading: () => this.reading.resolve(true),
         onWell: () => this.isWell(),
@@ -52,7 +55,7 @@ class TailAgent implements Agent {
   }
 
   async start(): Promise<void> {
-    this.running = this.run();
+    this.running = this.run().finally(() => this.closeKept());
     await Promise.race([this.reading.promise, this.failed]);
   }
 
@@ -72,6 +75,10 @@ class TailAgent implements Agent {
         await this.wake.wait(this.backoff.nextMs());
       }
     }
+  }
+
+  private async closeKept(): Promise<void> {
+    await Promise.all([...this.kept.values()].map((handle) => handle.close().catch(() => undefined)));
   }
 
   private hasEnded(): boolean {

@@ -18,6 +18,9 @@ import type { TailedFile } from './tailed-file.ts';
  */
 export type ReadOutcome = 'more' | 'end' | 'replaced' | 'packed' | 'failed';
 
+/** By the keys of their files: what can only be read through them is not lost while a broker is away. */
+export type KeptHandles = Map<string, OpenFile>;
+
 /** Handles that are open at most, but for those of files that no path leads to: opening such a one again is not possible. */
 const handlesLimit = 512;
 
@@ -112,6 +115,31 @@ export class Reader {
       .catch(() => undefined)
       .finally(() => this.closing.delete(closing));
     this.closing.add(closing);
+  }
+
+  /** Moves the handles that are open to `kept`: nobody can open a file again that is deleted meanwhile. */
+  surrender(kept: KeptHandles): void {
+    for (const file of this.opened) {
+      if (file.handle === undefined || file.packing !== undefined || file.state !== 'live') continue;
+      kept.set(file.key, file.handle);
+      file.handle = undefined;
+      this.opened.delete(file);
+    }
+  }
+
+  /** Gives back handles that a session before this one had when it failed, of what is still the same file. The others are closed. */
+  async takeBack(kept: KeptHandles, files: Iterable<TailedFile>): Promise<void> {
+    const handles = new Map(kept);
+    kept.clear();
+    for (const file of files) {
+      const handle = handles.get(file.key);
+      if (handle === undefined || file.packing !== undefined) continue;
+      const stat = await handle.stat().catch(() => undefined);
+      if (stat?.identity !== file.identity || file.isOther(stat)) continue;
+      this.adopt(file, handle);
+      handles.delete(file.key);
+    }
+    await Promise.all([...handles.values()].map((handle) => handle.close().catch(() => undefined)));
   }
 
   /** Closes every handle, and resolves when all are closed. */

@@ -13,7 +13,7 @@ import type { MultilineRule } from './multiline.ts';
 import type { PositionRecord } from '../../broker/client/positions-record.ts';
 import { Pace, pauseAfterGlance } from './pace.ts';
 import { Positions } from './positions.ts';
-import { Reader } from './reader.ts';
+import { type KeptHandles, Reader } from './reader.ts';
 import { Roster } from './roster.ts';
 import type { TailSettings } from './settings.ts';
 import type { TailedFile } from './tailed-file.ts';
@@ -42,6 +42,8 @@ export interface SessionOptions {
   account: Account;
   /** `--once`: where to stop, by file identity; undefined when the agent goes on for ever. */
   targets: Map<string, number> | undefined;
+  /** Handles of the session before that failed, and then of this one. */
+  kept: KeptHandles;
   /** Called when `--once` has everything committed. */
   onDrained: () => void;
   /** Called when the session has everything together and begins to read. */
@@ -104,8 +106,14 @@ export class Session {
       const reader = new Reader(context.files, context.clock, shipper, framing, multilineRule(settings), keyed);
       const breathe = () => this.breathe(roster!, reader, shipper, positions);
       roster = this.createRoster(reader, positions, limits.partitions, breathe);
+      await reader.takeBack(this.options.kept, roster.live.values());
       this.options.onReading();
-      await this.loop(roster, reader, shipper, positions);
+      try {
+        await this.loop(roster, reader, shipper, positions);
+      } catch (error) {
+        if (!this.stopping.signal.aborted) reader.surrender(this.options.kept);
+        throw error;
+      }
     } finally {
       await this.watch.close();
       await roster?.close();

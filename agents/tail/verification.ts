@@ -20,7 +20,11 @@ export async function verifyRecovered(
   // A packed file that is as it was when it was read to its end is not unpacked again.
   const unverified = [...files].filter(
     (file) =>
-      file.unverified !== undefined && !file.isMissing && !file.replaced && !file.isWhole && file.trouble === undefined,
+      file.unverified !== undefined &&
+      (!file.isMissing || file.handle !== undefined) &&
+      !file.replaced &&
+      !file.isWhole &&
+      file.trouble === undefined,
   );
   await inParallel(unverified, filesAtOnce, async (file) => {
     try {

@@ -41,6 +41,14 @@ describe('--once', () => {
     expect(third.ledger()).toMatchObject({ committedLines: {}, totalLines: { lines: 6 } });
   });
 
+  it('takes every byte that is there when it begins: a line that is being written becomes two records', async () => {
+    write('a.log', 'one\nthe begin');
+    await bench.once(cluster.client(), logs);
+    append('a.log', 'ning and the end\nlast\n');
+    await bench.once(cluster.client(), logs);
+    expect(texts()).toEqual(['one', 'the begin', 'ning and the end', 'last']);
+  });
+
   it('keeps bytes that are no UTF-8', async () => {
     writeFileSync(bench.path('a.log'), Buffer.from([0xff, 0x00, 0xc3, 0x0a, 0x80, 0x0a]));
     await bench.once(cluster.client(), logs);

@@ -4,6 +4,7 @@ import {
   copyFileSync,
   existsSync,
   readFileSync,
+  rmSync,
   truncateSync,
   utimesSync,
   writeFileSync,
@@ -165,6 +166,24 @@ it('reads a packed file at the next look that was renamed before it could be ope
   await bench.start(cluster.client(), { paths }, { files });
   await arrived(lines);
   expect(looksNeeded).toBeLessThan(10);
+});
+
+it('reads a file to its end that is deleted while the broker is away', async () => {
+  const lines = write('a', 0, 3);
+  await bench.start(cluster.client(), { paths: ['a/app.log'] });
+  await arrived(lines);
+  let failures = 0;
+  cluster.onCommit = () => {
+    failures++;
+    return 'fail-before';
+  };
+  lines.push(...write('a', 3, 6));
+  await until(() => failures > 0);
+  lines.push(...write('a', 6, 9));
+  rmSync(bench.path('a/app.log'));
+  await until(() => failures > 2);
+  cluster.onCommit = undefined;
+  await arrived(lines);
 });
 
 describe('half a line at the end of a file with the name that a rotator gives', () => {
