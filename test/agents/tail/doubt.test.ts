@@ -62,16 +62,24 @@ describe.each(['job.log', 'job.log*'])('a log that says the same every day, with
     expect(texts()).toEqual(['done', 'done']);
   });
 
-  it('is read for the days on which nobody looked', async () => {
-    write('job.log', 'done\n');
+  const threeDays = async (text: string) => {
+    write('job.log', text);
     await look(pattern);
     for (let day = 0; day < 3; day++) {
       for (let number = day; number > 0; number--) rename(`job.log.${number}`, `job.log.${number + 1}`);
       rename('job.log', 'job.log.1');
-      write('job.log', 'done\n');
+      write('job.log', text);
     }
     await look(pattern);
-    expect(texts()).toEqual(['done', 'done', 'done', 'done']);
+    return texts().length;
+  };
+
+  it('is read for the days on which nobody looked', async () => {
+    expect(await threeDays('done\n')).toBe(4);
+  });
+
+  it('and says much is read for all those days where the pattern means what was put aside, else for the last', async () => {
+    expect(await threeDays(`${'done '.repeat(60)}\n`)).toBe(pattern === 'job.log' ? 2 : 4);
   });
 });
 
