@@ -5,6 +5,7 @@ import type { Files } from '../base/files.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import type { KafkaClient } from '../broker/client/contract.ts';
+import type { HandleBudget } from './handle-budget.ts';
 
 export interface AgentContext {
   /** The agent's name in the YAML. */
@@ -20,6 +21,8 @@ export interface AgentContext {
   logger: Logger;
   /** "device:inode" of files that must not be read, such as those this process writes its own output to. */
   excludedIdentities?: ReadonlySet<string>;
+  /** Shared by the agents of the process; none without it. */
+  handles?: HandleBudget;
 }
 
 /** The agent's account, all since the agent was first started with this identity unless said otherwise. */

@@ -1,6 +1,7 @@
 // The appliance: what one configuration starts in one process, in the order broker, pipelines, agents, and stops in the order of the data:
 // agents, pipelines, broker. The composition of `up` and `pipe`.
 import { join, resolve } from 'node:path';
+import { handleBudget } from '../agents/handle-budget.ts';
 import { type Clock, sleep, systemClock } from '../base/clock.ts';
 import { messageOf, TailraceError } from '../base/errors.ts';
 import type { Files } from '../base/files.ts';
@@ -138,7 +139,8 @@ export class Appliance {
       const scratch = join(dataDirectory, 'scratch');
       const runner = new PipelineRunner({ ...common, scratch, pipelines: plan.pipelines, logger });
       await runner.start();
-      const agents = new RunningAgents({ context: { ...common, excludedIdentities }, logger, once });
+      const handles = await handleBudget(files);
+      const agents = new RunningAgents({ context: { ...common, excludedIdentities, handles }, logger, once });
       for (const agent of plan.agents) await agents.start(agent);
       return new Appliance(options, house, { agents, runner, scratch });
     } catch (error) {

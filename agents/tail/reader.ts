@@ -2,6 +2,7 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Files, OpenFile } from '../../base/files.ts';
 import { partitionForKey } from '../../broker/wire/murmur2.ts';
+import { HandleBudget } from '../handle-budget.ts';
 import type { Shipper } from '../shipper.ts';
 import { replacedCode } from './account.ts';
 import { type Chunk, ChunkReader } from './chunks.ts';
@@ -21,7 +22,7 @@ export type ReadOutcome = 'more' | 'end' | 'replaced' | 'packed' | 'failed';
 /** By the keys of their files: what can only be read through them is not lost while a broker is away. */
 export type KeptHandles = Map<string, OpenFile>;
 
-/** Handles that are open at most, but for those of files that no path leads to: opening such a one again is not possible. */
+/** Handles that are open at most without a budget, but for those of files that no path leads to: opening such a one again is not possible. */
 const handlesLimit = 512;
 
 export class Reader {
@@ -31,6 +32,9 @@ export class Reader {
   /** Files whose handle is open, the one that was used longest ago first. */
   private readonly opened = new Set<TailedFile>();
   private readonly closing = new Set<Promise<void>>();
+  private readonly budget: HandleBudget;
+  /** Handles above `handlesLimit` that the budget has room for. */
+  private extraHandles = 0;
   private readonly headers = new LineHeaders();
   private readonly lines: LineFramer;
   /** With `multiline`. */
@@ -51,7 +55,9 @@ export class Reader {
     limits: FramingLimits,
     multiline?: MultilineRule,
     keyed?: { keyOf: KeyOf; partitions: number },
+    budget: HandleBudget = new HandleBudget(0),
   ) {
+    this.budget = budget;
     this.files = files;
     this.clock = clock;
     const { headers } = this;
@@ -96,8 +102,9 @@ export class Reader {
     if (file.handle !== handle) this.close(file);
     file.handle = handle;
     this.opened.add(file);
+    while (this.opened.size > handlesLimit + this.extraHandles && this.budget.take()) this.extraHandles++;
     for (const oldest of this.opened) {
-      if (this.opened.size <= handlesLimit) break;
+      if (this.opened.size <= handlesLimit + this.extraHandles) break;
       // What is half unpacked would have to be unpacked again.
       const isHalfUnpacked = oldest.packing !== undefined && (oldest.isReadable || oldest.unverified !== undefined);
       if (oldest !== file && !oldest.isMissing && !isHalfUnpacked) this.close(oldest);
@@ -108,8 +115,7 @@ export class Reader {
   close(file: TailedFile): void {
     const { handle } = file;
     if (handle === undefined) return;
-    file.handle = undefined;
-    this.opened.delete(file);
+    this.release(file);
     const closing = handle
       .close()
       .catch(() => undefined)
@@ -122,8 +128,17 @@ export class Reader {
     for (const file of this.opened) {
       if (file.handle === undefined || file.packing !== undefined || file.state !== 'live') continue;
       kept.set(file.key, file.handle);
-      file.handle = undefined;
-      this.opened.delete(file);
+      this.release(file);
+    }
+  }
+
+  /** The handle of `file` is no business of this reader any more. */
+  private release(file: TailedFile): void {
+    file.handle = undefined;
+    this.opened.delete(file);
+    while (this.extraHandles > 0 && this.opened.size < handlesLimit + this.extraHandles) {
+      this.extraHandles--;
+      this.budget.giveBack();
     }
   }
 

@@ -103,7 +103,8 @@ export class Session {
       };
       const { partitions } = limits;
       const keyed = settings.key === undefined ? undefined : { keyOf: keyOfField(settings.key), partitions };
-      const reader = new Reader(context.files, context.clock, shipper, framing, multilineRule(settings), keyed);
+      const multiline = multilineRule(settings);
+      const reader = new Reader(context.files, context.clock, shipper, framing, multiline, keyed, context.handles);
       const breathe = () => this.breathe(roster!, reader, shipper, positions);
       roster = this.createRoster(reader, positions, limits.partitions, breathe);
       await reader.takeBack(this.options.kept, roster.live.values());

@@ -9,6 +9,7 @@ import type { Files, FileStat } from '../../../base/files.ts';
 import { type Logger, silentLogger } from '../../../base/logger.ts';
 import { nodeFiles } from '../../../base/node-files.ts';
 import { type Random, systemRandom } from '../../../base/random.ts';
+import type { HandleBudget } from '../../../agents/handle-budget.ts';
 import type { KafkaClient } from '../../../broker/client/contract.ts';
 
 export interface TailOptions {
@@ -19,6 +20,7 @@ export interface TailOptions {
   random?: Random;
   files?: Files;
   excluded?: ReadonlySet<string>;
+  handles?: HandleBudget;
 }
 
 /** Time that runs twenty times as fast, so that what takes seconds in life is tested in none. */
@@ -74,6 +76,7 @@ export class TailBench {
         ...{ name: options.name ?? 'app', instance: 'one', host: 'here', client },
         ...{ files: hasty(options.files ?? nodeFiles), clock: hastyClock },
         ...{ random: options.random ?? systemRandom, logger: options.logger ?? silentLogger },
+        ...(options.handles === undefined ? {} : { handles: options.handles }),
         ...(options.excluded === undefined ? {} : { excludedIdentities: options.excluded }),
       },
       { once: options.once ?? false },

@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { HandleBudget } from '../../../agents/handle-budget.ts';
 import { Siblings } from '../../../agents/tail/siblings.ts';
 import type { Files, FileStat, OpenFile } from '../../../base/files.ts';
 import { nodeFiles } from '../../../base/node-files.ts';
@@ -351,6 +352,23 @@ it.skipIf(!hasProc)(
     expect(calls.open).toBeLessThan(count * 8);
   },
 );
+
+it('reads more than a few hundred logs to their end that are deleted, as far as the process may have so many files open', async () => {
+  const names = Array.from({ length: 600 }, (_none, index) => `log-${index}`);
+  const handles = new HandleBudget(100);
+  const lines = names.flatMap((name) => write(name, 0, 2));
+  const agent = await bench.start(cluster.client(), { paths: ['*/app.log'] }, { handles });
+  await arrived(lines);
+  for (const name of names) {
+    lines.push(...write(name, 2, 4));
+    rmSync(bench.path(`${name}/app.log`));
+  }
+  await arrived(lines);
+  await agent.stop(1_000);
+  let free = 0;
+  while (handles.take()) free++;
+  expect(free).toBe(100);
+}, 90_000);
 
 it('finds what a rotator made of a log by its name, likely ones first', async () => {
   for (const name of ['app.log', 'app.log.2.gz', 'app.log.1', 'app-worker.log', 'application.gz', 'other.log'])
