@@ -31,6 +31,11 @@ function isArchive(folder: string): boolean {
   return /old|arch|back|rotat|hist|log|prev/i.test(basename(folder));
 }
 
+/** The same folders, those with names of archives first. */
+function archivesFirst(folders: readonly string[]): string[] {
+  return [...folders.filter(isArchive), ...folders.filter((folder) => !isArchive(folder))];
+}
+
 function isPacked({ path }: FoundFile): boolean {
   return /\.(gz|zst|zstd)$/.test(path);
 }
@@ -99,7 +104,7 @@ export class Siblings {
     const below = (await this.folder(home)).folders.slice(0, foldersLimit);
     const beside = above === home ? [] : await this.foldersIn(above);
     const found = [...below, ...beside.filter((folder) => folder !== home)];
-    return [...found.filter(isArchive), ...found.filter((folder) => !isArchive(folder))].slice(0, foldersLimit);
+    return archivesFirst(found).slice(0, foldersLimit);
   }
 
   /** Folders in `path`, those with names of archives first: one more than is looked into. It may hold thousands, so no more is looked at than it takes. */
@@ -112,11 +117,12 @@ export class Siblings {
     return found;
   }
 
+  private async names(folder: string): Promise<string[]> {
+    return (await this.files.list(folder).catch(() => [])).slice(0, namesLimit);
+  }
+
   private async listFolders(folder: string): Promise<string[]> {
-    const names = (await this.files.list(folder).catch(() => [])).slice(0, namesLimit);
-    const paths = [...names.filter(isArchive), ...names.filter((name) => !isArchive(name))].map((name) =>
-      join(folder, name),
-    );
+    const paths = archivesFirst(await this.names(folder)).map((name) => join(folder, name));
     const found: string[] = [];
     for (let from = 0; from < paths.length && found.length <= foldersLimit; from += statsAtOnce) {
       const some = paths.slice(from, from + statsAtOnce);
@@ -139,7 +145,7 @@ export class Siblings {
     const changedMs = async () => (await this.files.stat(folder).catch(() => undefined))?.modifiedMs ?? 0;
     const startMs = this.now();
     const beforeMs = await changedMs();
-    const names = (await this.files.list(folder).catch(() => [])).slice(0, namesLimit);
+    const names = await this.names(folder);
     const stats = new Map<string, FileStat>();
     await inParallel(names, statsAtOnce, async (name) => {
       const stat = await this.files.stat(join(folder, name)).catch(() => undefined);
@@ -158,7 +164,7 @@ export class Siblings {
       files,
       byIdentity: new Map(found.map((each) => [each.stat.identity, each])),
       byFamily: Map.groupBy(files, ({ path }) => familyName(basename(path))),
-      folders: [...folders.filter(isArchive), ...folders.filter((each) => !isArchive(each))],
+      folders: archivesFirst(folders),
     };
   }
 }

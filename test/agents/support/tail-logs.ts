@@ -2,6 +2,8 @@
 import { appendFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'vitest';
+import type { Files, OpenFile } from '../../../base/files.ts';
+import { nodeFiles } from '../../../base/node-files.ts';
 import { until } from './tail-bench.ts';
 import { bench, texts } from './tail-world.ts';
 
@@ -21,6 +23,17 @@ export const arrived = (lines: readonly string[]) =>
     () => `${texts().length} of ${lines.length}`,
     60_000,
   ).then(() => expect(texts().sort()).toEqual([...lines].sort()));
+/** The file system, whose files `change` gets to see when they are opened. */
+export function onOpening(change: (file: OpenFile) => void): Files {
+  return {
+    ...nodeFiles,
+    open: async (path, mode) => {
+      const file = await nodeFiles.open(path, mode);
+      change(file);
+      return file;
+    },
+  };
+}
 /** Replaces a file as gzip does. */
 export function pack(path: string): void {
   writeFileSync(bench.path(`${path}.gz`), gzipSync(readFileSync(bench.path(path))));

@@ -14,7 +14,7 @@ import { describe, expect, it } from 'vitest';
 import type { Files } from '../../../base/files.ts';
 import { nodeFiles } from '../../../base/node-files.ts';
 import { until } from '../support/tail-bench.ts';
-import { arrived, move, pack, write } from '../support/tail-logs.ts';
+import { arrived, move, onOpening, pack, write } from '../support/tail-logs.ts';
 import { bench, cluster, useTailWorld } from '../support/tail-world.ts';
 
 useTailWorld();
@@ -26,24 +26,20 @@ it('finds what was copied and truncated before anything of it was read, though a
   const lines = write('a', 0, 3);
   const append = (from: number, to: number) => lines.push(...write('a', from, to));
   let isRotated = false;
-  const files: Files = {
-    ...nodeFiles,
-    open: async (path, mode) => {
-      const file = await nodeFiles.open(path, mode);
-      const read = file.read.bind(file);
-      file.read = (target, position) => {
-        // Not a head that is looked at, but the first chunk.
-        if (path === bench.path('a/app.log') && target.length > 64 * 1024 && !isRotated) {
-          isRotated = true;
-          copyFileSync(path, `${path}.1`);
-          truncateSync(path);
-          append(3, 6);
-        }
-        return read(target, position);
-      };
-      return file;
-    },
-  };
+  const files = onOpening((file) => {
+    const { path } = file;
+    const read = file.read.bind(file);
+    file.read = (target, position) => {
+      // Not a head that is looked at, but the first chunk.
+      if (path === bench.path('a/app.log') && target.length > 64 * 1024 && !isRotated) {
+        isRotated = true;
+        copyFileSync(path, `${path}.1`);
+        truncateSync(path);
+        append(3, 6);
+      }
+      return read(target, position);
+    };
+  });
   await bench.start(cluster.client(), { paths: ['a/app.log'] }, { files });
   await arrived(lines);
   expect(isRotated).toBe(true);
@@ -96,25 +92,21 @@ it('finds what was copied and packed before anything of it was read, though the 
   const copy = bench.path('a/app.log.2.gz');
   const seen = { failures: 0, comparisons: 0 };
   let isBlocked = false;
-  const files: Files = {
-    ...nodeFiles,
-    open: async (path, mode) => {
-      const file = await nodeFiles.open(path, mode);
-      const read = file.read.bind(file);
-      file.read = (target, position) => {
-        // Not a head that is looked at, but a chunk.
-        if (path !== bench.path('a/app.log') || target.length <= 64 * 1024 || !isBlocked) return read(target, position);
-        seen.failures++;
-        return Promise.reject(Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' }));
-      };
-      const close = file.close.bind(file);
-      file.close = () => {
-        if (path === copy) seen.comparisons++;
-        return close();
-      };
-      return file;
-    },
-  };
+  const files = onOpening((file) => {
+    const { path } = file;
+    const read = file.read.bind(file);
+    file.read = (target, position) => {
+      // Not a head that is looked at, but a chunk.
+      if (path !== bench.path('a/app.log') || target.length <= 64 * 1024 || !isBlocked) return read(target, position);
+      seen.failures++;
+      return Promise.reject(Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' }));
+    };
+    const close = file.close.bind(file);
+    file.close = () => {
+      if (path === copy) seen.comparisons++;
+      return close();
+    };
+  });
   const has = (what: keyof typeof seen) =>
     until(
       () => seen[what] > 0,

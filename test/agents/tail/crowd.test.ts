@@ -20,7 +20,7 @@ import { Siblings } from '../../../agents/tail/siblings.ts';
 import type { Files, FileStat, OpenFile } from '../../../base/files.ts';
 import { nodeFiles } from '../../../base/node-files.ts';
 import { until } from '../support/tail-bench.ts';
-import { arrived, line, move, pack, write } from '../support/tail-logs.ts';
+import { arrived, line, move, onOpening, pack, write } from '../support/tail-logs.ts';
 import { bench, cluster, texts, useTailWorld } from '../support/tail-world.ts';
 
 useTailWorld();
@@ -123,7 +123,7 @@ it('reads the others while it compares a large archive', async () => {
   utimesSync(bench.path('a/app.log.1.gz'), new Date(0), new Date(0));
   let reads = 0;
   let cameDuringIt: boolean | undefined;
-  const slowly = (file: OpenFile): OpenFile => {
+  const slowly = (file: OpenFile) => {
     const read = file.read.bind(file);
     file.read = async (target, position) => {
       if (++reads === 5) write('b', 10, 11);
@@ -135,15 +135,10 @@ it('reads the others while it compares a large archive', async () => {
       if (reads > 20) cameDuringIt ??= texts().length > large.length + lines.length;
       return close();
     };
-    return file;
   };
-  const files: Files = {
-    ...nodeFiles,
-    open: async (path, mode) => {
-      const file = await nodeFiles.open(path, mode);
-      return path.endsWith('.gz') ? slowly(file) : file;
-    },
-  };
+  const files = onOpening((file) => {
+    if (file.path.endsWith('.gz')) slowly(file);
+  });
   await bench.start(cluster.client(), { paths }, { files });
   await until(
     () => cameDuringIt !== undefined,
@@ -174,21 +169,17 @@ it('reads the others while it goes to where it was in a large archive', async ()
   expect(texts().length).toBeLessThan(large.length);
   let reads = 0;
   let cameDuringIt: boolean | undefined;
-  const files: Files = {
-    ...nodeFiles,
-    open: async (path, mode) => {
-      const file = await nodeFiles.open(path, mode);
-      const read = file.read.bind(file);
-      file.read = async (target, position) => {
-        if (path !== archive) return read(target, position);
-        if (++reads === 5) lines.push(...write('b', 10, 11));
-        await new Promise((resolve) => setTimeout(resolve, 5));
-        if (position + target.length >= unpackedBytes) cameDuringIt ??= texts().includes(line('b', 10));
-        return read(target, position);
-      };
-      return file;
-    },
-  };
+  const files = onOpening((file) => {
+    const { path } = file;
+    const read = file.read.bind(file);
+    file.read = async (target, position) => {
+      if (path !== archive) return read(target, position);
+      if (++reads === 5) lines.push(...write('b', 10, 11));
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      if (position + target.length >= unpackedBytes) cameDuringIt ??= texts().includes(line('b', 10));
+      return read(target, position);
+    };
+  });
   await bench.start(cluster.client(), { paths }, { files });
   await until(() => cameDuringIt !== undefined);
   await arrived([...large, ...lines]);
