@@ -19,7 +19,7 @@ import { type Packing, UnpackedFile } from './packing.ts';
 import { type KnownFile, TailedFile } from './tailed-file.ts';
 
 /** How long a complete copy waits for its original to be truncated. */
-const copyWaitMs = 3_000;
+export const copyWaitMs = 3_000;
 /** A packed file that was changed within this time is likely being written. */
 const packingMs = 2_000;
 /** With less in common two files may be alike by chance: programs say "done" every day, and many of them do. */

@@ -18,6 +18,11 @@ export function familyOf(path: string): string {
   return `${dirname(path)}/${familyName(basename(path))}`;
 }
 
+/** Whether a rotator may have given its name to the file. */
+export function hasRotatedName(path: string): boolean {
+  return familyName(basename(path)) !== basename(path);
+}
+
 /** Whether `name` is what a rotator would call `base` when it puts it aside; copies that people make (.bak, .save) are not meant. */
 export function isRotatedName(base: string, name: string): boolean {
   return (

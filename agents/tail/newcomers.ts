@@ -6,7 +6,7 @@ import type { Files, FileStat, OpenFile } from '../../base/files.ts';
 import { inParallel } from '../../base/parallel.ts';
 import { type Copy, CopyJudge } from './copies.ts';
 import type { FoundFile } from './discovery.ts';
-import { familyOf, isRotatedName } from './families.ts';
+import { familyOf, hasRotatedName, isRotatedName } from './families.ts';
 import type { Departure } from './holders.ts';
 import { headLimitBytes, type Imprint, readRange } from './identity.ts';
 import { Originals, type Scene } from './originals.ts';
@@ -14,6 +14,7 @@ import { type Breathe, type Packing, packingOf, UnpackedFile } from './packing.t
 import { SearchAgain } from './search-again.ts';
 import type { Siblings } from './siblings.ts';
 import type { TailedFile } from './tailed-file.ts';
+import { YoungCopies } from './young-copies.ts';
 
 /** Change times come from a clock that runs a little behind. */
 const clockSlackMs = 100;
@@ -72,6 +73,7 @@ interface Course {
   /** Identities of those that are not decided yet, and of those that went to another name before they could be opened. */
   waiting: Set<string>;
   moved: Set<string>;
+  young: YoungCopies;
   /** Some file could not be read, so not be compared either. */
   isTroubled: boolean;
 }
@@ -126,17 +128,20 @@ export class Newcomers {
     const originals = new Originals(sight);
     for (const identity of this.held.keys()) if (!sight.byIdentity.has(identity)) this.held.delete(identity);
     const vanishedPaths = new Set([...sight.vanished].map(({ path }) => path));
-    const wanted = newcomers.filter((found) => found.stat.sizeBytes > 0);
+    const wanted = newcomers.filter(({ stat }) => stat.sizeBytes > 0);
     // A file under the very name of one that vanished is most likely its successor: others may go on for that one first.
-    const course: Course = { originals, sight, decision, waiting, moved: new Set(), isTroubled: false };
-    await this.decideAll(
-      wanted.filter(({ path }) => !vanishedPaths.has(path)),
-      course,
-    );
+    const isLast = ({ path }: FoundFile) => vanishedPaths.has(path);
+    const last = wanted.filter(isLast);
+    const young = new YoungCopies(last, sight.nowMs);
+    const course: Course = { originals, sight, decision, waiting, moved: new Set(), young, isTroubled: false };
+    // Logs first: what was copied from them this moment is compared with them.
+    const first = wanted.filter((found) => !isLast(found));
+    first.sort((left, right) => Number(hasRotatedName(left.path)) - Number(hasRotatedName(right.path)));
+    await this.decideAll(first, course);
     await this.searchAround(course);
     const goingOn = identitiesIn(decision.copies.values());
     await this.decideAll(
-      wanted.filter(({ path, stat }) => vanishedPaths.has(path) && !goingOn.has(stat.identity)),
+      last.filter(({ stat }) => !goingOn.has(stat.identity)),
       course,
     );
     await this.addStrays(sight, decision);
@@ -179,10 +184,16 @@ export class Newcomers {
   private async decideOne(
     found: FoundFile,
     { handle, packing, head }: Opened,
-    { originals, sight, decision: { copies, fresh }, waiting }: Course,
+    course: Course,
     firstPath: string | undefined,
   ): Promise<boolean> {
-    if (packing !== undefined && fresh.some((each) => each.packing === undefined)) {
+    const { originals, sight, waiting, young } = course;
+    const { copies, fresh } = course.decision;
+    const isNewTogether =
+      packing === undefined
+        ? firstPath === undefined && young.has(found, head)
+        : fresh.some((each) => each.packing === undefined);
+    if (isNewTogether) {
       // What is new itself cannot be compared with yet.
       this.isPostponed = true;
       waiting.add(found.stat.identity);
@@ -195,8 +206,10 @@ export class Newcomers {
     const isKept = packing === undefined && copies.size + fresh.length < keptHandles;
     const kept = isKept ? { handle, packing } : { packing };
     if (verdict.kind === 'copy') takeOver(copies, { ...verdict, found, ...kept });
-    else if (verdict.kind === 'new') fresh.push({ found, ...kept, ...(firstPath === undefined ? {} : { firstPath }) });
-    else {
+    else if (verdict.kind === 'new') {
+      fresh.push({ found, ...kept, ...(firstPath === undefined ? {} : { firstPath }) });
+      young.add(found, head);
+    } else {
       if (verdict.kind === 'wait') waiting.add(found.stat.identity);
       else this.hold(found, verdict.original);
       return false;

@@ -17,6 +17,7 @@ import type { Reader } from './reader.ts';
 import { Siblings } from './siblings.ts';
 import { startAtEnd } from './start-position.ts';
 import { TailedFile } from './tailed-file.ts';
+import { mayBeCopies } from './young-copies.ts';
 import { setTargets } from './targets.ts';
 import { verifyChanged, verifyRecovered } from './verification.ts';
 import { whereabouts } from './whereabouts.ts';
@@ -252,9 +253,8 @@ export class Roster {
     }
     const wanted = [...newcomers, ...successors].filter((found) => this.isWanted(found, replaced.size > 0));
     const isFirst = this.sweeps === 1;
-    if (isFirst && this.live.size === 0) {
-      const fresh = wanted.filter(({ stat }) => stat.sizeBytes > 0).map((found) => ({ found }));
-      await this.followAll(fresh);
+    if (isFirst && this.live.size === 0 && (this.isStartingAtEnd || !mayBeCopies(wanted, nowMs))) {
+      await this.followAll(wanted.filter(({ stat }) => stat.sizeBytes > 0).map((found) => ({ found })));
       return;
     }
     const { live, vanished, siblings, ended } = this;

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import type { Files } from '../../../base/files.ts';
+import type { Files, FileStat } from '../../../base/files.ts';
 import { nodeFiles } from '../../../base/node-files.ts';
 import { until } from '../support/tail-bench.ts';
 import { arrived, move, onOpening, pack, write } from '../support/tail-logs.ts';
@@ -43,6 +43,27 @@ it('finds what was copied and truncated before anything of it was read, though a
   await bench.start(cluster.client(), { paths: ['a/app.log'] }, { files });
   await arrived(lines);
   expect(isRotated).toBe(true);
+});
+
+it('reads a log once whose copy stands beside it at the very first look, not truncated yet', async () => {
+  const [log, copy] = [bench.path('a/app.log'), bench.path('a/app.log.1')];
+  const lines = write('a', 0, 3);
+  copyFileSync(log, copy);
+  // However slow the machine is: it was made just now.
+  const young = <T extends FileStat | undefined>(stat: T): T => stat && { ...stat, modifiedMs: Date.now() };
+  let opened = 0;
+  const files = onOpening((file) => {
+    if (file.path !== copy) return;
+    const stat = file.stat.bind(file);
+    file.stat = async () => young(await stat());
+    if (++opened !== 2) return;
+    truncateSync(log);
+    lines.push(...write('a', 3, 6));
+  });
+  files.stat = async (path) => (path === copy ? young(await nodeFiles.stat(path)) : nodeFiles.stat(path));
+  await bench.start(cluster.client(), { paths: ['a/app.log*'] }, { files });
+  await until(() => opened >= 2);
+  await arrived(lines);
 });
 
 it('finds what was copied and truncated after the log had been seen empty', async () => {
