@@ -85,12 +85,21 @@ export class Broker implements RequestHandler {
     const log = await openLogDirectory({
       directory: options.dataDirectory,
       ...{ files, clock, random, logger },
-      topicDefaults: settings.topicDefaults(),
-      producerExpiryMs: settings.number('producer.id.expiration.ms'),
+      topicDefaults: (altered) => {
+        settings.alter(altered);
+        return settings.topicDefaults();
+      },
+      producerExpiryMs: () => settings.number('producer.id.expiration.ms'),
       ...(options.maxDiskBytes === undefined ? {} : { maxDiskBytes: options.maxDiskBytes }),
       ...(options.lock === undefined ? {} : { lock: options.lock }),
       deletableUntil: (topic, partition) => deliveredUntil(options.readers?.get(topic), groups, topic, partition),
     });
+    for (const { name, ...values } of settings.overruled()) {
+      logger.warn(
+        `${name} is not what the configuration says: a request has altered it (kafka-configs --delete-config)`,
+        values,
+      );
+    }
     const opened: { close(): Promise<void> | void }[] = [log];
     try {
       const dependencies = {

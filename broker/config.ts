@@ -1,8 +1,11 @@
 // The broker's settings under Kafka's own names: what each one does, its type and default. Only settings that act, or that clients and tools
 // expect to find in DescribeConfigs, are here. Settings of topics are the log's (broker/log/settings.ts); the broker-level names that give
-// their defaults (log.retention.ms …) are translated by `topicDefaults`.
+// their defaults (log.retention.ms …) are translated by `topicDefaults`. A value is what requests have altered for this broker, or for all brokers, or what
+// the configuration says, or the default: the first of them that is there.
 import { messageOf, TailraceError } from '../base/errors.ts';
+import type { BrokerConfigs } from './log/metadata-log.ts';
 import { checkSetting, type SettingType, topicSettings } from './log/settings.ts';
+import { ErrorCode, KafkaError } from './wire/errors.ts';
 
 export interface SettingDefinition {
   readonly type: SettingType;
@@ -12,6 +15,8 @@ export interface SettingDefinition {
   readonly least?: number;
   /** The topic setting whose default this is. */
   readonly topicSetting?: string;
+  /** Requests can change it while the broker runs. */
+  readonly alterable?: true;
   /** Reported, and fixed by what a single node is. */
   readonly fixed?: true;
   /** The legal words, in small letters. */
@@ -27,10 +32,11 @@ const long = (value: number, doc: string, least = 0): SettingDefinition => ({
 });
 const boolean = (value: boolean, doc: string): SettingDefinition => ({ type: 'boolean', default: value, doc });
 const fixed = (definition: SettingDefinition): SettingDefinition => ({ ...definition, fixed: true });
+const alterable = (definition: SettingDefinition): SettingDefinition => ({ ...definition, alterable: true });
 /** Nothing but the default of a topic setting, with its type and default. */
 const topicDefault = (name: string): SettingDefinition => {
   const { type, default: value } = topicSettings.find((setting) => setting.name === name)!;
-  return { type, default: value, doc: `Default of ${name}.`, topicSetting: name };
+  return alterable({ type, default: value, doc: `Default of ${name}.`, topicSetting: name });
 };
 
 /** Every broker setting. Times are in the unit that the name ends with. */
@@ -51,8 +57,8 @@ export const brokerSettings: Readonly<Record<string, SettingDefinition>> = {
   'socket.request.max.bytes': int(104857600, 'Largest request in bytes; a connection that claims more is closed.', 1),
   'sasl.server.max.receive.size': int(524288, 'Largest request in bytes before a client has authenticated.', 1),
   'connections.max.idle.ms': long(600000, 'A connection that is silent for so long is closed.', 1),
-  'max.connections': int(2147483647, 'Most connections; more are closed at once.', 1),
-  'max.connections.per.ip': int(2147483647, 'Most connections from one address.'),
+  'max.connections': alterable(int(2147483647, 'Most connections; more are closed at once.', 1)),
+  'max.connections.per.ip': alterable(int(2147483647, 'Most connections from one address.')),
   'queued.max.request.bytes': long(
     268435456,
     'Bytes of requests under way above which no socket is read; as much again for parts of requests that came, and for answers that were not read.',
@@ -86,7 +92,9 @@ export const brokerSettings: Readonly<Record<string, SettingDefinition>> = {
   ),
   'transaction.state.log.num.partitions': int(1, 'Partitions of __transaction_state, when it is created.', 1),
   'transaction.state.log.replication.factor': fixed(int(1, 'One node keeps one copy.')),
-  'producer.id.expiration.ms': int(86400000, 'How long the sequence numbers of a silent producer are remembered.', 1),
+  'producer.id.expiration.ms': alterable(
+    int(86400000, 'How long the sequence numbers of a silent producer are remembered.', 1),
+  ),
   'log.retention.check.interval.ms': long(30000, 'How often retention, rolling and checkpoints are looked after.', 1),
   'log.retention.ms': topicDefault('retention.ms'),
   'log.retention.bytes': topicDefault('retention.bytes'),
@@ -110,40 +118,35 @@ export const brokerSettings: Readonly<Record<string, SettingDefinition>> = {
 
 export type SettingValue = boolean | number | string;
 
+/** Where a value of a setting stands: altered for this broker, altered for all brokers, the configuration, or nowhere. */
+export type SettingOrigin = 'broker' | 'cluster' | 'configuration' | 'default';
+
 /** The settings of a running broker, typed and complete. */
 export class BrokerSettings {
-  private readonly values: ReadonlyMap<string, SettingValue>;
-  private readonly given: ReadonlySet<string>;
+  private readonly given: ReadonlyMap<string, string>;
+  private altered: BrokerConfigs = new Map();
+  private values: ReadonlyMap<string, SettingValue>;
 
   /** Throws TailraceError TLR_CONFIG that names every unknown or malformed setting. */
   constructor(given: Readonly<Record<string, SettingValue>> = {}) {
     const problems: string[] = [];
-    const values = new Map(Object.entries(brokerSettings).map(([name, setting]) => [name, setting.default]));
+    const texts = new Map<string, string>();
     for (const [name, raw] of Object.entries(given)) {
-      const definition = brokerSettings[name];
-      if (definition === undefined) {
-        problems.push(`There is no broker setting '${name}'${suggestion(name)}.`);
-        continue;
+      try {
+        texts.set(name, String(valueOf(name, raw)));
+      } catch (error) {
+        problems.push(messageOf(error));
       }
-      if (definition.topicSetting !== undefined) {
-        try {
-          checkSetting(definition.topicSetting, String(raw).trim());
-          values.set(name, String(raw).trim());
-        } catch (error) {
-          problems.push(`Broker setting '${name}': ${messageOf(error)}`);
-        }
-        continue;
-      }
-      const value = parseSetting(definition, raw);
-      if (value === undefined)
-        problems.push(`Broker setting '${name}' is '${raw}', but must be ${wanted(definition)}.`);
-      else if (definition.fixed === true && value !== definition.default) {
-        problems.push(`Broker setting '${name}' is always ${definition.default} here: ${definition.doc}`);
-      } else values.set(name, value);
     }
     if (problems.length > 0) throw new TailraceError('TLR_CONFIG', problems.join('\n'));
-    this.values = values;
-    this.given = new Set(Object.keys(given));
+    this.given = texts;
+    this.values = this.currentValues();
+  }
+
+  /** Takes over what requests have altered, all of it. What this version does not accept is passed over. */
+  alter(altered: BrokerConfigs): void {
+    this.altered = new Map([...altered].map(([broker, texts]) => [broker, acceptedOf(texts)]));
+    this.values = this.currentValues();
   }
 
   /** Throws TLR_INTERNAL unless it is a number. */
@@ -164,18 +167,90 @@ export class BrokerSettings {
     return String(this.values.get(name) ?? '');
   }
 
-  isDefault(name: string): boolean {
-    return !this.given.has(name);
+  /** Every value that a setting has somewhere; the first one counts. */
+  chain(name: string): { value: string; origin: SettingOrigin }[] {
+    const node = this.given.get('node.id') ?? String(brokerSettings['node.id']!.default);
+    const values: readonly (readonly [SettingOrigin, string | undefined])[] = [
+      ['broker', this.altered.get(node)?.[name]],
+      ['cluster', this.altered.get('')?.[name]],
+      ['configuration', this.given.get(name)],
+      ['default', String(brokerSettings[name]?.default ?? '')],
+    ];
+    return values.flatMap(([origin, value]) => (value === undefined ? [] : { value, origin }));
+  }
+
+  /** Settings of the configuration that do not count, because a request has altered them. */
+  overruled(): { name: string; configured: string; altered: string }[] {
+    return [...this.given].flatMap(([name, configured]) => {
+      const { value, origin } = this.chain(name)[0]!;
+      return origin === 'configuration' ? [] : { name, configured, altered: value };
+    });
   }
 
   /** What topics get where they do not say otherwise: only what was set for the broker. */
   topicDefaults(): Record<string, string> {
     const defaults: Record<string, string> = {};
     for (const [name, { topicSetting }] of Object.entries(brokerSettings)) {
-      if (topicSetting !== undefined && this.given.has(name)) defaults[topicSetting] = this.text(name);
+      const [{ origin, value }] = this.chain(name) as [{ origin: SettingOrigin; value: string }];
+      if (topicSetting !== undefined && origin !== 'default') defaults[topicSetting] = value;
     }
     return defaults;
   }
+
+  private currentValues(): Map<string, SettingValue> {
+    return new Map(Object.keys(brokerSettings).map((name) => [name, valueOf(name, this.chain(name)[0]!.value)]));
+  }
+}
+
+/**
+ * Throws KafkaError INVALID_REQUEST unless a request may give the setting this value; null takes an alteration away, of which there may be none. Settings
+ * of Kafka's that do nothing here are refused: who sets them is to know.
+ */
+export function checkAlteration(name: string, value: string | null): void {
+  if (value === null) return;
+  const definition = brokerSettings[name];
+  if (definition !== undefined && definition.alterable !== true) {
+    throw new KafkaError(ErrorCode.INVALID_REQUEST, `Cannot update these configs dynamically: [${name}]`);
+  }
+  try {
+    valueOf(name, value);
+  } catch (error) {
+    throw new KafkaError(ErrorCode.INVALID_REQUEST, messageOf(error), { cause: error });
+  }
+}
+
+function acceptedOf(texts: Readonly<Record<string, string>>): Record<string, string> {
+  const isAccepted = ([name, value]: [string, string]) => {
+    try {
+      checkAlteration(name, value);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  return Object.fromEntries(Object.entries(texts).filter(isAccepted));
+}
+
+/** The value as it acts. Throws TLR_CONFIG, saying what would be right, when there is no such setting or it cannot have this value. */
+function valueOf(name: string, raw: SettingValue): SettingValue {
+  const definition = brokerSettings[name];
+  const refuse = (words: string) => new TailraceError('TLR_CONFIG', words);
+  if (definition === undefined) throw refuse(`There is no broker setting '${name}'${suggestion(name)}.`);
+  if (definition.topicSetting !== undefined) {
+    const text = String(raw).trim();
+    try {
+      checkSetting(definition.topicSetting, text);
+    } catch (error) {
+      throw refuse(`Broker setting '${name}': ${messageOf(error)}`);
+    }
+    return text;
+  }
+  const value = parseSetting(definition, raw);
+  if (value === undefined) throw refuse(`Broker setting '${name}' is '${raw}', but must be ${wanted(definition)}.`);
+  if (definition.fixed === true && value !== definition.default) {
+    throw refuse(`Broker setting '${name}' is always ${definition.default} here: ${definition.doc}`);
+  }
+  return value;
 }
 
 function parseSetting(definition: SettingDefinition, raw: SettingValue): SettingValue | undefined {

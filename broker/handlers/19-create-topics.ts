@@ -9,7 +9,7 @@
 import { topicSettingsOf } from './configs.ts';
 import { messageOf } from '../../base/errors.ts';
 import { checkSetting } from '../log/settings.ts';
-import { checkTopicName } from '../log/topic-folders.ts';
+import { checkTopicName } from '../log/topic.ts';
 import type { RequestOf } from '../wire/apis.ts';
 import { ErrorCode, errorCodeOf, KafkaError } from '../wire/errors.ts';
 import { createTopicsResponse } from '../wire/messages/19-create-topics.ts';

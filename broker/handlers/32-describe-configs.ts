@@ -3,7 +3,7 @@
 // Versions: 1-4.
 // Behaviour
 // - A null list of names means all; names that are no setting are left out.
-// - Topics (2) and this broker (4) have settings; loggers (8) have none here, anything else is INVALID_REQUEST.
+// - Topics (2) and this broker (4) have settings; a broker without name is all brokers: only what was altered for all of them is shown. Loggers (8) have none here, anything else is INVALID_REQUEST.
 // Version notes: 1 synonyms (KIP-226) · 3 type and documentation (KIP-569) · 4 flexible
 import { messageOf } from '../../base/errors.ts';
 import type { RequestOf } from '../wire/apis.ts';
@@ -55,7 +55,7 @@ function settingsOf(resource: Resource, context: HandlerContext): ConfigEntry[] 
     }
     case resourceType.broker:
       checkBrokerResource(resource.resourceName, context);
-      return brokerSettingsOf(context);
+      return brokerSettingsOf(resource.resourceName, context);
     case resourceType.brokerLogger:
       return [];
     default:

@@ -1,16 +1,16 @@
-// IncrementalAlterConfigs (key 44): changes some settings of topics and leaves the others (KIP-339).
+// IncrementalAlterConfigs (key 44): changes some settings of topics or of the broker and leaves the others (KIP-339).
 //
 // Versions: 0-1.
 // Behaviour
 // - SET, DELETE (back to the default), APPEND and SUBTRACT (lists only: cleanup.policy). All changes of a resource are made together or none.
-// - Settings of the broker stand in its configuration and cannot be changed by request: INVALID_REQUEST.
+// - Settings of this broker, or of all brokers, which is the broker without name: those that `tailrace` acts on at once (broker/config.ts); what stands
+//   above and below them is Kafka's order (KIP-226). Others are INVALID_REQUEST, also those that Kafka takes and that would do nothing here.
 // Version notes: 1 flexible
-import { topicSettings, checkSetting } from '../log/settings.ts';
 import type { RequestOf } from '../wire/apis.ts';
 import { ErrorCode, KafkaError } from '../wire/errors.ts';
 import { incrementalAlterConfigsResponse } from '../wire/messages/44-incremental-alter-configs.ts';
-import { handler, type HandlerContext } from './handler.ts';
-import { alterResources, findAlterableTopic } from './resources.ts';
+import { handler } from './handler.ts';
+import { type Alterable, alterResources } from './resources.ts';
 
 type Resource = RequestOf<'IncrementalAlterConfigs'>['resources'][number];
 
@@ -20,32 +20,27 @@ export const incrementalAlterConfigs = handler({
   api: 'IncrementalAlterConfigs',
   versions: [0, 1],
   async handle(request, context) {
-    const responses = await alterResources(request, context, (resource) => changesOf(resource, context));
+    const responses = await alterResources(request, context, changesOf);
     return incrementalAlterConfigsResponse.create({ responses });
   },
 });
 
-function changesOf(resource: Resource, context: HandlerContext): { name: string; value: string | null }[] {
-  const topic = findAlterableTopic(resource, context);
+function changesOf(resource: Resource, target: Alterable): { name: string; value: string | null }[] {
   const values = new Map<string, string | null>();
   for (const { name, configOperation, value } of resource.configs) {
-    const setting = topicSettings.find((known) => known.name === name);
     if (values.has(name)) throw new KafkaError(ErrorCode.INVALID_REQUEST, `Setting '${name}' is changed twice`);
-    if (configOperation === operation.delete) {
-      if (setting === undefined) throw new KafkaError(ErrorCode.INVALID_CONFIG, `There is no topic setting '${name}'`);
-      values.set(name, null);
-      continue;
+    let changed = configOperation === operation.delete ? null : value;
+    if (changed === null && configOperation !== operation.delete) {
+      throw new KafkaError(ErrorCode.INVALID_REQUEST, `Setting '${name}' has no value`);
     }
-    if (value === null) throw new KafkaError(ErrorCode.INVALID_REQUEST, `Setting '${name}' has no value`);
-    let changed = value;
-    if (configOperation !== operation.set) {
-      if (setting?.type !== 'list') throw new KafkaError(ErrorCode.INVALID_CONFIG, `Setting '${name}' is not a list`);
-      const current = listOf(topic.configs[name] ?? setting.default);
-      const given = listOf(value);
-      const kept = current.filter((word) => !given.includes(word));
+    if (changed !== null && configOperation !== operation.set) {
+      const byDefault = target.listDefault(name);
+      if (byDefault === undefined) throw new KafkaError(ErrorCode.INVALID_CONFIG, `Setting '${name}' is not a list`);
+      const given = listOf(changed);
+      const kept = listOf(target.configs[name] ?? byDefault).filter((word) => !given.includes(word));
       changed = [...kept, ...(configOperation === operation.append ? given : [])].join(',');
     }
-    checkSetting(name, changed);
+    target.check(name, changed);
     values.set(name, changed);
   }
   return [...values].map(([name, value]) => ({ name, value }));

@@ -1,12 +1,14 @@
 // Settings of topics and of the broker as DescribeConfigs, CreateTopics and IncrementalAlterConfigs show them: value, where it comes from,
 // type, and the chain of what it would fall back to.
-import { brokerSettings } from '../config.ts';
+import { brokerSettings, type SettingDefinition, type SettingOrigin } from '../config.ts';
 import type { TopicDescription } from '../log/contract.ts';
 import { type SettingType, topicSettings } from '../log/settings.ts';
 import type { HandlerContext } from './handler.ts';
 
 /** Kafka's numbers of where a value comes from. */
-export const configSource = { topic: 1, staticBroker: 4, default: 5 } as const;
+const configSource: Record<SettingOrigin | 'topic', number> = {
+  ...{ topic: 1, broker: 2, cluster: 3, configuration: 4, default: 5 },
+};
 /** Kafka's numbers of the types of settings (KIP-569). */
 const typeNumbers: Record<SettingType, number> = {
   ...{ boolean: 1, string: 2, int: 3, long: 5, double: 6, list: 7 },
@@ -32,33 +34,38 @@ const brokerNames = new Map(
 /** Every setting of a topic, with its value. */
 export function topicSettingsOf(topic: Pick<TopicDescription, 'configs'>, { broker }: HandlerContext): ConfigEntry[] {
   return topicSettings.map((setting) => {
-    const synonyms: ConfigEntry['synonyms'] = [];
-    const own = topic.configs[setting.name];
-    if (own !== undefined) synonyms.push({ name: setting.name, value: own, source: configSource.topic });
-    const brokerName = brokerNames.get(setting.name);
-    if (brokerName !== undefined && !broker.settings.isDefault(brokerName)) {
-      const value = broker.settings.text(brokerName);
-      synonyms.push({ name: brokerName, value, source: configSource.staticBroker });
-    }
-    synonyms.push({ name: brokerName ?? setting.name, value: setting.default, source: configSource.default });
-    const { value, source } = synonyms[0]!;
-    return {
-      ...{ name: setting.name, value, readOnly: false, configSource: source, synonyms },
-      ...{ configType: typeNumbers[setting.type], documentation: setting.doc },
-    };
+    const { name, type, doc } = setting;
+    const own = topic.configs[name];
+    const brokerName = brokerNames.get(name);
+    const synonyms = [
+      ...(own === undefined ? [] : [{ name, value: own, source: configSource.topic }]),
+      ...(brokerName === undefined
+        ? [{ name, value: setting.default, source: configSource.default }]
+        : synonymsOf(brokerName, broker)),
+    ];
+    return { ...entryOf(name, type, doc, synonyms), readOnly: false };
   });
 }
 
-/** Every setting of the broker, with its value. They are set in the configuration, so none can be changed by request. */
-export function brokerSettingsOf({ broker }: HandlerContext): ConfigEntry[] {
-  return Object.entries(brokerSettings).map(([name, setting]) => {
-    const synonyms: ConfigEntry['synonyms'] = [];
-    const value = broker.settings.text(name);
-    if (!broker.settings.isDefault(name)) synonyms.push({ name, value, source: configSource.staticBroker });
-    synonyms.push({ name, value: String(setting.default), source: configSource.default });
-    return {
-      ...{ name, value, readOnly: true, configSource: synonyms[0]!.source, synonyms },
-      ...{ configType: typeNumbers[setting.type], documentation: setting.doc },
-    };
+/** Every setting of this broker, with its value; for '' what was altered for all brokers. */
+export function brokerSettingsOf(resourceName: string, { broker }: HandlerContext): ConfigEntry[] {
+  return Object.entries(brokerSettings).flatMap(([name, { alterable, doc, type }]) => {
+    const chain = synonymsOf(name, broker);
+    const synonyms = resourceName === '' ? chain.filter(({ source }) => source === configSource.cluster) : chain;
+    return synonyms.length === 0 ? [] : { ...entryOf(name, type, doc, synonyms), readOnly: alterable !== true };
   });
+}
+
+function synonymsOf(name: string, { settings }: HandlerContext['broker']): ConfigEntry['synonyms'] {
+  return settings.chain(name).map(({ origin, value }) => ({ name, value, source: configSource[origin] }));
+}
+
+function entryOf(
+  name: string,
+  type: SettingDefinition['type'],
+  documentation: string,
+  synonyms: ConfigEntry['synonyms'],
+): Omit<ConfigEntry, 'readOnly'> {
+  const { value, source } = synonyms[0]!;
+  return { name, value, configSource: source, configType: typeNumbers[type], documentation, synonyms };
 }

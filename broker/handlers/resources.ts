@@ -1,6 +1,7 @@
 // Resources of DescribeConfigs, AlterConfigs and IncrementalAlterConfigs: Kafka's numbers of their types, and which broker a request may name.
 import { messageOf } from '../../base/errors.ts';
-import type { TopicDescription } from '../log/contract.ts';
+import { brokerSettings, checkAlteration, type SettingDefinition } from '../config.ts';
+import { checkSetting, topicSettings } from '../log/settings.ts';
 import { ErrorCode, errorCodeOf, KafkaError } from '../wire/errors.ts';
 import type { HandlerContext } from './handler.ts';
 
@@ -12,17 +13,49 @@ export function checkBrokerResource(name: string, { broker }: HandlerContext): v
   throw new KafkaError(ErrorCode.INVALID_REQUEST, `This is broker ${broker.nodeId}, not ${name}`);
 }
 
-/** The topic whose settings a request changes. Throws KafkaError: INVALID_REQUEST for anything but a topic. */
-export function findAlterableTopic(
-  resource: { resourceType: number; resourceName: string },
-  { broker }: HandlerContext,
-): TopicDescription {
-  if (resource.resourceType !== resourceType.topic) {
-    throw new KafkaError(ErrorCode.INVALID_REQUEST, 'Only settings of topics can be changed by request');
+/** What has settings that requests can change. */
+export interface Alterable {
+  /** What is set on it, without defaults. */
+  readonly configs: Readonly<Record<string, string>>;
+  /** The value that APPEND and SUBTRACT begin with where nothing is set; undefined for what is no list. */
+  listDefault(name: string): string | undefined;
+  /** Throws KafkaError for a setting that is not there, or cannot have this value; null takes away what is set. */
+  check(name: string, value: string | null): void;
+  /** Durable when it resolves. */
+  alter(changes: { name: string; value: string | null }[]): Promise<void>;
+}
+
+/** Throws KafkaError: INVALID_REQUEST for anything but a topic and this broker. */
+function findAlterable(resource: { resourceType: number; resourceName: string }, context: HandlerContext): Alterable {
+  const { log } = context.broker;
+  const { resourceType: type, resourceName: name } = resource;
+  if (type === resourceType.broker) {
+    checkBrokerResource(name, context);
+    return {
+      configs: log.brokerConfigs().get(name) ?? {},
+      listDefault: (setting) => defaultOfList(brokerSettings[setting]),
+      check: checkAlteration,
+      alter: (changes) => log.alterBrokerConfigs(name, changes),
+    };
   }
-  const topic = broker.log.topic(resource.resourceName);
-  if (topic === undefined) throw new KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `Topic ${resource.resourceName}`);
-  return topic;
+  if (type !== resourceType.topic) {
+    throw new KafkaError(
+      ErrorCode.INVALID_REQUEST,
+      'Only settings of topics and of the broker can be changed by request',
+    );
+  }
+  const topic = log.topic(name);
+  if (topic === undefined) throw new KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `Topic ${name}`);
+  return {
+    configs: topic.configs,
+    listDefault: (setting) => defaultOfList(topicSettings.find((known) => known.name === setting)),
+    check: checkSetting,
+    alter: (changes) => log.alterConfigs(name, changes),
+  };
+}
+
+function defaultOfList(setting: Pick<SettingDefinition, 'type' | 'default'> | undefined): string | undefined {
+  return setting?.type === 'list' ? String(setting.default) : undefined;
 }
 
 /** What AlterConfigs and IncrementalAlterConfigs answer for one resource. */
@@ -36,15 +69,16 @@ export interface AlteredResource {
 /** Makes the changes that `changesOf` reads from each resource, all of a resource together or none; one that is refused does not hold others. */
 export async function alterResources<Resource extends { resourceType: number; resourceName: string }>(
   request: { resources: readonly Resource[]; validateOnly: boolean },
-  { broker }: HandlerContext,
-  changesOf: (resource: Resource) => { name: string; value: string | null }[],
+  context: HandlerContext,
+  changesOf: (resource: Resource, target: Alterable) => { name: string; value: string | null }[],
 ): Promise<AlteredResource[]> {
   const responses: AlteredResource[] = [];
   for (const resource of request.resources) {
     const { resourceType, resourceName } = resource;
     try {
-      const changes = changesOf(resource);
-      if (!request.validateOnly) await broker.log.alterConfigs(resourceName, changes);
+      const target = findAlterable(resource, context);
+      const changes = changesOf(resource, target);
+      if (!request.validateOnly) await target.alter(changes);
       responses.push({ errorCode: ErrorCode.NONE, errorMessage: null, resourceType, resourceName });
     } catch (error) {
       responses.push({ errorCode: errorCodeOf(error), errorMessage: messageOf(error), resourceType, resourceName });

@@ -2,7 +2,7 @@
 // offsets and durability; it knows nothing of groups, requests or sockets.
 import type { TailraceError } from '../../base/errors.ts';
 import type { Histogram } from '../../base/histogram.ts';
-import type { CredentialChanges, StoredCredential } from './metadata-log.ts';
+import type { BrokerConfigs, CredentialChanges, StoredCredential } from './metadata-log.ts';
 
 /** What a client's append must satisfy and where the batch comes from. */
 export interface AppendOptions {
@@ -160,6 +160,10 @@ export interface LogDirectory {
   deleteTopic(name: string): Promise<void>;
   createPartitions(name: string, total: number): Promise<void>;
   alterConfigs(name: string, changes: { name: string; value: string | null }[]): Promise<void>;
+  /** What requests have altered of the broker's settings. */
+  brokerConfigs(): BrokerConfigs;
+  /** Of the broker with this id, or of all, which is ''; null takes an alteration away. Durable, and acts on all topics, when it resolves. */
+  alterBrokerConfigs(broker: string, changes: { name: string; value: string | null }[]): Promise<void>;
   /** How users that requests have made can authenticate. */
   credentials(): readonly StoredCredential[];
   /** All or none; durable when it resolves. */

@@ -18,14 +18,21 @@ import { DiskGuard } from './disk-guard.ts';
 import { FailStopFiles } from './fail-stop-files.ts';
 import { GroupCommit } from './group-commit.ts';
 import { writeIdentity } from './identity.ts';
-import { type CredentialChanges, MetadataLog, type StoredCredential, type TopicMetadata } from './metadata-log.ts';
+import {
+  type BrokerConfigs,
+  type CredentialChanges,
+  MetadataLog,
+  type StoredCredential,
+  type TopicMetadata,
+} from './metadata-log.ts';
 import { openPartition } from './partition-opening.ts';
 import { Partition } from './partition.ts';
 import { ReadAhead } from './read-ahead.ts';
-import { checkSetting, resolveSettings } from './settings.ts';
+import { changedSettings, checkSetting, resolveSettings } from './settings.ts';
 import { TailBudget } from './tail.ts';
 import type { DeletableUntil } from './retention.ts';
-import { checkTopicName, clearDeleted, removeFolders } from './topic-folders.ts';
+import { clearDeleted, removeFolders } from './topic-folders.ts';
+import { checkPartitionCount, checkTopicName, describeTopic, emptyTopic, type Topic } from './topic.ts';
 import { Upkeep } from './upkeep.ts';
 
 export interface LogDirectoryOptions {
@@ -34,8 +41,11 @@ export interface LogDirectoryOptions {
   clock: Clock;
   random: Random;
   logger: Logger;
-  /** Topic settings of the broker, under their topic names; they stand between a topic's own and the defaults. */
-  topicDefaults?: Readonly<Record<string, string>>;
+  /**
+   * Topic settings of the broker, under their topic names, with what requests have altered of its settings; they stand between a topic's own and the
+   * defaults. Asked once at the start, before topics are opened, and after each alteration.
+   */
+  topicDefaults?: (altered: BrokerConfigs) => Readonly<Record<string, string>>;
   /** Memory for recently appended batches of all partitions. */
   tailBytes?: number;
   /** Client appends are refused when less room than this is left on the file system. */
@@ -45,23 +55,16 @@ export interface LogDirectoryOptions {
   /** How far every reader that counts has delivered a partition, for `max_disk` and warnings; left out: nobody waits for anything. */
   deletableUntil?: DeletableUntil;
   /** Producers that wrote nothing for this long are forgotten (producer.id.expiration.ms); a day when left out. */
-  producerExpiryMs?: number;
+  producerExpiryMs?: () => number;
   /** So much is written while an earlier round is being synced (group-commit.ts); tests of crashes lower it. */
   earlyWriteBytes?: number;
   /** Replaced by tests that run in memory. */
   lock?: (directory: string) => Promise<Lock>;
 }
 
-interface Topic {
-  metadata: TopicMetadata;
-  id: Buffer;
-  partitions: (Partition | TailraceError)[];
-}
-
 const cleanMarker = '.kafka_cleanshutdown';
 const producerIdBlock = 1000;
 const openedAtOnce = 8;
-const greatestPartitionCount = 10_000;
 
 /** Opens a data directory, making it when it is not there. Throws TLR_LOCKED, TLR_DATA_VERSION, TLR_CORRUPT or TLR_DISK_FAILED. */
 export async function openLogDirectory(given: LogDirectoryOptions): Promise<LogDirectory> {
@@ -100,6 +103,7 @@ class DiskLogDirectory implements LogDirectory {
   private readonly readAhead = new ReadAhead();
   private readonly guard: DiskGuard;
   private readonly byName = new Map<string, Topic>();
+  private topicDefaults: Readonly<Record<string, string>> | undefined;
   private wasClean = false;
   private producerIds = { next: 0, end: 0 };
   private administration: Promise<unknown> = Promise.resolve();
@@ -130,7 +134,7 @@ class DiskLogDirectory implements LogDirectory {
       partitions: () => this.openPartitions(),
       deletableUntil: options.deletableUntil ?? (() => undefined),
       onLimit: (reason) => this.guard.limit(reason),
-      producerExpiryMs: options.producerExpiryMs ?? 86_400_000,
+      producerExpiryMs: options.producerExpiryMs ?? (() => 86_400_000),
     });
     const { promise: failed, resolve: tellFailed } = Promise.withResolvers<Error>();
     this.failed = failed;
@@ -182,6 +186,7 @@ class DiskLogDirectory implements LogDirectory {
     if (!this.wasClean && metadata.existed) {
       await metadata.append({ kind: 'leader-epoch', leaderEpoch: metadata.state.leaderEpoch + 1 });
     }
+    this.topicDefaults = this.options.topicDefaults?.(this.brokerConfigs());
     await this.upkeep.load();
     await clearDeleted(files, directory);
     await this.finishDeletions();
@@ -268,16 +273,23 @@ class DiskLogDirectory implements LogDirectory {
   alterConfigs(name: string, changes: { name: string; value: string | null }[]): Promise<void> {
     return this.administer(async () => {
       const topic = this.existing(name);
-      const configs = new Map(Object.entries(topic.metadata.configs));
-      for (const change of changes) {
-        checkSetting(change.name, change.value);
-        if (change.value === null) configs.delete(change.name);
-        else configs.set(change.name, change.value);
-      }
-      const changed = Object.fromEntries(configs);
-      await this.metadata.append({ kind: 'configs', topicId: topic.metadata.topicId, configs: changed });
-      const settings = resolveSettings(changed, this.options.topicDefaults);
-      for (const partition of topic.partitions) if (partition instanceof Partition) partition.settings = settings;
+      for (const change of changes) checkSetting(change.name, change.value);
+      const configs = changedSettings(topic.metadata.configs, changes);
+      await this.metadata.append({ kind: 'configs', topicId: topic.metadata.topicId, configs });
+      this.applySettings(topic);
+    });
+  }
+
+  brokerConfigs(): BrokerConfigs {
+    return this.metadata.state.brokerConfigs;
+  }
+
+  alterBrokerConfigs(broker: string, changes: { name: string; value: string | null }[]): Promise<void> {
+    return this.administer(async () => {
+      const configs = changedSettings(this.brokerConfigs().get(broker) ?? {}, changes);
+      await this.metadata.append({ kind: 'broker-configs', broker, configs });
+      this.topicDefaults = this.options.topicDefaults?.(this.brokerConfigs());
+      for (const topic of this.byName.values()) this.applySettings(topic);
     });
   }
 
@@ -354,6 +366,11 @@ class DiskLogDirectory implements LogDirectory {
     return result;
   }
 
+  private applySettings({ metadata, partitions }: Topic): void {
+    const settings = resolveSettings(metadata.configs, this.topicDefaults);
+    for (const partition of partitions) if (partition instanceof Partition) partition.settings = settings;
+  }
+
   private async removeTopic({ metadata, partitions }: Topic): Promise<void> {
     await this.metadata.append({ kind: 'delete', topicId: metadata.topicId });
     this.byName.delete(metadata.name);
@@ -405,8 +422,8 @@ class DiskLogDirectory implements LogDirectory {
   }
 
   private async openPartition(topic: TopicMetadata, partition: number): Promise<Partition | TailraceError> {
-    const { files, directory } = this;
-    const { clock, logger, topicDefaults } = this.options;
+    const { files, directory, topicDefaults } = this;
+    const { clock, logger } = this.options;
     const opened = await openPartition(
       {
         ...{ files, directory, clock, logger, topicDefaults },
@@ -421,26 +438,4 @@ class DiskLogDirectory implements LogDirectory {
     if (opened.cut !== undefined) this.recoveryCuts.push(opened.cut);
     return opened.partition;
   }
-}
-
-function emptyTopic(metadata: TopicMetadata): Topic {
-  return { metadata, id: Buffer.from(metadata.topicId, 'base64url'), partitions: [] };
-}
-
-function describeTopic({ metadata, id, partitions }: Topic): TopicDescription {
-  return {
-    name: metadata.name,
-    topicId: id,
-    partitions: partitions.length,
-    configs: metadata.configs,
-    isInternal: metadata.name === '__consumer_offsets' || metadata.name === '__transaction_state',
-  };
-}
-
-function checkPartitionCount(count: number): void {
-  if (Number.isInteger(count) && count > 0 && count <= greatestPartitionCount) return;
-  throw new KafkaError(
-    ErrorCode.INVALID_PARTITIONS,
-    `${count} partitions; 1 to ${greatestPartitionCount} are possible`,
-  );
 }

@@ -1,5 +1,5 @@
-// `tailrace-metadata.log`: topics, their ids, partitions and settings, users that requests have made, the leader epoch and the block of producer ids, as a
-// log of changes.
+// `tailrace-metadata.log`: topics, their ids, partitions and settings, what requests have altered of the broker's settings, users that requests have
+// made, the leader epoch and the block of producer ids, as a log of changes.
 //
 //   file:   8 bytes "TLRMETA1", then entries
 //   entry:  uint32 length of the payload | uint32 CRC32C of the payload | payload: one change as JSON (`MetadataChange`)
@@ -23,6 +23,8 @@ export type MetadataChange =
   | { kind: 'topic'; name: string; topicId: string; partitions: number; configs: Record<string, string> }
   | { kind: 'partitions'; topicId: string; partitions: number }
   | { kind: 'configs'; topicId: string; configs: Record<string, string> }
+  /** Everything that requests have altered of the settings of one broker, by its id, or of all, which is ''. */
+  | { kind: 'broker-configs'; broker: string; configs: Record<string, string> }
   /** The topic is gone; its folders may still be there. */
   | { kind: 'delete'; topicId: string }
   /** The folders of a deleted topic are gone too. */
@@ -36,6 +38,9 @@ export interface TopicMetadata {
   partitions: number;
   configs: Record<string, string>;
 }
+
+/** What requests have altered of the settings of brokers: by the broker's id, '' for all brokers. */
+export type BrokerConfigs = ReadonlyMap<string, Readonly<Record<string, string>>>;
 
 /** How a user can authenticate by SCRAM; bytes as base64. */
 export interface StoredCredential {
@@ -66,6 +71,8 @@ export class MetadataState {
   leaderEpoch = 0;
   nextProducerId = 0;
   readonly topics = new Map<string, TopicMetadata>();
+  /** Settings of brokers, as `BrokerConfigs`. */
+  readonly brokerConfigs = new Map<string, Record<string, string>>();
   /** By mechanism and user. */
   readonly credentials = new Map<string, StoredCredential>();
   /** Deleted topics whose folders may be there: id → name. */
@@ -93,6 +100,9 @@ export class MetadataState {
       case 'configs':
         this.topics.get(change.topicId)!.configs = change.configs;
         break;
+      case 'broker-configs':
+        this.brokerConfigs.set(change.broker, change.configs);
+        break;
       case 'delete':
         this.deleting.set(change.topicId, this.topics.get(change.topicId)?.name ?? '');
         this.topics.delete(change.topicId);
@@ -114,6 +124,7 @@ export class MetadataState {
       { kind: 'producer-ids', next: this.nextProducerId },
     ];
     if (this.clusterId !== undefined) changes.unshift({ kind: 'cluster', clusterId: this.clusterId });
+    for (const [broker, configs] of this.brokerConfigs) changes.push({ kind: 'broker-configs', broker, configs });
     for (const topic of this.topics.values()) changes.push({ kind: 'topic', ...topic });
     for (const [topicId, name] of this.deleting) {
       changes.push({ kind: 'topic', name, topicId, partitions: 0, configs: {} }, { kind: 'delete', topicId });

@@ -244,6 +244,19 @@ function limitOf(greatest: number): string {
   return greatest === greatestLong ? '' : ` and at most ${greatest}`;
 }
 
+/** What is set after changes, of which null takes a setting away. */
+export function changedSettings(
+  configs: Readonly<Record<string, string>>,
+  changes: readonly { name: string; value: string | null }[],
+): Record<string, string> {
+  const changed = new Map(Object.entries(configs));
+  for (const { name, value } of changes) {
+    if (value === null) changed.delete(name);
+    else changed.set(name, value);
+  }
+  return Object.fromEntries(changed);
+}
+
 /** Settings of a topic from what was set on it, over `defaults` (a broker's own, under the same names), over Kafka's. */
 export function resolveSettings(
   configs: Readonly<Record<string, string>>,

@@ -5,27 +5,8 @@ import { join } from 'node:path';
 import { replaceFile } from '../../base/atomic-file.ts';
 import { TailraceError } from '../../base/errors.ts';
 import type { Files } from '../../base/files.ts';
-import { ErrorCode, KafkaError } from '../wire/errors.ts';
 
-const greatestNameLength = 249;
 const deletedName = /^\.deleted-/;
-
-/** Throws KafkaError INVALID_TOPIC_EXCEPTION unless `name` is one that Kafka accepts. */
-export function checkTopicName(name: string): void {
-  const problem =
-    name === ''
-      ? 'is empty'
-      : name === '.' || name === '..'
-        ? 'is not allowed'
-        : name.length > greatestNameLength
-          ? `has more than ${greatestNameLength} characters`
-          : /^[a-zA-Z0-9._-]+$/.test(name)
-            ? undefined
-            : 'has characters other than letters, digits, ".", "_" and "-"';
-  if (problem !== undefined) {
-    throw new KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, `topic name ${JSON.stringify(name)} ${problem}`);
-  }
-}
 
 export function partitionFolder(directory: string, topic: string, partition: number): string {
   return join(directory, `${topic}-${partition}`);

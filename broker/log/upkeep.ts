@@ -24,7 +24,7 @@ export interface UpkeepOptions {
   /** Told whether `max_disk` is exceeded with nothing left to delete. */
   onLimit: (reason: TailraceError | undefined) => void;
   /** Producers that wrote nothing for this long are forgotten. */
-  producerExpiryMs: number;
+  producerExpiryMs: () => number;
 }
 
 export class Upkeep {
@@ -90,7 +90,7 @@ export class Upkeep {
     return this.exclusively(async () => {
       const nowMs = this.options.clock.now();
       for (const partition of this.options.partitions()) {
-        partition.producerStates.expire(nowMs, this.options.producerExpiryMs);
+        partition.producerStates.expire(nowMs, this.options.producerExpiryMs());
         await partition.rollByTime(nowMs);
         await this.retain(partition, nowMs);
       }

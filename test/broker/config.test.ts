@@ -1,6 +1,6 @@
 // Broker settings: defaults, types, and clear refusals.
 import { expect, test } from 'vitest';
-import { BrokerSettings } from '../../broker/config.ts';
+import { BrokerSettings, checkAlteration } from '../../broker/config.ts';
 
 test('defaults are there, given values are typed', () => {
   const settings = new BrokerSettings({
@@ -11,8 +11,11 @@ test('defaults are there, given values are typed', () => {
   expect(settings.number('num.partitions')).toBe(4);
   expect(settings.boolean('auto.create.topics.enable')).toBe(false);
   expect(settings.number('socket.request.max.bytes')).toBe(104857600);
-  expect(settings.isDefault('num.partitions')).toBe(false);
-  expect(settings.isDefault('node.id')).toBe(true);
+  expect(settings.chain('num.partitions')).toEqual([
+    { value: '4', origin: 'configuration' },
+    { value: '1', origin: 'default' },
+  ]);
+  expect(settings.chain('node.id')).toEqual([{ value: '1', origin: 'default' }]);
 });
 
 test('only what was set becomes a default of topics, under the name topics use', () => {
@@ -53,4 +56,49 @@ test('what gives a default of topics accepts what topics accept, and refuses the
   });
   const given = { 'log.cleanup.policy': 'shred', 'log.segment.bytes': 5 };
   expect(() => new BrokerSettings(given)).toThrow(/'log.cleanup.policy'.*shred.*\n.*'log.segment.bytes'/);
+});
+
+test('what was altered for this broker comes before what was for all, the configuration and the default', () => {
+  const settings = new BrokerSettings({ 'node.id': 7, 'max.connections': 30 });
+  settings.alter(new Map([['', { 'max.connections': '20' }]]));
+  expect(settings.number('max.connections')).toBe(20);
+  const own = { 'max.connections': '10', 'log.retention.ms': '5' };
+  const layers = [
+    ['', { 'max.connections': '20' }],
+    ['7', own],
+    ['8', { 'max.connections': '1' }],
+  ] as const;
+  settings.alter(new Map<string, Record<string, string>>(layers));
+  expect(settings.chain('max.connections')).toEqual([
+    { value: '10', origin: 'broker' },
+    { value: '20', origin: 'cluster' },
+    { value: '30', origin: 'configuration' },
+    { value: '2147483647', origin: 'default' },
+  ]);
+  expect(settings.overruled()).toEqual([{ name: 'max.connections', configured: '30', altered: '10' }]);
+  expect(settings.topicDefaults()).toEqual({ 'retention.ms': '5' });
+  settings.alter(new Map());
+  expect(settings.number('max.connections')).toBe(30);
+  expect(settings.topicDefaults()).toEqual({});
+});
+
+test('what another version has accepted and this one does not is passed over', () => {
+  const settings = new BrokerSettings();
+  settings.alter(
+    new Map([['', { 'max.connections': '0', 'no.such': '1', 'num.partitions': '9', 'log.roll.ms': '9' }]]),
+  );
+  expect(settings.number('max.connections')).toBe(2147483647);
+  expect(settings.number('num.partitions')).toBe(1);
+  expect(settings.topicDefaults()).toEqual({ 'segment.ms': '9' });
+});
+
+test.each([
+  ['num.partitions', '9', 'Cannot update these configs dynamically: [num.partitions]'],
+  ['min.insync.replicas', '1', 'Cannot update these configs dynamically: [min.insync.replicas]'],
+  ['log.cleaner.threads', '2', "There is no broker setting 'log.cleaner.threads'."],
+  ['log.retention.ms', 'soon', "Broker setting 'log.retention.ms'"],
+  ['max.connections', '0', 'at least 1'],
+])('a request that sets %s to %s is refused', (name, value, words) => {
+  expect(() => checkAlteration(name, value)).toThrow(words);
+  expect(() => checkAlteration(name, null)).not.toThrow();
 });

@@ -65,6 +65,21 @@ describe.skipIf(!canRunRealKafka())("Kafka's administration tools", () => {
     expect(partition.producers()).toMatchObject([{ producerId: 4242, currentTransactionStartOffset: -1 }]);
   });
 
+  test('kafka-configs alters settings of the broker, and shows where they come from', async () => {
+    const configs = (...args: string[]) =>
+      tool('kafka.admin.ConfigCommand', '--bootstrap-server', plain, '--entity-type', 'brokers', ...args);
+    const added = await configs('--entity-name', '1', '--alter', '--add-config', 'log.retention.ms=7000000');
+    expect(added).toContain('Completed updating config for broker 1');
+    await configs('--entity-default', '--alter', '--add-config', 'log.retention.ms=8000000,message.max.bytes=2000000');
+    const own = await configs('--entity-name', '1', '--describe');
+    expect(own).toMatch(
+      /log.retention.ms=7000000 sensitive=false synonyms={DYNAMIC_BROKER_CONFIG:log.retention.ms=7000000, DYNAMIC_DEFAULT_BROKER_CONFIG:log.retention.ms=8000000, DEFAULT_CONFIG:log.retention.ms=604800000}/,
+    );
+    await expect(configs('--entity-name', '1', '--alter', '--add-config', 'log.cleaner.threads=2')).rejects.toThrow(
+      "There is no broker setting 'log.cleaner.threads'",
+    );
+  });
+
   test('kafka-configs makes a user, who authenticates', async () => {
     const configs = (...args: string[]) =>
       tool('kafka.admin.ConfigCommand', '--bootstrap-server', plain, '--entity-type', 'users', ...args);

@@ -7,6 +7,7 @@ import { RawClient } from '../support/raw-client.ts';
 import { canRunRealKafka, type RealKafka, startRealKafka } from '../support/real-kafka.ts';
 import { startTestBroker, type TestBroker } from '../support/test-broker.ts';
 import { batchOf } from '../support/text-batches.ts';
+import { alterationsInSteps, alteredSettings, refusedOrTaken } from './broker-alterations.ts';
 import { brokerDifferences, topicDifferences } from './settings-comparison.ts';
 
 /** Fields that no two brokers share. */
@@ -268,6 +269,8 @@ const cases: Case[] = [
   ask('of an unknown topic', 'IncrementalAlterConfigs', 1, {
     resources: [{ resourceType: 2, resourceName: 'nowhere', configs: [{ name: 'retention.ms', value: '1' }] }],
   }),
+  ...refusedOrTaken.map(({ what, draft }) => ask(what, 'IncrementalAlterConfigs', 1, draft)),
+  ask('nothing of the broker', 'AlterConfigs', 2, { resources: [{ resourceType: 4, resourceName: '1' }] }),
   ask('an epoch', 'OffsetForLeaderEpoch', 4, {
     topics: [{ topic: 'same', partitions: [{ partition: 0, leaderEpoch: 0 }] }],
   }),
@@ -414,5 +417,16 @@ describe.skipIf(!canRunRealKafka())('the same requests to a real Kafka and to ou
     };
     expect(topicDifferences(await of(theirs, 2, 'other'), await of(ours, 2, 'other'))).toEqual([]);
     expect(brokerDifferences(await of(theirs, 4, '1'), await of(ours, 4, '1'))).toEqual([]);
+  });
+
+  test('settings of the broker that requests have altered: which of the values counts, in topics too', async () => {
+    for (const step of alterationsInSteps) {
+      for (const client of [theirs, ours]) {
+        expect((await client.request('IncrementalAlterConfigs', 1, step)).responses[0]!.errorCode).toBe(0);
+      }
+      const own = await alteredSettings(ours);
+      // A real Kafka answers before it has taken over what was altered.
+      await vi.waitFor(async () => expect(own).toEqual(await alteredSettings(theirs)), { timeout: 60_000 });
+    }
   });
 });

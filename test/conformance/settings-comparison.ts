@@ -47,6 +47,8 @@ const differences: Readonly<Record<string, string>> = {
   'transaction.state.log.replication.factor default': oneCopy,
   'offsets.topic.replication.factor type': oneCopy,
   'transaction.state.log.replication.factor type': oneCopy,
+  'min.insync.replicas readOnly': oneCopy,
+  'unclean.leader.election.enable readOnly': oneCopy,
 };
 
 const defaultSource = 5;
@@ -74,7 +76,7 @@ export function topicDifferences(theirs: readonly Entry[], ours: readonly Entry[
   ];
 }
 
-/** The same of the broker's settings, of which we have those that act here. None of ours is changed by request, so `readOnly` is not compared. */
+/** The same of the broker's settings, of which we have those that act here. */
 export function brokerDifferences(theirs: readonly Entry[], ours: readonly Entry[]): string[] {
   const known = new Map(theirs.map((entry) => [entry.name, entry]));
   return ours.flatMap((our) => {
@@ -83,6 +85,7 @@ export function brokerDifferences(theirs: readonly Entry[], ours: readonly Entry
     return unexplained(our.name, [
       ['type', their.configType, our.configType],
       ['default', defaultOf(their)?.value, defaultOf(our)?.value],
+      ['readOnly', their.readOnly, our.readOnly],
       ['isSensitive', their.isSensitive, our.isSensitive],
     ]);
   });

@@ -74,11 +74,13 @@ export function settingsPage(): string {
       ['setting', 'type', 'default', 'meaning'],
       topicSettings.map(({ name, type, default: value, doc }) => [`\`${name}\``, type, `\`${value}\``, doc]),
     ) +
-    `\n## Broker settings\n\nUnder \`broker: settings\`.\n\n` +
+    `\n## Broker settings\n\nUnder \`broker: settings\`. Those marked \`*\` can also be altered while the broker runs, by \`kafka-configs --entity-type brokers\` and the like, for this broker ` +
+    `(\`--entity-name\`) or for all (\`--entity-default\`). What was altered stands before the configuration, acts at once and is kept over restarts, until it is deleted again. ` +
+    `Other settings are refused, also those that Kafka takes and that would do nothing here.\n\n` +
     table(
       ['setting', 'type', 'default', 'meaning'],
-      Object.entries(brokerSettings).map(([name, { type, default: value, doc }]) => [
-        `\`${name}\``,
+      Object.entries(brokerSettings).map(([name, { type, default: value, doc, alterable }]) => [
+        `\`${name}\`${alterable === true ? ' *' : ''}`,
         type,
         `\`${String(value)}\``,
         doc,

@@ -188,7 +188,7 @@ test('AlterConfigs sets what it names and takes the rest back to the defaults', 
   expect(await alter(topic([{ name: 'segment.bytes', value: null }]))).toBe(ErrorCode.INVALID_REQUEST);
   expect(await alter(topic([first[0]!, first[0]!]))).toBe(ErrorCode.INVALID_REQUEST);
   expect(await alter(topic([], 'none'))).toBe(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
-  expect(await alter({ resourceType: 4, resourceName: '1', configs: [] })).toBe(ErrorCode.INVALID_REQUEST);
+  expect(await alter({ resourceType: 8, resourceName: '1', configs: [] })).toBe(ErrorCode.INVALID_REQUEST);
   expect(set()).toEqual({ 'segment.bytes': '4096' });
 });
 

@@ -202,23 +202,6 @@ describe('settings', () => {
     expect((await alter('retention.ms', 2, '1')).responses[0]!.errorCode).toBe(ErrorCode.INVALID_CONFIG);
     expect((await alter('retention.ms', 0, 'soon')).responses[0]!.errorCode).toBe(ErrorCode.INVALID_CONFIG);
   });
-
-  test('of the broker are shown, with where they come from, and cannot be changed', async () => {
-    const { results } = await ask(server.broker, 'DescribeConfigs', {
-      resources: [
-        { resourceType: 4, resourceName: '1', configurationKeys: null },
-        { resourceType: 4, resourceName: '9' },
-      ],
-    });
-    const shown = new Map(results[0]!.configs.map((config) => [config.name, config]));
-    expect(shown.get('num.partitions')).toMatchObject({ value: '3', configSource: 4, readOnly: true, configType: 3 });
-    expect(shown.get('auto.create.topics.enable')).toMatchObject({ value: 'true', configSource: 5, configType: 1 });
-    expect(results[1]!.errorCode).toBe(ErrorCode.INVALID_REQUEST);
-    const changed = await ask(server.broker, 'IncrementalAlterConfigs', {
-      resources: [{ resourceType: 4, resourceName: '1', configs: [{ name: 'num.partitions', value: '9' }] }],
-    });
-    expect(changed.responses[0]!.errorCode).toBe(ErrorCode.INVALID_REQUEST);
-  });
 });
 
 test('takes the settings that tools put on every topic, and refuses what a node on its own cannot keep', async () => {

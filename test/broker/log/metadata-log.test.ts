@@ -14,7 +14,7 @@ async function newFiles(): Promise<CrashFiles> {
 
 /** Changes that make sense in their order. */
 const changes = fc
-  .array(fc.record({ what: fc.nat(5), topic: fc.nat(3), number: fc.nat(100) }), { maxLength: 40 })
+  .array(fc.record({ what: fc.nat(6), topic: fc.nat(3), number: fc.nat(100) }), { maxLength: 40 })
   .map((steps) => {
     const state = new MetadataState();
     const made: MetadataChange[] = [];
@@ -32,7 +32,13 @@ const changes = fc
       else if (what === 2) add({ kind: 'configs', topicId, configs: { 'retention.ms': String(number) } });
       else if (what === 3) add({ kind: 'producer-ids', next: index * 1000 });
       else if (what === 4) for (const id of [...state.deleting.keys()]) add({ kind: 'removed', topicId: id });
-      else add({ kind: 'leader-epoch', leaderEpoch: index });
+      else if (what === 5) {
+        add({
+          kind: 'broker-configs',
+          broker: number < 50 ? '' : '1',
+          configs: { 'log.retention.ms': String(number) },
+        });
+      } else add({ kind: 'leader-epoch', leaderEpoch: index });
     }
     return made;
   });
