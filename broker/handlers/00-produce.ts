@@ -2,7 +2,8 @@
 //
 // Versions: 3-13 served, 0-13 advertised: librdkafka takes a broker without version 0 for one that cannot compress (KAFKA-18659).
 // Behaviour
-// - Batches are appended in the order of the requests, before the first await; all of a request share one group commit.
+// - Batches are appended in the order of the requests, before the first await, and nothing of the request is looked at after it: its memory is free then.
+//   All of a request share one group commit.
 // - acks=all answers when every batch is on disk and synced; acks=1 when appended; acks=0 never, and an error ends the connection.
 //   Whatever acks says, readers see a batch when it is synced.
 // - Each partition succeeds or fails by itself. Clients may not write to the coordinators' own topics.
@@ -54,7 +55,7 @@ export const produce = handler({
       const found = findTopic(context, topic);
       return {
         name: found.name ?? topic.name,
-        topicId: topic.topicId,
+        topicId: Buffer.from(topic.topicId),
         partitionResponses: topic.partitionData.map(({ index, records }) => {
           const outcome =
             found.errorCode === ErrorCode.NONE

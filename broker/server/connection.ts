@@ -17,6 +17,7 @@ import { type ApiName, apis, type ResponseOf } from '../wire/apis.ts';
 import { giveBatchBuffer } from '../wire/batch-buffers.ts';
 import { ErrorCode } from '../wire/errors.ts';
 import { decodeRequestBody, decodeRequestHeader, encodeResponse, type RequestFrame } from '../wire/frame.ts';
+import { Reader } from '../wire/reader.ts';
 import type { Authenticator } from './authenticator.ts';
 import { FrameReader } from './frame-reader.ts';
 import type { RequestBudget } from './request-budget.ts';
@@ -141,7 +142,7 @@ export class Connection {
 
   private start(frame: Buffer): void {
     if (this.authenticator?.expectsToken === true) {
-      this.serve(this.takeToken(this.authenticator, frame), frame.length);
+      this.serve(this.takeToken(this.authenticator, Buffer.from(frame)), frame.length);
       return;
     }
     const request = decodeRequestHeader(frame);
@@ -152,9 +153,8 @@ export class Connection {
       this.enqueue(Promise.resolve(answer), frame.length);
       return;
     }
-    const answer = this.handle(api, request);
-    if (api === 'Produce') this.enqueue(answer, frame.length);
-    else this.serve(answer, frame.length);
+    if (api === 'Produce') this.enqueue(this.handle(api, request), frame.length);
+    else this.serve(this.handle(api, kept(request)), frame.length);
   }
 
   /** Nothing behind this request begins before it is done. */
@@ -310,4 +310,9 @@ export class Connection {
     }
     this.idleTimer = clock.schedule(limitMs - silentMs, () => this.watchIdle());
   }
+}
+
+/** The request in memory that stays: a frame's does not, and only a Produce has done with it when it has been started. */
+function kept({ header, isReadable, reader }: RequestFrame): RequestFrame {
+  return { header, isReadable, reader: new Reader(Buffer.from(reader.buffer), reader.position) };
 }

@@ -57,6 +57,21 @@ test('requests sent in one write act and are answered in their order', async () 
   own.close();
 });
 
+test('an answer that comes when the memory of its request is free still names the topic by its id', async () => {
+  const own = await RawClient.connect(server.port);
+  const topics = await own.request('Metadata', 12, metadataRequest.create({ topics: [{ name: 'lines' }] }));
+  const topicId = Buffer.from(topics.topics[0]!.topicId);
+  const partitionData = [{ index: 0, records: batchOf(['by id']) }];
+  const body = produceRequest.create({ acks: -1, timeoutMs: 1000, topicData: [{ topicId, partitionData }] });
+  const answers = [own.prepare('Produce', 13, body), own.prepare('Produce', 13, body)];
+  own.socket.write(Buffer.concat(answers.map(({ bytes }) => bytes)));
+  for (const { answer } of answers) {
+    const [topic] = (await answer).responses;
+    expect([topic!.topicId, topic!.partitionResponses[0]!.errorCode]).toEqual([topicId, 0]);
+  }
+  own.close();
+});
+
 test('a fetch waits for data and is woken by it', async () => {
   const [reader, writer] = [await RawClient.connect(server.port), await RawClient.connect(server.port)];
   const end =

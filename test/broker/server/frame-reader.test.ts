@@ -23,13 +23,40 @@ test('any cutting of the stream gives the same frames', () => {
           const end = position + cuts[cut % cuts.length]!;
           reader.push(stream.subarray(position, end));
           position = end;
-          for (let frame = reader.next(); frame !== undefined; frame = reader.next()) out.push(frame);
+          for (let frame = reader.next(); frame !== undefined; frame = reader.next()) out.push(Buffer.from(frame));
         }
         expect(out.map((frame) => [...frame])).toEqual(bodies.map((body) => [...body]));
         expect(reader.bufferedBytes).toBe(0);
       },
     ),
   );
+});
+
+test('memory goes back to the system when nothing in it is needed any more', () => {
+  const alone = (bytes: Buffer) => Buffer.from(new Uint8Array(bytes).buffer);
+  const reader = new FrameReader(1000);
+  const two = alone(Buffer.concat([framed(Buffer.from('one')), framed(Buffer.from('two'))]));
+  const [begun, ended] = [framed(Buffer.from('three')).subarray(0, 6), framed(Buffer.from('three')).subarray(6)].map(
+    alone,
+  );
+  for (const chunk of [two, begun!]) reader.push(chunk);
+  expect(reader.next()?.toString()).toBe('one');
+  expect(reader.next()?.toString()).toBe('two');
+  expect(two.length).toBeGreaterThan(0);
+  expect(reader.next()).toBeUndefined();
+  expect([two.length, begun!.length]).toEqual([0, 6]);
+  reader.push(ended!);
+  expect(reader.next()?.toString()).toBe('three');
+  expect([begun!.length, ended!.length, reader.pieces, reader.bufferedBytes]).toEqual([0, 0, 0, 0]);
+});
+
+test('memory that others use too is left alone', () => {
+  const shared = Buffer.concat([framed(Buffer.from('one')), Buffer.from('theirs')]);
+  const reader = new FrameReader(1000);
+  reader.push(shared.subarray(0, 7));
+  expect(reader.next()?.toString()).toBe('one');
+  expect(reader.next()).toBeUndefined();
+  expect(shared.toString('latin1', 7)).toBe('theirs');
 });
 
 test('a size above the limit is refused by its four bytes alone', () => {
