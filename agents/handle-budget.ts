@@ -3,14 +3,19 @@
 import type { Files } from '../base/files.ts';
 
 /** What is left is for the broker, its clients and the sinks. */
-const share = 0.5;
-const most = 16_384;
+const share = 0.75;
+const most = 65_536;
 
 export class HandleBudget {
   private free: number;
 
   constructor(handles: number) {
     this.free = handles;
+  }
+
+  /** Whether there is room for `count` more. */
+  has(count: number): boolean {
+    return this.free >= count;
   }
 
   /** Whether there is room for one more; it is the caller's until giveBack(). */

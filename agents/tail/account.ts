@@ -71,6 +71,12 @@ export class Account {
     if (this.warnings.length < warningsLimit) this.warnings.push(message);
   }
 
+  /** A file is gone that could not be kept open among so many. */
+  goneUnopened(path: string): void {
+    const message = `${path} is gone, and was not open: more files are followed than may be open at once. What was written to it after the last look is lost; raise the limit of open files (ulimit -n)`;
+    this.warn(`unopened:${path}`, message);
+  }
+
   longLines(count: number, path: string, policy: LongLinePolicy): void {
     const before = this.long.get(policy) ?? 0;
     this.long.set(policy, before + count);

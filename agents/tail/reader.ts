@@ -1,6 +1,7 @@
 // Takes followed files chunk by chunk, straight from the read buffer into the shipper.
 import type { Clock } from '../../base/clock.ts';
 import type { Files, OpenFile } from '../../base/files.ts';
+import { inParallel } from '../../base/parallel.ts';
 import { partitionForKey } from '../../broker/wire/murmur2.ts';
 import { HandleBudget } from '../handle-budget.ts';
 import type { Shipper } from '../shipper.ts';
@@ -23,7 +24,8 @@ export type ReadOutcome = 'more' | 'end' | 'replaced' | 'packed' | 'failed';
 export type KeptHandles = Map<string, OpenFile>;
 
 /** Handles that are open at most without a budget, but for those of files that no path leads to: opening such a one again is not possible. */
-const handlesLimit = 512;
+const leastHandles = 512;
+const reopenedAtOnce = 16;
 
 export class Reader {
   private readonly files: Files;
@@ -33,7 +35,7 @@ export class Reader {
   private readonly opened = new Set<TailedFile>();
   private readonly closing = new Set<Promise<void>>();
   private readonly budget: HandleBudget;
-  /** Handles above `handlesLimit` that the budget has room for. */
+  /** Handles above `leastHandles` that the budget has room for. */
   private extraHandles = 0;
   private readonly headers = new LineHeaders();
   private readonly lines: LineFramer;
@@ -102,17 +104,34 @@ export class Reader {
     if (file.handle !== handle) this.close(file);
     file.handle = handle;
     this.opened.add(file);
-    while (this.opened.size > handlesLimit + this.extraHandles && this.budget.take()) this.extraHandles++;
+    while (this.opened.size > this.handlesLimit && this.budget.take()) this.extraHandles++;
     for (const oldest of this.opened) {
-      if (this.opened.size <= handlesLimit + this.extraHandles) break;
+      if (this.opened.size <= this.handlesLimit) break;
       // What is half unpacked would have to be unpacked again.
       const isHalfUnpacked = oldest.packing !== undefined && (oldest.isReadable || oldest.unverified !== undefined);
-      if (oldest !== file && !oldest.isMissing && !isHalfUnpacked) this.close(oldest);
+      if (oldest === file || oldest.isMissing || isHalfUnpacked) continue;
+      this.close(oldest);
+      oldest.isCrowdedOut = true;
     }
     return handle;
   }
 
+  private get handlesLimit(): number {
+    return leastHandles + this.extraHandles;
+  }
+
+  /** Opens files again that had to be closed for others, as far as there is room again: they may be deleted at any time. */
+  async reopen(files: Iterable<TailedFile>): Promise<void> {
+    const crowdedOut = [...files].filter((file) => file.isCrowdedOut && file.packing === undefined && !file.isMissing);
+    await inParallel(crowdedOut, reopenedAtOnce, async (file) => {
+      if (this.opened.size + reopenedAtOnce > this.handlesLimit && !this.budget.has(reopenedAtOnce)) return;
+      // Whoever reads it tells what was wrong.
+      await this.open(file).catch(() => undefined);
+    });
+  }
+
   close(file: TailedFile): void {
+    file.isCrowdedOut = false;
     const { handle } = file;
     if (handle === undefined) return;
     this.release(file);
@@ -136,7 +155,7 @@ export class Reader {
   private release(file: TailedFile): void {
     file.handle = undefined;
     this.opened.delete(file);
-    while (this.extraHandles > 0 && this.opened.size < handlesLimit + this.extraHandles) {
+    while (this.extraHandles > 0 && this.opened.size < this.handlesLimit) {
       this.extraHandles--;
       this.budget.giveBack();
     }
@@ -167,6 +186,7 @@ export class Reader {
   async read(file: TailedFile, isAlone: boolean): Promise<ReadOutcome> {
     let chunk: Chunk | undefined;
     const startMs = this.clock.now();
+    const seenBytes = file.sizeBytes;
     try {
       const handle = await this.open(file);
       chunk = await this.chunks.read(file, handle, isAlone);
@@ -181,6 +201,7 @@ export class Reader {
     if (mayBePacked && packingOf(buffer.subarray(start, end)) !== undefined) return 'packed';
     const isLast = atEnd && (file.finishing || file.endPosition !== undefined || file.packing !== undefined);
     file.soundMs = startMs;
+    file.soundBytes = seenBytes;
     this.frame(file, chunk, isLast ? 'all' : atEnd && file.settling ? 'whole-lines' : 'ended');
     file.outgrewSlice = !atEnd && this.consumedBytes === 0;
     if (!atEnd) return 'more';

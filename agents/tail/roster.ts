@@ -415,6 +415,7 @@ export class Roster {
   /** Ends following `file`; its record says how. */
   private end(file: TailedFile, state: 'replaced' | 'gone'): void {
     if (file.unverified === undefined) this.destroyed(file, file.position);
+    if (state === 'gone' && file.isCrowdedOut) this.options.account.goneUnopened(file.path);
     this.drop(file, state);
   }
 
@@ -427,7 +428,7 @@ export class Roster {
 
   /** Tells of the bytes that were seen in `file` and can be read no more, from `position` on. */
   private destroyed(file: TailedFile, position: number): void {
-    const seenBytes = file.replaced ? file.previousSizeBytes : file.sizeBytes;
+    const seenBytes = file.replaced ? file.soundBytes : file.sizeBytes;
     const what = file.replaced ? 'truncated' : 'deleted';
     if (file.packing === undefined && seenBytes > position)
       this.options.account.destroyed(file.path, position, seenBytes, what);

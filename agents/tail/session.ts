@@ -217,6 +217,7 @@ export class Session {
         // A sweep may take long, and a transaction that is open too long is aborted.
         if (shipper.isOpen) this.launch(roster, shipper, positions);
         await this.sweep(roster);
+        await reader.reopen(roster.live.values());
       }
       const progressed = await this.readRound(roster, reader, shipper, () => launch(false));
       launch(true);

@@ -51,10 +51,14 @@ export class TailedFile {
   /** Of a recovered file: what its bytes must agree with, until they have been compared. */
   unverified: Fingerprint | undefined;
   handle: OpenFile | undefined;
+  /** Its handle was closed because others needed the room. */
+  isCrowdedOut = false;
   /** Size and change time when last looked at, and the size at the sweep before that. */
   sizeBytes = 0;
   modifiedMs = 0;
   previousSizeBytes = 0;
+  /** Bytes that were seen of the content that was read, not of one that took its place. */
+  soundBytes = 0;
   lastChangeMs = 0;
   /** Nothing of the last slice could be taken: a line, or an event, is longer. */
   outgrewSlice = false;
@@ -164,7 +168,9 @@ export class TailedFile {
       this.lastChangeMs = nowMs;
     } else if (this.unverified === undefined && !this.replaced) this.soundMs = nowMs;
     // When it has shrunk, the size it had before that is kept: a copy made of it cannot be smaller.
-    if (this.sizeBytes >= this.position) this.previousSizeBytes = this.sizeBytes;
+    if (!this.replaced && this.sizeBytes >= this.position) this.previousSizeBytes = this.sizeBytes;
+    // A file that only grew since may have been truncated and written anew.
+    if (!this.replaced && stat.sizeBytes < this.sizeBytes) this.soundBytes = this.sizeBytes;
     this.sizeBytes = stat.sizeBytes;
     this.modifiedMs = stat.modifiedMs;
     this.trouble = undefined;

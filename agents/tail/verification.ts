@@ -29,9 +29,10 @@ export async function verifyRecovered(
   await inParallel(unverified, filesAtOnce, async (file) => {
     try {
       const handle = await reader.open(file);
-      if (handle instanceof UnpackedFile) handle.breathe = breathe;
-      const imprint = await verify(handle, file.position, file.fingerprint);
-      if (handle instanceof UnpackedFile) handle.breathe = undefined;
+      const packed = handle instanceof UnpackedFile ? handle : undefined;
+      if (packed !== undefined) packed.breathe = breathe;
+      const comparison = verify(handle, file.position, file.fingerprint);
+      const imprint = await comparison.finally(() => packed !== undefined && (packed.breathe = undefined));
       if (imprint === undefined) file.replaced = true;
       else {
         file.imprint = imprint;

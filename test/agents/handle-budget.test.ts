@@ -12,14 +12,14 @@ const header = 'Limit                     Soft Limit           Hard Limit       
 
 it.each([
   [
-    'half of what the process may have',
+    'three quarters of what the process may have',
     `${header}Max open files            4096                 524288               files\n`,
-    2048,
+    3072,
   ],
   [
     'no more than are of use',
     `${header}Max open files            1048576              1048576              files\n`,
-    16_384,
+    65_536,
   ],
   ['none where nothing is said', header, 0],
 ])('are %s', async (_what, text, expected) => expect(await countOf(text)).toBe(expected));

@@ -83,6 +83,31 @@ it('finds what was copied and truncated after the log had been seen empty', asyn
   await arrived(lines);
 });
 
+it('reports nothing as destroyed when a log was copied, truncated and has grown beyond what was read before the next look', async () => {
+  const lines = write('a', 0, 3);
+  let isAway = false;
+  const client = cluster.client();
+  const files: Files = {
+    ...nodeFiles,
+    stat: (path) => {
+      if (isAway && path === bench.path('a/app.log')) {
+        isAway = false;
+        lines.push(...write('a', 3, 5));
+        copyFileSync(path, `${path}.1`);
+        truncateSync(path);
+        lines.push(...write('a', 5, 20));
+      }
+      return nodeFiles.stat(path);
+    },
+  };
+  const agent = await bench.start(client, { paths: ['a/app.log'] }, { files });
+  await arrived(lines);
+  isAway = true;
+  await until(() => !isAway);
+  await arrived(lines);
+  expect(agent.ledger()).toMatchObject({ destroyedBytes: 0, warnings: [] });
+});
+
 it('finds what was copied and truncated between the look at a new log and its opening', async () => {
   const lines = write('a', 0, 3);
   let isRotated = false;

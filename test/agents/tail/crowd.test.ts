@@ -361,6 +361,42 @@ it('reads more than a few hundred logs to their end that are deleted, as far as 
   expect(free).toBe(100);
 }, 90_000);
 
+it('opens logs again that had to be closed for others when there is room, and says which went before', async () => {
+  const names = Array.from({ length: 600 }, (_none, index) => `log-${index}`);
+  const open = new Map<string, number>();
+  const count = (path: string, change: number) => open.set(path, (open.get(path) ?? 0) + change);
+  const isOpen = (name: string) => (open.get(bench.path(`${name}/app.log`)) ?? 0) > 0;
+  const files = onOpening((file) => {
+    count(file.path, 1);
+    const close = file.close.bind(file);
+    file.close = () => {
+      count(file.path, -1);
+      return close();
+    };
+  });
+  const lines = names.flatMap((name) => write(name, 0, 2));
+  const agent = await bench.start(cluster.client(), { paths: ['*/app.log'] }, { files, handles: new HandleBudget(40) });
+  await arrived(lines);
+  const lost = names.find((name) => !isOpen(name))!;
+  rmSync(bench.path(`${lost}/app.log`));
+  await until(() => agent.ledger().warnings.length > 0, String, 60_000);
+  expect(agent.ledger().warnings).toEqual([expect.stringContaining(`${lost}/app.log is gone, and was not open`)]);
+  const gone = names.filter(isOpen).slice(0, 100);
+  for (const name of gone) rmSync(bench.path(`${name}/app.log`));
+  const rest = names.filter((name) => name !== lost && !gone.includes(name));
+  const closed = () => rest.filter((name) => !isOpen(name)).length;
+  await until(
+    () => closed() === 0,
+    () => `${closed()} are closed`,
+    60_000,
+  );
+  for (const name of rest) {
+    lines.push(...write(name, 2, 4));
+    rmSync(bench.path(`${name}/app.log`));
+  }
+  await arrived(lines);
+}, 150_000);
+
 it('finds what a rotator made of a log by its name, likely ones first', async () => {
   for (const name of ['app.log', 'app.log.2.gz', 'app.log.1', 'app-worker.log', 'application.gz', 'other.log'])
     write('home', 0, 1, name);
