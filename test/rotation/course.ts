@@ -14,11 +14,16 @@ import { type Footprint, footprint, type Subject, type Watch } from './subject.t
 
 export type State = 'up' | 'down' | 'killed';
 
+export const patterns = ['app.log', 'app.log*'] as const;
+export type Pattern = (typeof patterns)[number];
+
 export interface CourseOptions {
   forms: readonly Form[];
   state: State;
   logs: number;
   withRsyslog: boolean;
+  /** Each is an agent of the same process. */
+  patterns: readonly Pattern[];
   random: () => number;
 }
 
@@ -28,11 +33,11 @@ export interface Outcome {
   state: State;
   logs: number;
   subject: string;
-  pattern: 'app.log' | 'app.log*';
+  pattern: Pattern;
   sums: Sums;
   /** Lines that came only when the reader was started once more, though it had been given time. */
   late: number;
-  /** Bytes that the agent itself reports as destroyed. */
+  /** Bytes that the agent itself reports as destroyed, in all its lives. */
   reportedBytes: number;
 }
 
@@ -50,10 +55,9 @@ interface Cell {
   form: Form;
   number: number;
   logs: LogFile[];
-  watches: Record<'app.log' | 'app.log*', Watch>;
+  watches: ReadonlyMap<Pattern, Watch>;
 }
 
-const patterns = ['app.log', 'app.log*'] as const;
 const roundsWhile: Record<State, number> = { up: 4, down: 2, killed: 6 };
 /** Of thousands of logs: enough for what a form does to the generation before. */
 const roundsOfThousands: Record<State, number> = { up: 2, down: 2, killed: 3 };
@@ -78,7 +82,7 @@ export class Course {
     this.options = options;
     this.linesAtOnce = options.logs === 1 ? 300 : options.logs <= 100 ? 20 : 4;
     this.cells = options.forms.map((form, number) => this.prepare(form, number));
-    const watches = this.cells.flatMap((cell) => Object.values(cell.watches));
+    const watches = this.cells.flatMap((cell) => [...cell.watches.values()]);
     this.ours = new Ours(this.folder, watches);
     this.subjects = options.withRsyslog ? [this.ours, new Rsyslog(this.folder, watches)] : [this.ours];
   }
@@ -101,11 +105,16 @@ export class Course {
     const base = join(this.logsFolder, `f${number}`);
     const { logs } = this.options;
     const isFlat = logs > 1 && logs <= 100;
-    const watch = (kind: string, pattern: string) => ({ name: `${kind}${number}`, cell: number, pattern });
     const path = isFlat ? `${base}/flat/app-*.log` : `${base}/${logs === 1 ? '0' : '*'}/app.log`;
     return {
       ...{ form, number },
-      watches: { 'app.log': watch('exact', path), 'app.log*': watch('star', `${path}*`) },
+      watches: new Map(
+        this.options.patterns.map((pattern) => {
+          const isExact = pattern === 'app.log';
+          const name = `${isExact ? 'exact' : 'star'}${number}`;
+          return [pattern, { name, cell: number, pattern: isExact ? path : `${path}*` }];
+        }),
+      ),
       logs: Array.from({ length: logs }, (_none, index) => {
         const folder = join(base, isFlat ? 'flat' : `${index}`);
         mkdirSync(folder, { recursive: true });
@@ -171,7 +180,7 @@ export class Course {
     const missing = new Map<string, number>();
     for (const { logs, watches } of this.cells) {
       const written = logs.map((log) => log.written);
-      for (const { name } of Object.values(watches))
+      for (const { name } of watches.values())
         missing.set(name, this.found.get(name)?.compare(written, headerLines).lost ?? Infinity);
     }
     return missing;
@@ -227,7 +236,7 @@ export class Course {
       await wait(this.pollMs);
       // While it is down nobody answers.
       const found = await this.ours.arrived().catch(() => undefined);
-      return Object.values(watches).every(({ name }) =>
+      return [...watches.values()].every(({ name }) =>
         logs.every((log, index) => found?.get(name)?.has(log.index, starts[index]!)),
       );
     };
@@ -257,16 +266,14 @@ export class Course {
     found: ReadonlyMap<string, Arrived>,
     missing: ReadonlyMap<string, number>,
   ): Outcome[] {
-    const agents = new Map(this.ours.ledger?.agents.map((agent) => [agent.agent, agent]));
     return this.cells.flatMap(({ form, logs, watches }) =>
-      patterns.map((pattern) => {
-        const { name } = watches[pattern];
+      [...watches].map(([pattern, { name }]) => {
         const sums = found.get(name)!.compare(
           logs.map(({ written }) => written),
           headerLines,
         );
-        const reportedBytes = subject === this.ours ? (agents.get(name)?.destroyedBytes ?? 0) : 0;
-        const late = subject === this.ours ? missing.get(name)! : 0;
+        const reportedBytes = subject === this.ours ? this.ours.reportedBytes(name) : 0;
+        const late = subject === this.ours ? missing.get(name)! - sums.lost : 0;
         const { state } = this.options;
         return { form: form.name, state, logs: logs.length, subject: subject.name, pattern, sums, late, reportedBytes };
       }),

@@ -7,16 +7,10 @@ import { freePort, run, type RunningCommand, start, until } from '../support/com
 import { Arrived } from './lines.ts';
 import type { Subject, Watch } from './subject.ts';
 
-/** What `up --once --json` says at its end, as far as it matters here. */
-interface Ledger {
-  agents: { agent: string; warnings: string[]; destroyedBytes?: number }[];
-}
-
 export class Ours implements Subject {
   readonly name = 'tailrace';
   /** Its log, from all lives. */
   log = '';
-  ledger: Ledger | undefined;
   private readonly folder: string;
   private readonly watches: readonly Watch[];
   private readonly found = new Map<string, Arrived>();
@@ -78,6 +72,17 @@ export class Ours implements Subject {
     this.command = undefined;
   }
 
+  /** What the agent says of bytes that it had seen and that were destroyed, in all its lives. */
+  reportedBytes(agent: string): number {
+    let bytes = 0;
+    for (const line of this.log.split('\n')) {
+      if (!line.includes('"fromByte"')) continue;
+      const said = JSON.parse(line) as { agent: string; fromByte: number; toByte: number };
+      if (said.agent === agent) bytes += said.toByte - said.fromByte;
+    }
+    return bytes;
+  }
+
   /** One look at a time: each goes on where the one before ended. */
   arrived(): Promise<ReadonlyMap<string, Arrived>> {
     this.looking = this.looking.then(
@@ -122,7 +127,6 @@ export class Ours implements Subject {
     const last = await run([...(await this.arguments()), '--once', '--json'], { cwd: this.folder, timeoutMs: 600_000 });
     this.log += last.stderr;
     if (last.code !== 0) throw new Error(`up --once ended with ${last.code}: ${last.stdout}${last.stderr}`);
-    this.ledger = JSON.parse(last.stdout.trim().split('\n').at(-1)!) as Ledger;
     // A further life finds nothing new.
     await this.start();
     const found = await this.arrived();

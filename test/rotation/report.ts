@@ -3,12 +3,11 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
-import type { CourseResult, Outcome, State } from './course.ts';
+import { type CourseResult, type Outcome, patterns, type State } from './course.ts';
 import { forms } from './forms.ts';
 
 const resultsFile = join(import.meta.dirname, 'results.json');
 const page = join(import.meta.dirname, '..', '..', 'docs', 'rotation.md');
-const patterns = ['app.log', 'app.log*'] as const;
 const states: readonly State[] = ['up', 'down', 'killed'];
 
 type Cell = Omit<Outcome, 'sums'> & Omit<Outcome['sums'], 'samples'> & { date: string };
@@ -17,6 +16,8 @@ type Run = Pick<CourseResult, 'kills' | 'seconds' | 'peak' | 'atEnd'> & {
   state: State;
   date: string;
   forms: number;
+  /** Absent where both patterns were read by one process. */
+  patterns?: 1;
 };
 
 interface Results {
@@ -41,8 +42,20 @@ export function record(result: CourseResult, logs: number, state: State): void {
   }
   const count = new Set(result.outcomes.map(({ form }) => form)).size;
   const { kills, seconds, peak, atEnd } = result;
-  const run: Run = { logs, state, date, forms: count, kills, seconds, peak, atEnd };
-  const others = results.runs.filter((each) => each.logs !== logs || each.state !== state || each.forms !== count);
+  const isOfOne = new Set(result.outcomes.map(({ pattern }) => pattern)).size === 1;
+  const run: Run = {
+    logs,
+    state,
+    date,
+    forms: count,
+    kills,
+    seconds,
+    peak,
+    atEnd,
+    ...(isOfOne ? { patterns: 1 } : {}),
+  };
+  const sortOf = (each: Run) => JSON.stringify([each.logs, each.state, each.forms, each.patterns]);
+  const others = results.runs.filter((each) => sortOf(each) !== sortOf(run));
   const next = { cells: [...cells.values()], runs: [...others, run] };
   // One line for each, so that a change shows what changed.
   const lines = (items: readonly unknown[]) => items.map((item) => JSON.stringify(item)).join(',\n');
@@ -70,7 +83,7 @@ Each log is written in numbered lines; the logs are rotated four times while the
 deleted or cut it before anybody can have been sure to read it; in brackets the bytes of it that Tailrace had seen and reports by itself. A record that is no line that was written would count as *strange*, a line
 that came only after one more start as *late*: there was none where nothing is said. One log: a plain path. 100 logs: in one folder. 5,000: each in a folder of its own. What has no table, or no row in one, was not run to its end yet: nothing is claimed of it. The tables of 1 and 100 logs ran on the tree of 22:30 on 2026-11-22, those of 5,000 in the hours after it (from 00:47 on with UV_THREADPOOL_SIZE=4, for less CPU); up to 100 logs the rows of copytruncate and of the half line that is split are of 01:00 on the 23rd. The forms of one run share a process, an agent for each form and pattern; with 5,000 logs three forms at a time, for the programs that write them hold 5,000 files open for each.
 
-What *delete soon after* lost of 5,000 logs while the reader was up (a quarter of the lines until 01:20, 6 % since more files stay open) was deleted before a look at so many had come to it, in files that were not open: the process held 11,024 handles then, half of the 20,000 files that it may open here and its share, of 20,000 files of two generations under two patterns. The agent's log names the files and bytes that it had seen.
+*Delete soon after* of 5,000 logs is the form that needs most handles: 20,000 for two generations under two patterns, at the same moment. The process may open 20,000 files here, three quarters of them are for its agents (when it was half, 6 % of the lines were lost). ROTATION_PATTERN chooses one of the two patterns.
 
 The last columns are rsyslog's imfile under the very same rotations and kills, up to 100 logs (state written every 20 lines, \`reopenOnTruncate\` on): the control that the harness sees losses.
 
@@ -126,15 +139,15 @@ function footprints({ runs }: Results): string {
       (left, right) =>
         left.logs - right.logs || states.indexOf(left.state) - states.indexOf(right.state) || left.forms - right.forms,
     )
-    .map(({ logs, state, forms: count, kills, peak, atEnd }) => {
+    .map(({ logs, state, forms: count, patterns: one, kills, peak, atEnd }) => {
       const mebibytes = Math.round(peak.residentBytes / 1024 / 1024);
       const held = `${number(peak.openLogs)} / ${number(atEnd.openLogs)} / ${atEnd.deletedLogs}`;
-      return `| ${number(logs)} × ${count} | ${state} | ${kills} | ${mebibytes} MiB | ${peak.cpuSeconds.toFixed(1)} | ${held} | ${peak.watches} |`;
+      return `| ${number(logs)} × ${count}${one === undefined ? '' : ', one pattern'} | ${state} | ${kills} | ${mebibytes} MiB | ${peak.cpuSeconds.toFixed(1)} | ${held} | ${peak.watches} |`;
     });
   return `
 ## What the process held
 
-Handles: the most at any look, at the end, and those at the end to deleted files (which must be none: they keep room on the disk). Each log is followed twice here, once for each pattern. CPU is that of the life that used most.
+Handles: the most at any look, at the end, and those at the end to deleted files (which must be none: they keep room on the disk). Each log is followed twice, once for each pattern, unless one is said. CPU is that of the life that used most.
 
 | logs × forms | reader | kills | memory at most | CPU s | handles | watches |
 | --- | --- | --- | --- | --- | --- | --- |

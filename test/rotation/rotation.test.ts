@@ -1,9 +1,10 @@
 // Rotation in every form: see forms.ts for the forms, course.ts for what happens to the reader meanwhile. ROTATION=all runs the whole matrix, with
-// rsyslog beside it up to 100 logs, and writes docs/rotation.md; ROTATION_FORM (a regular expression) and ROTATION_STATE choose some of it, ROTATION_LOGS the number of logs.
+// rsyslog beside it up to 100 logs, and writes docs/rotation.md; ROTATION_FORM (a regular expression) and ROTATION_STATE choose some of it, ROTATION_LOGS the number of logs,
+// ROTATION_PATTERN one of the two patterns instead of both in one process.
 import { afterEach, describe, expect, it } from 'vitest';
 import { seededRandom } from '../../base/random.ts';
 import { endAll } from '../support/command.ts';
-import { Course, type State } from './course.ts';
+import { Course, patterns, type State } from './course.ts';
 import { forms } from './forms.ts';
 import { record } from './report.ts';
 import { hasRsyslog } from './rsyslog.ts';
@@ -14,6 +15,7 @@ const chosen = forms.filter(({ name }) => new RegExp(process.env['ROTATION_FORM'
 const states = (['up', 'down', 'killed'] as const).filter((state) =>
   state.includes(process.env['ROTATION_STATE'] ?? ''),
 );
+const chosenPatterns = patterns.filter((pattern) => pattern === (process.env['ROTATION_PATTERN'] ?? pattern));
 const logs = Number(process.env['ROTATION_LOGS'] ?? 1);
 const withRsyslog = isLong && logs <= 100 && hasRsyslog();
 
@@ -21,7 +23,8 @@ afterEach(endAll);
 
 async function check(state: State, count: number): Promise<void> {
   const random = seededRandom(seed);
-  const course = new Course({ forms: chosen, state, logs: count, withRsyslog, random: () => random.next() });
+  const options = { forms: chosen, patterns: chosenPatterns, state, logs: count, withRsyslog };
+  const course = new Course({ ...options, random: () => random.next() });
   const result = await course.run();
   if (isLong) record(result, count, state);
   const wrong = result.outcomes.filter(
