@@ -5,13 +5,16 @@
 //   its bytes so far are those of a file that is still whole                             → wait: a copy may be under way
 //   packed, and unpacked the same as a file that is still there                         → held: nothing to do while that one is there
 //   it is one that ended before and has come back, packed or under the same inode        → it goes on where that one was
+//   all it holds, and more, was read of one that is no more (cut-copies.ts)              → nothing of it is left to be read
 //   anything else                                                                        → a new file
 //
 // Waiting ends when the copy has been complete for a while and the original is still there: then it is a file of its own.
 import { basename } from 'node:path';
 import { TailraceError } from '../../base/errors.ts';
 import type { OpenFile } from '../../base/files.ts';
+import { cutEnd } from './cut-copies.ts';
 import type { FoundFile } from './discovery.ts';
+import type { ComeBack } from './ended-files.ts';
 import { familyName, isUnpackedName } from './families.ts';
 import { beginAlike, headLimitBytes, type Imprint, imprintAt, isSameInode, readRange, verify } from './identity.ts';
 import type { Originals } from './originals.ts';
@@ -119,7 +122,8 @@ export class CopyJudge {
     }
     if (waits) return { kind: 'wait' };
     const isWanted = (known: KnownFile) => isStray || isSameInode(known, found.stat);
-    return (await this.comeBack(found, handle, originals, isWanted)) ?? { kind: 'new' };
+    const known = await this.comeBack(found, handle, originals, isWanted);
+    return known ?? this.cutOrNew(found, handle, originals, originals.candidates(found.path, head));
   }
 
   private async judgePacked(
@@ -144,7 +148,26 @@ export class CopyJudge {
         held = original;
     }
     if (held !== undefined) return { kind: 'held', original: held };
-    return (await this.comeBack(found, handle, originals, () => true)) ?? { kind: 'new' };
+    const known = await this.comeBack(found, handle, originals, () => true);
+    if (known !== undefined) return known;
+    return this.cutOrNew(found, handle, originals, alike);
+  }
+
+  /** The file is new unless all of it, and more, was read of one that has ended. */
+  private async cutOrNew(
+    found: FoundFile,
+    handle: OpenFile,
+    originals: Originals,
+    alike: Iterable<TailedFile>,
+  ): Promise<Verdict> {
+    for (const original of alike) {
+      const isOver = originals.hasEnded(original) || (original.isMissing && original.handle === undefined);
+      if (!isOver || original.packing !== undefined || original.path === found.path) continue;
+      const end = await cutEnd(handle, found.stat, original);
+      if (end !== undefined) return { kind: 'copy', original, ...end };
+    }
+    const ended = handle instanceof UnpackedFile && (await originals.scene.ended.findCut(handle, found));
+    return ended ? comeBackAs(ended) : { kind: 'new' };
   }
 
   private async comeBack(
@@ -154,9 +177,7 @@ export class CopyJudge {
     isWanted: Parameters<typeof scene.ended.find>[2],
   ): Promise<Verdict | undefined> {
     const ended = await scene.ended.find(handle, found, isWanted);
-    if (ended === undefined) return undefined;
-    const original = TailedFile.recovered(ended.known, 0);
-    return { kind: 'copy', original, position: original.position, imprint: ended.imprint };
+    return ended && comeBackAs(ended);
   }
 
   private candidate(found: FoundFile, nowMs: number): Candidate {
@@ -262,6 +283,10 @@ export class CopyJudge {
     const imprint = await imprintAt(handle, size);
     return imprint && { kind: 'copy', original, position: size, imprint };
   }
+}
+
+function comeBackAs({ known, position, imprint }: ComeBack): Verdict {
+  return { kind: 'copy', original: TailedFile.recovered(known, 0), position, imprint };
 }
 
 /** Whether the file has the inode of `original` without being that one itself, which was out of sight for a while and has turned up again. */

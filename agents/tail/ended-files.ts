@@ -1,9 +1,11 @@
 // Files that are followed no more and may come back: compressed after they had gone, or on a folder that was mounted again. They are found by their
 // family, and wherever they are by the hash of their head.
 import type { OpenFile } from '../../base/files.ts';
+import { cutEnd } from './cut-copies.ts';
 import type { FoundFile } from './discovery.ts';
 import { familyOf } from './families.ts';
 import { hashOf, headLimitBytes, type Imprint, readRange, verify } from './identity.ts';
+import type { UnpackedFile } from './packing.ts';
 import type { KnownFile } from './tailed-file.ts';
 
 /** With less in common two files may be alike by chance. */
@@ -14,6 +16,14 @@ const comparedLimit = 16;
 interface EndedFile {
   known: KnownFile;
   endedMs: number;
+  soundMs: number;
+}
+
+/** One that has come back, and where it goes on. */
+export interface ComeBack {
+  known: KnownFile;
+  position: number;
+  imprint: Imprint;
 }
 
 /** The key of a head: files of which nothing was added after they were read have the same. */
@@ -29,9 +39,10 @@ export class EndedFiles {
   private readonly byHead = new Map<string, EndedFile[]>();
   private readonly byFamily = new Map<string, EndedFile[]>();
 
-  add(known: KnownFile, endedMs: number): void {
+  /** `soundMs`: when it was last known to hold what was read of it. */
+  add(known: KnownFile, endedMs: number, soundMs: number): void {
     if (known.position === 0) return;
-    const ended = { known, endedMs };
+    const ended = { known, endedMs, soundMs };
     addTo(this.byHead, keyOf(known.headBytes, known.headHash), ended);
     for (const family of familiesOf(known)) addTo(this.byFamily, family, ended);
   }
@@ -46,7 +57,7 @@ export class EndedFiles {
     file: OpenFile,
     { path, stat }: FoundFile,
     isWanted: (known: KnownFile) => boolean,
-  ): Promise<{ known: KnownFile; imprint: Imprint } | undefined> {
+  ): Promise<ComeBack | undefined> {
     if (this.byHead.size === 0) return undefined;
     const head = await readRange(file, 0, headLimitBytes);
     const family = familyOf(path);
@@ -56,16 +67,33 @@ export class EndedFiles {
       // So little is taken for the same only as a whole, where it is to be expected: packing keeps the time of the last change.
       return known.position === head.length && familiesOf(known).has(family) && stat.modifiedMs <= endedMs;
     };
-    const some = new Set([
-      ...(this.byFamily.get(family)?.filter(isAlike).slice(-comparedLimit) ?? []),
-      ...(this.byHead.get(headKey(head))?.filter(isAlike).slice(-comparedLimit) ?? []),
-    ]);
-    let best: { known: KnownFile; imprint: Imprint } | undefined;
-    for (const { known } of [...some].sort((left, right) => left.known.position - right.known.position)) {
+    let best: ComeBack | undefined;
+    for (const { known } of this.some(path, head, isAlike)) {
       const imprint = await verify(file, known.position, known);
-      if (imprint !== undefined) best = { known, imprint };
+      if (imprint !== undefined) best = { known, position: known.position, imprint };
     }
     return best;
+  }
+
+  /** The one of which more was read than `archive` holds, and all of that. Throws when it cannot be unpacked. */
+  async findCut(archive: UnpackedFile, { path, stat }: FoundFile): Promise<ComeBack | undefined> {
+    if (this.byHead.size === 0) return undefined;
+    const head = await readRange(archive, 0, headLimitBytes);
+    for (const { known, soundMs } of this.some(path, head, ({ known }) => known.packing === undefined)) {
+      const log = { position: known.position, fingerprint: known, milestones: known.earlier ?? [], soundMs };
+      const end = await cutEnd(archive, stat, log);
+      if (end !== undefined) return { known, ...end };
+    }
+    return undefined;
+  }
+
+  /** The last ones of its family, and with its head, that `isAlike` lets pass; the one that got furthest last. */
+  private some(path: string, head: Buffer, isAlike: (file: EndedFile) => boolean): EndedFile[] {
+    const some = new Set([
+      ...(this.byFamily.get(familyOf(path))?.filter(isAlike).slice(-comparedLimit) ?? []),
+      ...(this.byHead.get(headKey(head))?.filter(isAlike).slice(-comparedLimit) ?? []),
+    ]);
+    return [...some].sort((left, right) => left.known.position - right.known.position);
   }
 }
 

@@ -189,19 +189,17 @@ export class Newcomers {
   ): Promise<boolean> {
     const { originals, sight, waiting, young } = course;
     const { copies, fresh } = course.decision;
-    const isNewTogether =
-      packing === undefined
-        ? firstPath === undefined && young.has(found, head)
-        : fresh.some((each) => each.packing === undefined);
-    if (isNewTogether) {
+    const postpone = (): false => {
       // What is new itself cannot be compared with yet.
       this.isPostponed = true;
       waiting.add(found.stat.identity);
       return false;
-    }
+    };
+    if (packing !== undefined && fresh.some((each) => each.packing === undefined)) return postpone();
     const isTaken = (original: TailedFile) => copies.has(original);
     const options = { isTaken, isStray: firstPath !== undefined, nowMs: sight.nowMs };
     const verdict = await this.judge.judge(found, handle, head, originals, options);
+    if (verdict.kind === 'new' && packing === undefined && young.has(found, head)) return postpone();
     // Unpacking holds more memory than a handle: it begins anew when its turn to be read comes.
     const isKept = packing === undefined && copies.size + fresh.length < keptHandles;
     const kept = isKept ? { handle, packing } : { packing };

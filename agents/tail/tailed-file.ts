@@ -233,8 +233,7 @@ export class TailedFile {
 
   /** Called with each flight, so that copies can be compared at earlier positions too. */
   addMilestone(): void {
-    // Nobody copies and truncates what a rotator has put aside.
-    if (this.isRenamed || this.position === 0) this.milestones.length = 0;
+    if (this.position === 0) this.milestones.length = 0;
     else this.milestones.push({ position: this.position, fingerprint: this.fingerprint });
     if (this.milestones.length > milestoneLimit) this.milestones.shift();
   }
