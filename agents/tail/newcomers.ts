@@ -189,24 +189,22 @@ export class Newcomers {
   ): Promise<boolean> {
     const { originals, sight, waiting, young } = course;
     const { copies, fresh } = course.decision;
-    const postpone = (): false => {
+    const isTaken = (original: TailedFile) => copies.has(original);
+    const options = { isTaken, isStray: firstPath !== undefined, nowMs: sight.nowMs };
+    const verdict = await this.judge.judge(found, handle, head, originals, options);
+    if (verdict.kind === 'new' && (await young.mayHave(found, handle, head))) {
       // What is new itself cannot be compared with yet.
       this.isPostponed = true;
       waiting.add(found.stat.identity);
       return false;
-    };
-    if (packing !== undefined && fresh.some((each) => each.packing === undefined)) return postpone();
-    const isTaken = (original: TailedFile) => copies.has(original);
-    const options = { isTaken, isStray: firstPath !== undefined, nowMs: sight.nowMs };
-    const verdict = await this.judge.judge(found, handle, head, originals, options);
-    if (verdict.kind === 'new' && packing === undefined && young.has(found, head)) return postpone();
+    }
     // Unpacking holds more memory than a handle: it begins anew when its turn to be read comes.
     const isKept = packing === undefined && copies.size + fresh.length < keptHandles;
     const kept = isKept ? { handle, packing } : { packing };
     if (verdict.kind === 'copy') takeOver(copies, { ...verdict, found, ...kept });
     else if (verdict.kind === 'new') {
       fresh.push({ found, ...kept, ...(firstPath === undefined ? {} : { firstPath }) });
-      young.add(found, head);
+      if (packing === undefined) young.add(found, head);
     } else {
       if (verdict.kind === 'wait') waiting.add(found.stat.identity);
       else this.hold(found, verdict.original);
@@ -237,6 +235,12 @@ export class Newcomers {
       return true;
     this.held.delete(stat.identity);
     return false;
+  }
+
+  /** Where the file is that was under `path`: rotators move it on with each rotation. */
+  private async locate(path: string, identity: string, { siblings }: Sight): Promise<FoundFile | undefined> {
+    const stat = await this.options.files.stat(path).catch(() => undefined);
+    return stat?.identity === identity ? { path, stat } : siblings.find(path, identity);
   }
 
   private async hasMoved({ path, stat }: FoundFile): Promise<boolean> {
@@ -349,15 +353,16 @@ export class Newcomers {
     const { sight, decision, waiting, moved } = course;
     const taken = identitiesIn(decision.copies.values());
     const found: FoundFile[] = [];
-    await inParallel([...this.strays], openedAtOnce, async ([path, { identity, departure }]) => {
-      const stat = await this.options.files.stat(path).catch(() => undefined);
-      const isElsewhere = taken.has(identity) || sight.byIdentity.has(identity);
-      if (stat?.identity === identity && !isElsewhere && !isFollowed({ path, stat }, sight)) {
-        found.push({ path, stat });
-        return;
+    const strays = [...this.strays];
+    this.strays.clear();
+    await inParallel(strays, openedAtOnce, async ([before, stray]) => {
+      const { identity, departure } = stray;
+      const there = await this.locate(before, identity, sight);
+      if (there === undefined) this.lookAgain(departure, decision);
+      else if (!taken.has(identity) && !sight.byIdentity.has(identity) && !isFollowed(there, sight)) {
+        found.push(there);
+        this.strays.set(there.path, stray);
       }
-      this.strays.delete(path);
-      if (stat?.identity !== identity) this.lookAgain(departure, decision);
     });
     found.sort((left, right) => left.stat.modifiedMs - right.stat.modifiedMs);
     const firstPaths = new Map([...this.strays].map(([path, { departure }]) => [path, departure.path]));

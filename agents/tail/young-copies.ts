@@ -1,9 +1,12 @@
 // Copies that an agent sees in the very look that finds their logs, before these are truncated: log and copy are new, and whole, both. A copy waits for
 // the next look then, which compares the two byte by byte.
 import { basename } from 'node:path';
+import type { OpenFile } from '../../base/files.ts';
 import { copyWaitMs } from './copies.ts';
 import type { FoundFile } from './discovery.ts';
 import { familyName, hasRotatedName } from './families.ts';
+import { readRange } from './identity.ts';
+import { UnpackedFile } from './packing.ts';
 
 /** So few bytes that they stand in the smallest of copies, and so many that logs seldom share them. */
 const beginningBytes = 16;
@@ -14,11 +17,11 @@ export function mayBeCopies(newcomers: readonly FoundFile[], nowMs: number): boo
   return newcomers.some((found) => isYoung(found, nowMs) && names.has(familyName(basename(found.path))));
 }
 
-/** The new files of one look. */
+/** The new logs of one look. */
 export class YoungCopies {
   private readonly lastNames: ReadonlySet<string>;
   private readonly nowMs: number;
-  /** Names of logs, each with the bytes that it begins with. */
+  /** What logs begin with, alone and with the name of the log. */
   private readonly beginnings = new Set<string>();
 
   /** `last` are decided about when everything else is. */
@@ -27,15 +30,21 @@ export class YoungCopies {
     this.nowMs = nowMs;
   }
 
-  /** Notes a file that is new; `head` is what it begins with. */
+  /** Notes a file that is new, and is not packed; `head` is what it begins with. */
   add({ path }: FoundFile, head: Buffer): void {
-    if (!hasRotatedName(path)) this.beginnings.add(beginning(path, head));
+    const beginning = beginningOf(head);
+    this.beginnings.add(beginning);
+    if (!hasRotatedName(path)) this.beginnings.add(`${basename(path)}/${beginning}`);
   }
 
-  /** Whether it may have been copied this moment, to whatever folder, from a log that is new, too. */
-  has(found: FoundFile, head: Buffer): boolean {
+  /** Whether `found` may have been copied, to whatever folder, from a log that is new, too: this moment, or packed. */
+  async mayHave(found: FoundFile, handle: OpenFile, head: Buffer): Promise<boolean> {
+    if (handle instanceof UnpackedFile) {
+      return this.beginnings.has(beginningOf(await readRange(handle, 0, beginningBytes)));
+    }
     if (!isYoung(found, this.nowMs)) return false;
-    return this.lastNames.has(familyName(basename(found.path))) || this.beginnings.has(beginning(found.path, head));
+    const log = familyName(basename(found.path));
+    return this.lastNames.has(log) || this.beginnings.has(`${log}/${beginningOf(head)}`);
   }
 }
 
@@ -44,6 +53,6 @@ function isYoung({ path, stat }: FoundFile, nowMs: number): boolean {
   return hasRotatedName(path) && Math.abs(nowMs - stat.modifiedMs) < copyWaitMs;
 }
 
-function beginning(path: string, head: Buffer): string {
-  return `${familyName(basename(path))}/${head.toString('latin1', 0, beginningBytes)}`;
+function beginningOf(head: Buffer): string {
+  return head.toString('latin1', 0, beginningBytes);
 }

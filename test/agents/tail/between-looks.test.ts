@@ -9,13 +9,14 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import { basename } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import type { Files, FileStat } from '../../../base/files.ts';
 import { nodeFiles } from '../../../base/node-files.ts';
 import { until } from '../support/tail-bench.ts';
 import { arrived, move, onOpening, pack, write } from '../support/tail-logs.ts';
-import { bench, cluster, useTailWorld } from '../support/tail-world.ts';
+import { bench, cluster, texts, useTailWorld } from '../support/tail-world.ts';
 
 useTailWorld();
 
@@ -174,6 +175,28 @@ it('finds what was copied and packed before anything of it was read, though the 
   lines.push(...write('a', 7, 9));
   isBlocked = false;
   await arrived(lines);
+});
+
+it('reads archives while other logs come at every look', async () => {
+  const lines = write('a', 0, 3);
+  let others = 0;
+  let isOver = false;
+  // Whenever one is opened, the next one is there.
+  const files = onOpening(({ path }) => {
+    if (basename(path) === `${others}.log` && !isOver) write('b', others, ++others, `${others}.log`);
+  });
+  write('b', others, 1, `${others}.log`);
+  await bench.start(cluster.client(), { paths: ['a/*', 'b/*'] }, { files });
+  await until(() => others > 3);
+  const before = write('a', 3, 6, 'old.log');
+  pack('a/old.log');
+  utimesSync(bench.path('a/old.log.gz'), new Date(0), new Date(0));
+  await until(
+    () => before.every((each) => texts().includes(each)),
+    () => `${others} other logs came`,
+  ).finally(() => (isOver = true));
+  await until(() => lines.every((each) => texts().includes(each)));
+  await until(() => texts().filter((text) => text.startsWith('b ')).length >= others);
 });
 
 it('reads a packed file at the next look that was renamed before it could be opened again', async () => {
