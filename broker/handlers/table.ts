@@ -42,6 +42,7 @@ import { describeClientQuotas } from './48-describe-client-quotas.ts';
 import { alterClientQuotas } from './49-alter-client-quotas.ts';
 import { describeUserScramCredentials } from './50-describe-user-scram-credentials.ts';
 import { alterUserScramCredentials } from './51-alter-user-scram-credentials.ts';
+import { describeQuorum } from './55-describe-quorum.ts';
 import { describeCluster } from './60-describe-cluster.ts';
 import { describeProducers } from './61-describe-producers.ts';
 import { describeTransactions } from './65-describe-transactions.ts';
@@ -95,6 +96,7 @@ export const handlers: HandlerTable = {
   AlterClientQuotas: alterClientQuotas,
   DescribeUserScramCredentials: describeUserScramCredentials,
   AlterUserScramCredentials: alterUserScramCredentials,
+  DescribeQuorum: describeQuorum,
   DescribeCluster: describeCluster,
   DescribeProducers: describeProducers,
   DescribeTransactions: describeTransactions,

@@ -148,6 +148,8 @@ export interface LogDirectory {
   readonly recoveryCuts: readonly RecoveryCut[];
   /** Of a torn last change of the metadata, cut when it was opened. */
   readonly metadataCutBytes: number;
+  /** The leader epoch, and how many changes of the metadata there have been, all of them durable. */
+  readonly metadataPosition: { leaderEpoch: number; changes: number };
   /** Partitions whose durable part is damaged. */
   readonly offline: readonly { topic: string; partition: number; reason: TailraceError }[];
   topics(): TopicDescription[];

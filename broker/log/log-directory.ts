@@ -173,6 +173,11 @@ class DiskLogDirectory implements LogDirectory {
     return this.metadata.state.clusterId!;
   }
 
+  get metadataPosition(): { leaderEpoch: number; changes: number } {
+    const { changeCount, leaderEpoch } = this.metadata.state;
+    return { leaderEpoch, changes: changeCount };
+  }
+
   space(): Promise<{ freeBytes: number; totalBytes: number }> {
     return this.files.space(this.directory);
   }

@@ -29,7 +29,9 @@ export type MetadataChange =
   | { kind: 'delete'; topicId: string }
   /** The folders of a deleted topic are gone too. */
   | { kind: 'removed'; topicId: string }
-  | ({ kind: 'credentials' } & CredentialChanges);
+  | ({ kind: 'credentials' } & CredentialChanges)
+  /** So many changes there have been: behind the entries that a log was replaced by. */
+  | { kind: 'changes'; count: number };
 
 export interface TopicMetadata {
   name: string;
@@ -70,6 +72,8 @@ export class MetadataState {
   clusterId: string | undefined;
   leaderEpoch = 0;
   nextProducerId = 0;
+  /** How many changes there have been. */
+  changeCount = 0;
   readonly topics = new Map<string, TopicMetadata>();
   /** Settings of brokers, as `BrokerConfigs`. */
   readonly brokerConfigs = new Map<string, Record<string, string>>();
@@ -79,6 +83,7 @@ export class MetadataState {
   readonly deleting = new Map<string, string>();
 
   apply(change: MetadataChange): void {
+    this.changeCount++;
     switch (change.kind) {
       case 'cluster':
         this.clusterId = change.clusterId;
@@ -114,6 +119,9 @@ export class MetadataState {
         for (const { mechanism, user } of change.removed) this.credentials.delete(`${mechanism} ${user}`);
         for (const set of change.set) this.credentials.set(`${set.mechanism} ${set.user}`, set);
         break;
+      case 'changes':
+        this.changeCount = change.count;
+        break;
     }
   }
 
@@ -131,6 +139,7 @@ export class MetadataState {
     }
     const set = [...this.credentials.values()];
     if (set.length > 0) changes.push({ kind: 'credentials', set, removed: [] });
+    changes.push({ kind: 'changes', count: this.changeCount });
     return changes;
   }
 }

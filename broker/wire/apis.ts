@@ -54,6 +54,7 @@ import {
   alterUserScramCredentialsRequest,
   alterUserScramCredentialsResponse,
 } from './messages/51-alter-user-scram-credentials.ts';
+import { describeQuorumRequest, describeQuorumResponse } from './messages/55-describe-quorum.ts';
 import { describeClusterRequest, describeClusterResponse } from './messages/60-describe-cluster.ts';
 import { describeProducersRequest, describeProducersResponse } from './messages/61-describe-producers.ts';
 import { describeTransactionsRequest, describeTransactionsResponse } from './messages/65-describe-transactions.ts';
@@ -120,6 +121,7 @@ const messages = {
     response: describeUserScramCredentialsResponse,
   },
   AlterUserScramCredentials: { request: alterUserScramCredentialsRequest, response: alterUserScramCredentialsResponse },
+  DescribeQuorum: { request: describeQuorumRequest, response: describeQuorumResponse },
   DescribeCluster: { request: describeClusterRequest, response: describeClusterResponse },
   DescribeProducers: { request: describeProducersRequest, response: describeProducersResponse },
   DescribeTransactions: { request: describeTransactionsRequest, response: describeTransactionsResponse },

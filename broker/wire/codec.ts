@@ -161,6 +161,8 @@ function primitiveCodec(kind: PrimitiveKind, isNullable: boolean, flexible: bool
       return { read: (reader) => reader.int8(), write: (writer, value) => writer.int8(value as number) };
     case 'int16':
       return { read: (reader) => reader.int16(), write: (writer, value) => writer.int16(value as number) };
+    case 'uint16':
+      return { read: (reader) => reader.uint16(), write: (writer, value) => writer.uint16(value as number) };
     case 'int32':
       return { read: (reader) => reader.int32(), write: (writer, value) => writer.int32(value as number) };
     case 'int64':

@@ -32,6 +32,10 @@ export class Reader {
     return this.buffer.readInt16BE(this.take(2));
   }
 
+  uint16(): number {
+    return this.buffer.readUInt16BE(this.take(2));
+  }
+
   int32(): number {
     return this.buffer.readInt32BE(this.take(4));
   }

@@ -15,6 +15,7 @@ export type PrimitiveKind =
   | 'boolean'
   | 'int8'
   | 'int16'
+  | 'uint16'
   | 'int32'
   | 'int64'
   | 'float64'
@@ -72,6 +73,7 @@ function primitive<T>(kind: PrimitiveKind) {
 export const boolean = primitive<boolean>('boolean');
 export const int8 = primitive<number>('int8');
 export const int16 = primitive<number>('int16');
+export const uint16 = primitive<number>('uint16');
 export const int32 = primitive<number>('int32');
 /** A JS number; reading one beyond ±2^53 throws TLR_PROTOCOL. */
 export const int64 = primitive<number>('int64');

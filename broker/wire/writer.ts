@@ -35,6 +35,11 @@ export class Writer {
     this.buffer.writeInt16BE(value, start);
   }
 
+  uint16(value: number): void {
+    const start = this.reserve(2);
+    this.buffer.writeUInt16BE(value, start);
+  }
+
   int32(value: number): void {
     const start = this.reserve(4);
     this.buffer.writeInt32BE(value, start);

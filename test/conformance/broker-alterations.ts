@@ -49,6 +49,5 @@ export async function alteredSettings(client: RawClient) {
   ];
   const body = apis.DescribeConfigs.request.create({ resources, includeSynonyms: true });
   const { results } = await client.request('DescribeConfigs', 4, body);
-  for (const { configs } of results) configs.sort((left, right) => (left.name < right.name ? -1 : 1));
-  return results;
+  return results.map(({ configs }) => configs.sort((left, right) => (left.name < right.name ? -1 : 1)));
 }

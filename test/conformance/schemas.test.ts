@@ -46,7 +46,6 @@ const notServed: Readonly<Record<string, string>> = {
   ExpireDelegationToken: 'there are no delegation tokens',
   DescribeDelegationToken: 'there are no delegation tokens',
   AlterPartitionReassignments: 'there is one broker',
-  DescribeQuorum: 'there is one broker, and no quorum',
   UpdateFeatures: 'features are those of the version that runs',
   UnregisterBroker: 'there is one broker',
   GetTelemetrySubscriptions: 'Java clients push their metrics to every broker that offers it',
@@ -150,7 +149,7 @@ function innerFields(shape: Shape): Fields {
 function ourDefault({ shape, options }: Field<unknown>): unknown {
   if (options.default !== undefined) return options.default;
   if (shape.kind === 'boolean') return false;
-  if (/^int|^bigint|^float/.test(shape.kind)) return 0;
+  if (/^u?int|^bigint|^float/.test(shape.kind)) return 0;
   if (shape.kind === 'string') return '';
   return shape.kind === 'records' || shape.kind === 'recordChunks' ? null : 'empty';
 }

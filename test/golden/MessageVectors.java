@@ -80,7 +80,7 @@ public class MessageVectors {
         if (type == boolean.class) return RANDOM.nextBoolean();
         if (type == byte.class) return (byte) RANDOM.nextInt(256);
         if (type == short.class) return (short) RANDOM.nextInt(65536);
-        if (type == int.class) return RANDOM.nextInt();
+        if (type == int.class) return wire == Type.UINT16 ? RANDOM.nextInt(65536) : RANDOM.nextInt();
         if (type == long.class) return RANDOM.nextInt(3) == 0 ? -1L - RANDOM.nextInt(1000) : RANDOM.nextLong() >>> 12;
         if (type == double.class) return RANDOM.nextInt() / 8.0;
         if (type == String.class) return WORDS[RANDOM.nextInt(WORDS.length)];

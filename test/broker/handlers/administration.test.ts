@@ -1,5 +1,6 @@
 // What tools ask beside topics: transactions and their producers, folders, settings as a whole, and what a broker on its own has nothing of.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { encodeResponse } from '../../../broker/wire/frame.ts';
 import { ErrorCode } from '../../../broker/wire/errors.ts';
 import { ask } from '../../support/in-process.ts';
 import { startTestBroker, type TestBroker } from '../../support/test-broker.ts';
@@ -190,6 +191,30 @@ test('AlterConfigs sets what it names and takes the rest back to the defaults', 
   expect(await alter(topic([], 'none'))).toBe(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
   expect(await alter({ resourceType: 8, resourceName: '1', configs: [] })).toBe(ErrorCode.INVALID_REQUEST);
   expect(set()).toEqual({ 'segment.bytes': '4096' });
+});
+
+test('DescribeQuorum tells of one voter, and how many changes of the metadata there have been, also after a restart', async () => {
+  const quorum = (topicName: string, partitionIndex = 0) => ({
+    topics: [{ topicName, partitions: [{ partitionIndex }] }],
+  });
+  const position = async (topicName = '__cluster_metadata', partitionIndex = 0) => {
+    const answer = await ask(server.broker, 'DescribeQuorum', quorum(topicName, partitionIndex));
+    return answer.topics[0]!.partitions[0]!;
+  };
+  const before = await position();
+  expect(before).toMatchObject({ errorCode: 0, leaderId: 1, observers: [] });
+  expect(before.currentVoters).toMatchObject([{ replicaId: 1, logEndOffset: before.highWatermark }]);
+  await ask(server.broker, 'CreateTopics', { topics: [{ name: 'counted', numPartitions: 1, replicationFactor: 1 }] });
+  await server.restart();
+  const after = await position();
+  expect(after.highWatermark).toBeGreaterThan(before.highWatermark);
+  expect(after.leaderEpoch).toBe(before.leaderEpoch);
+  for (const version of [0, 1]) {
+    const answer = await ask(server.broker, 'DescribeQuorum', quorum('__cluster_metadata'), version);
+    expect(() => encodeResponse('DescribeQuorum', version, 1, answer)).not.toThrow();
+  }
+  expect((await position('lines')).errorCode).toBe(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+  expect((await position('__cluster_metadata', 1)).errorCode).toBe(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
 });
 
 test('access rules are answered as by a Kafka without an authorizer', async () => {

@@ -38,6 +38,8 @@ function primitiveValues(kind: PrimitiveKind): fc.Arbitrary<unknown> {
       return fc.integer({ min: -128, max: 127 });
     case 'int16':
       return fc.integer({ min: -32768, max: 32767 });
+    case 'uint16':
+      return fc.integer({ min: 0, max: 65535 });
     case 'int32':
       return fc.integer();
     case 'int64':

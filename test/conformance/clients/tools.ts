@@ -243,8 +243,7 @@ export const steps: readonly Step[] = [
       does: 'change a setting of a broker',
       prints: /Completed updating config for broker 1\./,
     },
-    args: '--alter --entity-type brokers --entity-name 1 --add-config log.cleaner.threads=2',
-    notOurs: 'settings of the broker are those of its configuration file',
+    args: '--alter --entity-type brokers --entity-name 1 --add-config log.roll.ms=86400000',
   },
   {
     ...{
@@ -253,7 +252,14 @@ export const steps: readonly Step[] = [
       args: 'describe --status',
       prints: /LeaderId: +1/,
     },
-    notOurs: 'there is no quorum of controllers',
+  },
+  {
+    ...{
+      tool: 'kafka-metadata-quorum',
+      does: 'describe its replicas',
+      args: 'describe --replication',
+      prints: /^1\s+\S+\s+\d+\s+0\s+\d+\s+\d+\s+Leader/m,
+    },
   },
   { tool: 'kafka-topics', does: 'delete', args: '--delete --topic NAME', prints: /^$/ },
   {
