@@ -82,11 +82,27 @@ export function letterGroup(letter: FoundLetter): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 8);
 }
 
-/** Topics of dead letters, of `pipeline` or all of them. */
+/**
+ * Topics of dead letters, of `pipeline` or all of them; none where a pipeline has none yet. Throws TLR_NOT_FOUND for a pipeline that the broker has never
+ * heard of.
+ */
 async function letterTopics(client: KafkaClient, pipeline: string | undefined): Promise<TopicMetadata[]> {
   const named = pipeline === undefined ? undefined : [deadLetterTopicOf(pipeline)];
   const topics = await client.admin().topics(named);
-  return topics.filter(({ name }) => name.endsWith(topicSuffix));
+  const found = topics.filter(({ name }) => name.endsWith(topicSuffix));
+  if (found.length === 0 && pipeline !== undefined) await checkHasRun(client, pipeline);
+  return found;
+}
+
+async function checkHasRun(client: KafkaClient, pipeline: string): Promise<void> {
+  const groups = await client.admin().listGroups();
+  if (groups.some(({ groupId }) => groupId.startsWith(`${pipeline}.`))) return;
+  const others = (await letterTopics(client, undefined)).map(({ name }) => name.slice(0, -topicSuffix.length));
+  throw new TailraceError(
+    'TLR_NOT_FOUND',
+    `this broker knows no pipeline ${pipeline}: there is neither a topic ${deadLetterTopicOf(pipeline)} nor a group ${pipeline}.SINK; ` +
+      `pipelines with dead letters: ${others.join(', ') || 'none'}`,
+  );
 }
 
 /** By edge and partition, the offset below which its letters are settled. */
@@ -239,7 +255,7 @@ export interface SettleResult {
   problem: string | undefined;
 }
 
-/** Settles the chosen letters of an edge. Throws TailraceError TLR_NOT_FOUND when the pipeline has no dead letters. */
+/** Settles the chosen letters of an edge. Throws TailraceError TLR_NOT_FOUND when the pipeline has no dead letters, or there is none. */
 export async function settleLetters(request: SettleRequest, dependencies: SettleDependencies): Promise<SettleResult> {
   const { client } = dependencies;
   const [topic] = await letterTopics(client, request.pipeline);

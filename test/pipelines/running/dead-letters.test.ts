@@ -5,7 +5,13 @@ import { silentLogger } from '../../../base/logger.ts';
 import { nodeFiles } from '../../../base/node-files.ts';
 import { seededRandom, systemRandom } from '../../../base/random.ts';
 import type { FoundLetter } from '../../../pipelines/dead-letter.ts';
-import { letterGroup, listLetters, settleLetters, type SettleRequest } from '../../../pipelines/dead-letters.ts';
+import {
+  forEachOpenLetter,
+  letterGroup,
+  listLetters,
+  settleLetters,
+  type SettleRequest,
+} from '../../../pipelines/dead-letters.ts';
 import { decodeOrigin } from '../../../pipelines/origin.ts';
 import type { CompiledStep, PipelinePlan, SinkPlan } from '../../../pipelines/plan.ts';
 import { normaliseReason } from '../../../base/reason.ts';
@@ -86,6 +92,23 @@ function store(refuses: (text: string) => string | undefined) {
   return { plan, stored, calls: () => calls };
 }
 
+it('of a pipeline that nobody knows are refused, with those there are; of one without any there are none', async () => {
+  await world.write('app', numbered(10));
+  const [files, others] = [
+    world.fileSink('{partition}-{offset}', roll),
+    world.fileSink('other-{partition}-{offset}', roll),
+  ];
+  const given = { steps: [refusing(5)] };
+  await runOnce(pipeline('app', files, given), pipeline('app', others, { name: 'fine' }));
+  await expect(listLetters(world.client, 'wbe')).rejects.toMatchObject({
+    code: 'TLR_NOT_FOUND',
+    message: expect.stringMatching(/no pipeline wbe: .*pipelines with dead letters: web$/) as string,
+  });
+  await expect(forEachOpenLetter(world.client, 'wbe', () => true)).rejects.toThrow('no pipeline wbe');
+  expect(await listLetters(world.client, 'fine')).toEqual([]);
+  expect(await listLetters(world.client, 'web')).toMatchObject([{ count: 2 }]);
+});
+
 describe('listing', () => {
   it('groups by edge, who refused, and kind of reason', async () => {
     await world.write('app', numbered(40));
@@ -104,7 +127,6 @@ describe('listing', () => {
       ['web.store', 'step test at test.yaml:1:1', 'line #: a multiple of "…"', 4, 'web.dlq'],
     ]);
     expect(groups.find(({ edge }) => edge === 'web.files')!.sample).toEqual({ origin: 'app/0/0', value: 'line 0' });
-    expect(await listLetters(world.client, 'other')).toEqual([]);
   });
 
   it.each([
