@@ -253,7 +253,7 @@ const elsewhere: readonly (readonly [trap: string, file: string, test: string])[
   ['auto-creation', 'handlers/topics', 'creates a topic that is asked for by name, with its partitions in the same answer'],
   ['auto-creation is forbidden', 'handlers/topics', 'creates nothing where the request or the name forbids it'],
   ['null, none and all topics', 'handlers/topics', 'null means all topics, an empty list none, and in version 0 all'],
-  ['settings with their defaults', 'handlers/topics', 'of the broker are shown, with where they come from, and cannot be changed'],
+  ['settings with their defaults', 'handlers/broker-settings', 'are shown with where they come from, and which of them can be altered'],
   ['a repeated batch has its first offset', 'log/producers', 'is answered with the first offset when it repeats one of its last five batches'],
   ['an unknown producer begins anywhere', 'log/producers', 'may begin anywhere when it is not known, then not skip'],
   ['a new epoch begins at 0', 'log/producers', 'begins again at 0 with a new epoch; the old one is fenced'],
