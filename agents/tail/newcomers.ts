@@ -101,8 +101,8 @@ export class Newcomers {
   /** Packed files whose original is still there, and those that cannot be unpacked: not looked into again while nothing changes. */
   private readonly held = new Map<string, Held>();
   private isPostponed = false;
-  /** Generations that no pattern matches and that are not decided yet, by path. */
-  private strays = new Map<string, { identity: string; departure: Departure }>();
+  /** Generations that no pattern matches and that are not decided yet, by identity. */
+  private strays = new Map<string, { path: string; departure: Departure }>();
   private readonly search = new SearchAgain();
 
   constructor(options: NewcomerOptions) {
@@ -337,7 +337,7 @@ export class Newcomers {
         if (sizeBytes === 0 || modifiedMs < sinceMs - clockSlackMs) continue;
         if (isFollowed(found, sight) || taken.has(identity) || sight.byIdentity.has(identity)) continue;
         if (!isRotatedName(basename(path), basename(found.path)) || this.options.isExcluded(found)) continue;
-        this.strays.set(found.path, { identity, departure });
+        this.strays.set(identity, { path: found.path, departure });
       }
       if (!(await sight.siblings.isSteady(path))) this.lookAgain(departure, decision);
     });
@@ -353,24 +353,26 @@ export class Newcomers {
     const { sight, decision, waiting, moved } = course;
     const taken = identitiesIn(decision.copies.values());
     const found: FoundFile[] = [];
-    const strays = [...this.strays];
-    this.strays.clear();
-    await inParallel(strays, openedAtOnce, async ([before, stray]) => {
-      const { identity, departure } = stray;
-      const there = await this.locate(before, identity, sight);
-      if (there === undefined) this.lookAgain(departure, decision);
-      else if (!taken.has(identity) && !sight.byIdentity.has(identity) && !isFollowed(there, sight)) {
+    const firstPaths = new Map<string, string>();
+    await inParallel([...this.strays], openedAtOnce, async ([identity, { path, departure }]) => {
+      const there = await this.locate(path, identity, sight);
+      const isElsewhere = taken.has(identity) || sight.byIdentity.has(identity);
+      if (there !== undefined && !isElsewhere && !isFollowed(there, sight)) {
         found.push(there);
-        this.strays.set(there.path, stray);
+        firstPaths.set(there.path, departure.path);
+        this.strays.set(identity, { path: there.path, departure });
+        return;
       }
+      this.strays.delete(identity);
+      if (there === undefined) this.lookAgain(departure, decision);
     });
     found.sort((left, right) => left.stat.modifiedMs - right.stat.modifiedMs);
-    const firstPaths = new Map([...this.strays].map(([path, { departure }]) => [path, departure.path]));
     await this.decideAll(found, course, firstPaths);
-    for (const { path, stat } of found) {
-      if (waiting.has(stat.identity)) continue;
-      if (moved.has(stat.identity)) this.lookAgain(this.strays.get(path)!.departure, decision);
-      this.strays.delete(path);
+    for (const { stat } of found) {
+      const { identity } = stat;
+      if (waiting.has(identity)) continue;
+      if (moved.has(identity)) this.lookAgain(this.strays.get(identity)!.departure, decision);
+      this.strays.delete(identity);
     }
   }
 }
