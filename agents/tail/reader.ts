@@ -185,10 +185,12 @@ export class Reader {
   /** Takes the next chunk of `file`. `isAlone`: it will be read again next, so the chunk after it may be begun already. */
   async read(file: TailedFile, isAlone: boolean): Promise<ReadOutcome> {
     let chunk: Chunk | undefined;
+    let sizeBytes = 0;
     const startMs = this.clock.now();
     const seenBytes = file.sizeBytes;
     try {
       const handle = await this.open(file);
+      if (file.endPosition !== undefined) sizeBytes = await handle.size();
       chunk = await this.chunks.read(file, handle, isAlone);
       if (file.position === 0) file.doubt(await handle.stat());
     } catch (error) {
@@ -199,12 +201,16 @@ export class Reader {
     const { buffer, start, end, atEnd } = chunk;
     const mayBePacked = file.position === 0 && file.packing === undefined;
     if (mayBePacked && packingOf(buffer.subarray(start, end)) !== undefined) return 'packed';
-    const isLast = atEnd && (file.finishing || file.endPosition !== undefined || file.packing !== undefined);
+    // More has come since the end was set: the line there goes on, and is for the next time.
+    const goesOn = file.endPosition !== undefined && sizeBytes > file.endPosition;
+    const isToEnd = file.endPosition !== undefined && !goesOn;
+    const isLast = atEnd && (file.finishing || isToEnd || file.packing !== undefined);
     file.soundMs = startMs;
     file.soundBytes = seenBytes;
     this.frame(file, chunk, isLast ? 'all' : atEnd && file.settling ? 'whole-lines' : 'ended');
     file.outgrewSlice = !atEnd && this.consumedBytes === 0;
     if (!atEnd) return 'more';
+    if (goesOn) file.endPosition = file.position;
     file.hungry = false;
     file.settling = false;
     file.finishing = false;

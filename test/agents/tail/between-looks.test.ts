@@ -15,7 +15,7 @@ import { describe, expect, it } from 'vitest';
 import type { Files, FileStat } from '../../../base/files.ts';
 import { nodeFiles } from '../../../base/node-files.ts';
 import { until } from '../support/tail-bench.ts';
-import { arrived, move, onOpening, pack, write } from '../support/tail-logs.ts';
+import { arrived, line, move, onOpening, pack, write } from '../support/tail-logs.ts';
 import { bench, cluster, texts, useTailWorld } from '../support/tail-world.ts';
 
 useTailWorld();
@@ -175,6 +175,21 @@ it('finds what was copied and packed before anything of it was read, though the 
   lines.push(...write('a', 7, 9));
   isBlocked = false;
   await arrived(lines);
+});
+
+it('--once leaves a line that goes on beyond where the log ended to the next time', async () => {
+  const log = bench.path('a/app.log');
+  write('a', 0, 1);
+  appendFileSync(log, 'half a line');
+  const rest = () => appendFileSync(log, ' is no line\nand a last one');
+  const files = onOpening(() => {
+    if (!readFileSync(log, 'utf8').includes('no line')) rest();
+  });
+  const paths = ['a/app.log'];
+  await bench.once(cluster.client(), { paths }, { files });
+  expect(texts()).toEqual([line('a', 0)]);
+  await bench.once(cluster.client(), { paths });
+  expect(texts()).toEqual([line('a', 0), 'half a line is no line', 'and a last one']);
 });
 
 it('reads archives while other logs come at every look', async () => {
