@@ -80,8 +80,7 @@ export class EndedFiles {
     if (this.byHead.size === 0) return undefined;
     const head = await readRange(archive, 0, headLimitBytes);
     for (const { known, soundMs } of this.some(path, head, ({ known }) => known.packing === undefined)) {
-      const log = { position: known.position, fingerprint: known, milestones: known.earlier ?? [], soundMs };
-      const end = await cutEnd(archive, stat, log);
+      const end = await cutEnd(archive, stat, known, soundMs);
       if (end !== undefined) return { known, ...end };
     }
     return undefined;

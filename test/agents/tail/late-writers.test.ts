@@ -1,9 +1,13 @@
 // Writers that go on with a log that a rotator has renamed, while it is packed or copied: what a rotator leaves ends before what was read of the log.
 import { mkdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
-import { it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { cutEnd } from '../../../agents/tail/cut-copies.ts';
+import { Imprint } from '../../../agents/tail/identity.ts';
+import type { KnownFile } from '../../../agents/tail/tailed-file.ts';
+import { nodeFiles } from '../../../base/node-files.ts';
 import { until } from '../support/tail-bench.ts';
-import { arrived, move, write } from '../support/tail-logs.ts';
+import { arrived, line, move, write } from '../support/tail-logs.ts';
 import { bench, cluster, useTailWorld } from '../support/tail-world.ts';
 
 useTailWorld();
@@ -70,4 +74,53 @@ it.each(Object.keys(leavings))('are read once when the agent was killed, %s', as
   await until(isKnown(name, 'live'), () => 'nobody looked at what was left', 60_000);
   lines.push(...write('a', 220, 230));
   await arrived(lines);
+});
+
+describe('a copy that is shorter than what was read of a log', () => {
+  const bytes = Buffer.from(Array.from({ length: 100 }, (_none, number) => `${line('a', number)}\n`).join(''));
+  const half = bytes.length / 2;
+  const bornMs = 1_000_000;
+  const soundMs = bornMs + 60_000;
+  const log: KnownFile = {
+    ...{
+      file: '000000000000',
+      state: 'live',
+      path: '/a/app.log',
+      firstPath: '/a/app.log',
+      partition: 0,
+      identity: '1:1',
+    },
+    ...{ generation: 0, position: bytes.length, lines: 100, part: 0, born: `${bornMs}000000` },
+    ...Imprint.empty.after(bytes, 0, bytes.length).fingerprint(),
+  };
+  const endOf = async (content: Buffer, modifiedMs: number, known = log) => {
+    writeFileSync(bench.path('copy'), content);
+    const copy = await nodeFiles.open(bench.path('copy'), 'read');
+    const stat = { ...(await copy.stat()), modifiedMs };
+    return (await cutEnd(copy, stat, known, soundMs).finally(() => copy.close()))?.position;
+  };
+
+  it('has nothing that is new when it was changed last while the log was there', async () => {
+    expect(await endOf(bytes.subarray(0, half), bornMs + 1_000)).toBe(half);
+  });
+
+  it.each(['before the log was there', 'after it was read'])(
+    'is another generation when it was changed last %s',
+    async (when) => {
+      expect(await endOf(bytes.subarray(0, half), when === 'after it was read' ? soundMs + 1 : bornMs)).toBeUndefined();
+    },
+  );
+
+  it('is another generation when it differs, at its beginning or where the log had been read to before', async () => {
+    const other = Buffer.from(bytes.subarray(0, half));
+    other[half - 10] = 0x79;
+    const fingerprint = Imprint.empty.after(bytes, 0, half).fingerprint();
+    expect(await endOf(other, bornMs + 1, { ...log, earlier: [{ position: half, fingerprint }] })).toBeUndefined();
+    other[0] = 0x79;
+    expect(await endOf(other, bornMs + 1)).toBeUndefined();
+  });
+
+  it('is not cut short when it holds as much', async () => {
+    expect(await endOf(bytes, bornMs + 1)).toBeUndefined();
+  });
 });

@@ -1,0 +1,140 @@
+// The loggers and the rotator that people have: Python's rotating handlers and logrotate, rotating every second or so, while `tailrace up` is killed with -9
+// again and again. What is on the disk in the end is in the files once; what only stood in a file that logrotate deleted or truncated at most once.
+// LOGGERS_SECONDS: 12 unless told. Skipped by name where Python or logrotate is missing.
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { gunzipSync, zstdDecompressSync } from 'node:zlib';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { endAll, freePort, root, start, until } from '../support/command.ts';
+import { isInstalled, run, start as startProgram } from '../support/programs.ts';
+
+const seconds = Number(process.env['LOGGERS_SECONDS'] ?? 12);
+const missing = ['python3', 'logrotate', 'zstd'].filter((program) => !isInstalled(program));
+const name = missing.length === 0 ? 'loggers' : `loggers (not here: ${missing.join(', ')})`;
+
+/** What logrotate does to the logs in the folder of that name, beside renaming. */
+const rotations: Record<string, string> = {
+  plain: '',
+  compress: 'compress',
+  'compress-zstd': 'compress\ncompresscmd zstd\ncompressext .zst\ncompressoptions -q --rm',
+  delaycompress: 'compress\ndelaycompress',
+  dateext: 'dateext\ndateformat -%Y%m%d-%H%M%S-%s',
+  olddir: 'olddir old\ncreateolddir 755',
+  copytruncate: 'copytruncate',
+};
+const patterns = { named: ['*/app.log'], matched: ['*/app.log*', '*/old/app.log*'] };
+
+let folder: string;
+const logs = () => join(folder, 'logs');
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'tailrace-loggers-'));
+  // logrotate reads nothing that others may write to.
+  for (const one of ['logs', 'rules']) mkdirSync(join(folder, one), { mode: 0o755 });
+  for (const [one, rules] of Object.entries(rotations)) {
+    const all = `rotate 10000\nmissingok\n${rules}\n`;
+    writeFileSync(join(folder, 'rules', one), `${logs()}/${one}/app.log {\n${all}}\n`, { mode: 0o644 });
+  }
+  const agents = Object.entries(patterns).map(([agent, paths]) => {
+    const found = paths.map((path) => JSON.stringify(join(logs(), path)));
+    return `  ${agent}: { type: tail, paths: [ ${found.join(', ')} ] }`;
+  });
+  const edges = Object.keys(patterns).map((agent) => `  ${agent}: { from: ${agent}, to: ${agent}-files }`);
+  const sinks = Object.keys(patterns).map(
+    (agent) =>
+      `  ${agent}-files: { type: file, path: "${folder}/${agent}/{partition}-{offset}.log", roll: { idle: 1s } }`,
+  );
+  const lines = ['agents:', ...agents, 'pipelines:', ...edges, 'sinks:', ...sinks];
+  writeFileSync(
+    join(folder, 'tailrace.yaml'),
+    `broker: { listen: "127.0.0.1:${await freePort()}" }\n${lines.join('\n')}\n`,
+  );
+});
+
+afterEach(async () => {
+  await endAll();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** The lines of all files in the folder and below, without the copies that logrotate makes of files that are in its way. */
+function linesIn(path: string): string[] {
+  const names = readdirSync(path, { recursive: true, encoding: 'utf8' }).filter(
+    (each) => !/(^|\/)\.|\.backup$/.test(each) && statSync(join(path, each)).isFile(),
+  );
+  return names.flatMap((each) => {
+    const bytes = readFileSync(join(path, each));
+    const text = each.endsWith('.gz') ? gunzipSync(bytes) : each.endsWith('.zst') ? zstdDecompressSync(bytes) : bytes;
+    return text.toString().split('\n').slice(0, -1);
+  });
+}
+
+function countsOf(lines: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const line of lines) counts.set(line, (counts.get(line) ?? 0) + 1);
+  return counts;
+}
+
+/** Rotates all logs, one after the other, about once a second until there is a file `end`. */
+async function rotate(): Promise<void> {
+  while (!readdirSync(logs()).includes('end')) {
+    await wait(600);
+    for (const one of Object.keys(rotations)) {
+      await run('logrotate', ['-f', '-s', join(folder, 'state'), join(folder, 'rules', one)]);
+    }
+  }
+}
+
+/** What is wrong with the lines that came out: missing ones that are on the disk, others that came more than once. */
+function faults(written: readonly string[], outcome: readonly string[]) {
+  const counts = countsOf(outcome);
+  const lost = written.filter((line) => !counts.has(line));
+  const doubled = [...counts].filter(([, count]) => count > 1).map(([line]) => line);
+  const strange = outcome.filter((line) => !/^[a-z-]+ \d+ x*$/.test(line));
+  return { lost, doubled, strange };
+}
+
+describe.skipIf(missing.length > 0)(name, () => {
+  it('lose and double nothing through kills', { timeout: 240_000 }, async () => {
+    const out = (agent: string) => {
+      mkdirSync(join(folder, agent), { recursive: true });
+      return linesIn(join(folder, agent));
+    };
+    let up = start(['up'], { cwd: folder });
+    const programs = startProgram('python3', [join(root, 'test/crash/loggers.py'), logs()]);
+    try {
+      // A log that is rotated before anybody has ever seen it is nobody's.
+      const isSeen = () => Object.keys(patterns).every((agent) => out(agent).length >= 11);
+      await until('the first line of each log is out', isSeen, 60_000);
+      writeFileSync(join(logs(), 'go'), '');
+      const rotating = rotate();
+      const endMs = performance.now() + seconds * 1_000;
+      while (performance.now() < endMs) {
+        await wait(500 + Math.random() * 3_000);
+        up.signal('SIGKILL');
+        await up.end();
+        up = start(['up'], { cwd: folder });
+      }
+      writeFileSync(join(logs(), 'end'), '');
+      await rotating;
+    } finally {
+      writeFileSync(join(logs(), 'end'), '');
+      await programs.stop();
+    }
+    const written = linesIn(logs());
+    expect(written.length).toBeGreaterThan(1_000);
+    const isOut = () => Object.keys(patterns).every((agent) => faults(written, out(agent)).lost.length === 0);
+    const inTime = await until('all is out', isOut, 60_000).catch(() => 'not all');
+    up.signal('SIGTERM');
+    await up.end();
+    for (const agent of Object.keys(patterns)) {
+      const { lost, doubled, strange } = faults(written, out(agent));
+      const shown = [lost, doubled, strange].map((lines) => ({ count: lines.length, some: lines.slice(0, 5) }));
+      expect(shown, `${agent}: lost, doubled, strange; ${String(inTime)}`).toEqual(
+        shown.map(() => ({ count: 0, some: [] })),
+      );
+    }
+    console.log(`loggers: ${written.length} lines on the disk, each once in both outcomes`);
+  });
+});
