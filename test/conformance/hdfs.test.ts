@@ -187,9 +187,18 @@ describe.skipIf(!canRunJava())('a real HDFS', () => {
       await world.restartBroker();
       if (ended) break;
     }
-    await (await run(sink)).drain();
+    const last = await run(sink);
+    await last.drain();
+    // What one that was killed had asked for may come to HDFS after the next one has swept: the start after that removes it.
+    const isSwept = async () => (await hdfs.list('/storm/.tailrace')).length === 0;
+    await last.stop(1000);
+    for (let start = 1; start <= 5 && !(await isSwept()); start++) {
+      const next = await run(sink);
+      await next.drain();
+      await next.stop(1000);
+    }
     expect(await linesBelow('/storm')).toEqual(all.sort());
-    expect(await hdfs.list('/storm/.tailrace')).toEqual([]);
+    expect(await isSwept()).toBe(true);
   }, 200_000);
 
   it('takes every line once over HttpFS, packed with zstd', async () => {
