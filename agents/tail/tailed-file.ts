@@ -263,7 +263,6 @@ export class TailedFile {
   /** Its inode is another file's, and no path leads to it: no file has the identity that it gets. */
   lose(nowMs: number): void {
     this.identity = `lost:${this.key}`;
-    this.born = undefined;
     this.missingSinceMs ??= nowMs;
   }
 

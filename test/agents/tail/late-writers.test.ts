@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { cutEnd } from '../../../agents/tail/cut-copies.ts';
 import { Imprint } from '../../../agents/tail/identity.ts';
-import type { KnownFile } from '../../../agents/tail/tailed-file.ts';
+import { type KnownFile, TailedFile } from '../../../agents/tail/tailed-file.ts';
 import { nodeFiles } from '../../../base/node-files.ts';
 import { until } from '../support/tail-bench.ts';
 import { arrived, line, move, write } from '../support/tail-logs.ts';
@@ -102,6 +102,12 @@ describe('a copy that is shorter than what was read of a log', () => {
 
   it('has nothing that is new when it was changed last while the log was there', async () => {
     expect(await endOf(bytes.subarray(0, half), bornMs + 1_000)).toBe(half);
+  });
+
+  it('has nothing that is new when another file has the inode of the log since', async () => {
+    const lost = TailedFile.recovered(log, soundMs);
+    lost.lose(soundMs);
+    expect(await endOf(bytes.subarray(0, half), bornMs + 1_000, lost.known)).toBe(half);
   });
 
   it.each(['before the log was there', 'after it was read'])(
