@@ -100,7 +100,8 @@ export class CopyJudge {
       }
     }
     let waits = false;
-    for (const original of originals.candidates(found.path, head)) {
+    const alike = originals.candidates(found.path, head);
+    for (const original of alike) {
       if (isTaken(original) || isAnother(found, original)) continue;
       if (original.identity === found.stat.identity || originals.hasEnded(original)) {
         const copy = await this.claim(found, handle, original, originals);
@@ -123,7 +124,7 @@ export class CopyJudge {
     if (waits) return { kind: 'wait' };
     const isWanted = (known: KnownFile) => isStray || isSameInode(known, found.stat);
     const known = await this.comeBack(found, handle, originals, isWanted);
-    return known ?? this.cutOrNew(found, handle, originals, originals.candidates(found.path, head));
+    return known ?? this.cutOrNew(found, handle, originals, alike);
   }
 
   private async judgePacked(
@@ -149,8 +150,7 @@ export class CopyJudge {
     }
     if (held !== undefined) return { kind: 'held', original: held };
     const known = await this.comeBack(found, handle, originals, () => true);
-    if (known !== undefined) return known;
-    return this.cutOrNew(found, handle, originals, alike);
+    return known ?? this.cutOrNew(found, handle, originals, alike);
   }
 
   /** The file is new unless all of it, and more, was read of one that has ended. */

@@ -7,7 +7,7 @@ import type { KnownFile } from './tailed-file.ts';
 
 const nanosecondsPerMs = 1_000_000;
 
-/** The end of a copy. */
+/** Where reading goes on in a copy: at its end, when all of it was read. */
 export interface CopyEnd {
   position: number;
   imprint: Imprint;

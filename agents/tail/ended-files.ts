@@ -1,10 +1,10 @@
 // Files that are followed no more and may come back: compressed after they had gone, or on a folder that was mounted again. They are found by their
 // family, and wherever they are by the hash of their head.
 import type { OpenFile } from '../../base/files.ts';
-import { cutEnd } from './cut-copies.ts';
+import { type CopyEnd, cutEnd } from './cut-copies.ts';
 import type { FoundFile } from './discovery.ts';
 import { familyOf } from './families.ts';
-import { hashOf, headLimitBytes, type Imprint, readRange, verify } from './identity.ts';
+import { hashOf, headLimitBytes, readRange, verify } from './identity.ts';
 import type { UnpackedFile } from './packing.ts';
 import type { KnownFile } from './tailed-file.ts';
 
@@ -20,10 +20,8 @@ interface EndedFile {
 }
 
 /** One that has come back, and where it goes on. */
-export interface ComeBack {
+export interface ComeBack extends CopyEnd {
   known: KnownFile;
-  position: number;
-  imprint: Imprint;
 }
 
 /** The key of a head: files of which nothing was added after they were read have the same. */

@@ -14,6 +14,7 @@ import { type Breathe, type Packing, packingOf, UnpackedFile } from './packing.t
 import { SearchAgain } from './search-again.ts';
 import type { Siblings } from './siblings.ts';
 import type { TailedFile } from './tailed-file.ts';
+import { fileAt } from './whereabouts.ts';
 import { YoungCopies } from './young-copies.ts';
 
 /** Change times come from a clock that runs a little behind. */
@@ -237,14 +238,8 @@ export class Newcomers {
     return false;
   }
 
-  /** Where the file is that was under `path`: rotators move it on with each rotation. */
-  private async locate(path: string, identity: string, { siblings }: Sight): Promise<FoundFile | undefined> {
-    const stat = await this.options.files.stat(path).catch(() => undefined);
-    return stat?.identity === identity ? { path, stat } : siblings.find(path, identity);
-  }
-
   private async hasMoved({ path, stat }: FoundFile): Promise<boolean> {
-    return (await this.options.files.stat(path).catch(() => undefined))?.identity !== stat.identity;
+    return (await fileAt(this.options.files, path, stat.identity)) === undefined;
   }
 
   /** The file, unpacked where it is packed; undefined when it is not to be had, or holds nothing to be read. */
@@ -350,12 +345,14 @@ export class Newcomers {
   }
 
   private async decideStrays(course: Course): Promise<void> {
+    const { files } = this.options;
     const { sight, decision, waiting, moved } = course;
     const taken = identitiesIn(decision.copies.values());
     const found: FoundFile[] = [];
     const firstPaths = new Map<string, string>();
     await inParallel([...this.strays], openedAtOnce, async ([identity, { path, departure }]) => {
-      const there = await this.locate(path, identity, sight);
+      // Rotators move it on with each rotation.
+      const there = (await fileAt(files, path, identity)) ?? (await sight.siblings.find(path, identity));
       const isElsewhere = taken.has(identity) || sight.byIdentity.has(identity);
       if (there !== undefined && !isElsewhere && !isFollowed(there, sight)) {
         found.push(there);

@@ -17,10 +17,10 @@ import type { Reader } from './reader.ts';
 import { Siblings } from './siblings.ts';
 import { startAtEnd } from './start-position.ts';
 import { TailedFile } from './tailed-file.ts';
-import { mayBeCopies } from './young-copies.ts';
 import { setTargets } from './targets.ts';
 import { verifyChanged, verifyRecovered } from './verification.ts';
 import { whereabouts } from './whereabouts.ts';
+import { mayBeCopies } from './young-copies.ts';
 
 /** A file that nobody can reach any more is given up when it was quiet for this long; the last line of one that a rotator put aside is taken then. */
 const goneIdleMs = 2_000;
