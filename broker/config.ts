@@ -182,7 +182,7 @@ export class BrokerSettings {
   /** Settings of the configuration that do not count, because a request has altered them. */
   overruled(): { name: string; configured: string; altered: string }[] {
     return [...this.given].flatMap(([name, configured]) => {
-      const { value, origin } = this.chain(name)[0]!;
+      const { value, origin } = this.current(name);
       return origin === 'configuration' ? [] : { name, configured, altered: value };
     });
   }
@@ -191,14 +191,19 @@ export class BrokerSettings {
   topicDefaults(): Record<string, string> {
     const defaults: Record<string, string> = {};
     for (const [name, { topicSetting }] of Object.entries(brokerSettings)) {
-      const [{ origin, value }] = this.chain(name) as [{ origin: SettingOrigin; value: string }];
+      const { value, origin } = this.current(name);
       if (topicSetting !== undefined && origin !== 'default') defaults[topicSetting] = value;
     }
     return defaults;
   }
 
+  /** The value that counts. */
+  private current(name: string): { value: string; origin: SettingOrigin } {
+    return this.chain(name)[0]!;
+  }
+
   private currentValues(): Map<string, SettingValue> {
-    return new Map(Object.keys(brokerSettings).map((name) => [name, valueOf(name, this.chain(name)[0]!.value)]));
+    return new Map(Object.keys(brokerSettings).map((name) => [name, valueOf(name, this.current(name).value)]));
   }
 }
 
