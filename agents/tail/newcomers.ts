@@ -102,7 +102,7 @@ export class Newcomers {
   /** Packed files whose original is still there, and those that cannot be unpacked: not looked into again while nothing changes. */
   private readonly held = new Map<string, Held>();
   private isPostponed = false;
-  /** Generations that no pattern matches and that are not decided yet, by identity. */
+  /** Generations that are not decided yet and that no pattern matches, or soon may match, by identity. */
   private strays = new Map<string, { path: string; departure: Departure }>();
   private readonly search = new SearchAgain();
 
@@ -147,6 +147,7 @@ export class Newcomers {
     );
     await this.addStrays(sight, decision);
     await this.decideStrays(course);
+    this.keepUndecided(wanted, course);
     this.judge.keepOnly(waiting);
     if (course.isTroubled) this.lookForAgain(sight, decision);
     return decision;
@@ -327,15 +328,25 @@ export class Newcomers {
     const taken = identitiesIn([...decision.copies.values(), ...decision.fresh]);
     await inParallel(sight.departures, openedAtOnce, async (departure) => {
       const { path, sinceMs } = departure;
-      for (const found of await sight.siblings.alike(path)) {
-        const { identity, modifiedMs, sizeBytes } = found.stat;
-        if (sizeBytes === 0 || modifiedMs < sinceMs - clockSlackMs) continue;
+      for (const found of await sight.siblings.generations(path, sinceMs - clockSlackMs)) {
+        const { identity, sizeBytes } = found.stat;
+        if (sizeBytes === 0) continue;
         if (isFollowed(found, sight) || taken.has(identity) || sight.byIdentity.has(identity)) continue;
         if (!isRotatedName(basename(path), basename(found.path)) || this.options.isExcluded(found)) continue;
         this.strays.set(identity, { path: found.path, departure });
       }
       if (!(await sight.siblings.isSteady(path))) this.lookAgain(departure, decision);
     });
+  }
+
+  /** What is not decided yet may have gone to a name that no pattern matches until the next sweep. */
+  private keepUndecided(newcomers: readonly FoundFile[], { sight, decision }: Course): void {
+    const decided = identitiesIn([...decision.copies.values(), ...decision.fresh]);
+    for (const { path, stat } of newcomers) {
+      const { identity, modifiedMs } = stat;
+      if (decided.has(identity) || this.held.has(identity) || isFollowed({ path, stat }, sight)) continue;
+      this.strays.set(identity, { path, departure: { path, sinceMs: modifiedMs } });
+    }
   }
 
   private lookAgain(departure: Departure, { departures }: Decision): void {

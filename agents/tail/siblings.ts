@@ -21,7 +21,7 @@ interface Folder {
   /** By name; text before packed files. */
   files: readonly FoundFile[];
   byIdentity: ReadonlyMap<string, FoundFile>;
-  /** In the order of `files`. */
+  /** Text before packed files, of each the newest first. */
   byFamily: ReadonlyMap<string, readonly FoundFile[]>;
   /** Those with names of archives first. */
   folders: readonly string[];
@@ -38,6 +38,10 @@ function archivesFirst(folders: readonly string[]): string[] {
 
 function isPacked({ path }: FoundFile): boolean {
   return /\.(gz|zst|zstd)$/.test(path);
+}
+
+function newestFirst(left: FoundFile, right: FoundFile): number {
+  return Number(isPacked(left)) - Number(isPacked(right)) || right.stat.modifiedMs - left.stat.modifiedMs;
 }
 
 export class Siblings {
@@ -63,7 +67,7 @@ export class Siblings {
     return undefined;
   }
 
-  /** Files that may be what a rotator made of `path`, by their names: likely ones first, text before packed files. */
+  /** Files that may be what a rotator made of `path`, by their names: likely ones first, text before packed files, the newest first. */
   async alike(path: string): Promise<FoundFile[]> {
     const family = familyName(basename(path));
     const home = dirname(path);
@@ -77,8 +81,7 @@ export class Siblings {
     const here = await this.folder(home);
     add(here.byFamily.get(family) ?? []);
     // Elsewhere only the family counts.
-    const folders = await Promise.all((await this.archives(home)).map((folder) => this.folder(folder)));
-    const elsewhere = folders.flatMap(({ byFamily }) => byFamily.get(family) ?? []);
+    const elsewhere = await this.archived(path);
     add(elsewhere.filter((each) => !isPacked(each)));
     add(elsewhere.filter(isPacked));
     const stem = /^.[^.\-_]*/.exec(basename(path))?.[0] ?? '';
@@ -86,7 +89,19 @@ export class Siblings {
     return [...found];
   }
 
-  /** Whether what `alike` tells is all there was: nothing went from one name to another meanwhile. */
+  /** Everything by whose name a rotator may have made it of `path`, and that was changed since then. */
+  async generations(path: string, sinceMs: number): Promise<FoundFile[]> {
+    const here = (await this.folder(dirname(path))).byFamily.get(familyName(basename(path))) ?? [];
+    return [...here, ...(await this.archived(path))].filter(({ stat }) => stat.modifiedMs >= sinceMs);
+  }
+
+  /** The family of `path` in the folders around. */
+  private async archived(path: string): Promise<FoundFile[]> {
+    const folders = await Promise.all((await this.archives(dirname(path))).map((folder) => this.folder(folder)));
+    return folders.flatMap(({ byFamily }) => byFamily.get(familyName(basename(path))) ?? []);
+  }
+
+  /** Whether what `alike` and `generations` tell is all there was: nothing went from one name to another meanwhile. */
   async isSteady(path: string): Promise<boolean> {
     const home = dirname(path);
     const folders = await Promise.all([home, ...(await this.archives(home))].map((folder) => this.folder(folder)));
@@ -159,11 +174,13 @@ export class Siblings {
       else if (stat?.kind === 'directory') folders.push(join(folder, name));
     }
     const files = [...found.filter((each) => !isPacked(each)), ...found.filter(isPacked)];
+    const byFamily = Map.groupBy(files, ({ path }) => familyName(basename(path)));
+    for (const family of byFamily.values()) family.sort(newestFirst);
     return {
       isSteady: beforeMs === (await changedMs()) && startMs - beforeMs > youngMs,
       files,
       byIdentity: new Map(found.map((each) => [each.stat.identity, each])),
-      byFamily: Map.groupBy(files, ({ path }) => familyName(basename(path))),
+      byFamily,
       folders: archivesFirst(folders),
     };
   }

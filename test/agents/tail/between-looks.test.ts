@@ -262,6 +262,59 @@ it('reads a file to its end that is deleted while the broker is away', async () 
   await arrived(lines);
 });
 
+it('reads a log that was quiet for a while and is renamed between the look at it and its opening', async () => {
+  const log = bench.path('a/app.log');
+  const lines = write('a', 0, 3);
+  let identity = '';
+  let isRenamed = false;
+  const files: Files = {
+    ...nodeFiles,
+    stat: async (path) => {
+      const stat = await nodeFiles.stat(path);
+      // An agent that is so slow that a look comes long after the last line.
+      const isYoung = stat?.identity === identity && Date.now() - stat.modifiedMs < 500;
+      return path === log && isYoung ? undefined : stat;
+    },
+    open: async (path, mode) => {
+      if (path === log && identity !== '' && !isRenamed) {
+        isRenamed = true;
+        move('a/app.log', 'a/app.log.1');
+        lines.push(...write('a', 6, 9));
+        const folder = (await nodeFiles.stat(bench.path('a')))!;
+        await until(() => Date.now() - folder.modifiedMs > 300);
+      }
+      return nodeFiles.open(path, mode);
+    },
+  };
+  await bench.start(cluster.client(), { paths: ['a/app.log'] }, { files });
+  await arrived(lines);
+  move('a/app.log', 'a/app.log.2');
+  lines.push(...write('a', 3, 6));
+  identity = (await nodeFiles.stat(log))!.identity;
+  await until(
+    () => isRenamed,
+    () => 'it was not opened',
+    60_000,
+  );
+  await arrived(lines);
+});
+
+it('reads generations that nobody saw though there are a hundred older ones', async () => {
+  const name = (number: number) => `app.log-2026${String(number).padStart(4, '0')}`;
+  for (let number = 100; number < 200; number++) {
+    write('a', -number, -number + 1, name(number));
+    utimesSync(bench.path(`a/${name(number)}`), new Date(number), new Date(number));
+  }
+  const lines = write('a', 0, 3);
+  const paths = ['a/app.log'];
+  await bench.once(cluster.client(), { paths });
+  expect(texts()).toEqual(lines);
+  move('a/app.log', `a/${name(200)}`);
+  lines.push(...write('a', 3, 6, name(201)), ...write('a', 6, 9));
+  await bench.start(cluster.client(), { paths });
+  await arrived(lines);
+});
+
 describe('half a line at the end of a file with the name that a rotator gives', () => {
   const half = 'the beginning of a line';
 
