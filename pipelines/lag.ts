@@ -21,7 +21,7 @@ export interface PartitionLag {
 const lookMs = 200;
 const looks = 3;
 /** A partition whose ends are not to be had for so long is offline. */
-const offlineMs = 500;
+export const offlineMs = 500;
 
 /** One small fetch. */
 async function lookAt(

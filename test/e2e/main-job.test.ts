@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Kafka, logLevel } from 'kafkajs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { endAll, freePort, root, run, start, until } from '../support/command.ts';
 
@@ -136,6 +137,15 @@ describe('up', () => {
     expect(groups.stdout).toMatch(/keep\.files\s+Stable/);
     const lag = await tailrace('groups', 'describe', 'keep.files', '--json', ...broker());
     expect(JSON.parse(lag.stdout.split('\n')[0]!)).toMatchObject({ topic: 'app', lagRecords: 0 });
+    const readers = new Kafka({ brokers: [`127.0.0.1:${port}`], logLevel: logLevel.NOTHING });
+    const reader = readers.consumer({ groupId: 'readers' });
+    await reader.subscribe({ topic: 'greetings' });
+    await reader.run({ autoCommit: false, eachMessage: () => Promise.resolve() });
+    await until('what nobody has committed is shown, too', async () => {
+      const { stdout } = await tailrace('groups', 'describe', 'readers', ...broker());
+      return /greetings +0 +none +\d+ +unknown .*kafkajs/.test(stdout) && /greetings +1 /.test(stdout);
+    });
+    await reader.disconnect();
     expect((await tailrace('topics', 'delete', 'greetings', '--yes', ...broker())).code).toBe(0);
     expect((await tailrace('topics', 'describe', 'greetings', ...broker())).code).toBe(1);
 
