@@ -163,8 +163,8 @@ export class CopyJudge {
     for (const original of alike) {
       const isOver = originals.hasEnded(original) || (original.isMissing && original.handle === undefined);
       if (!isOver || original.packing !== undefined || original.path === found.path) continue;
-      const log = { ...original.known, earlier: original.milestones };
-      const end = await cutEnd(handle, found.stat, log, original.soundMs);
+      const known = { ...original.known, earlier: original.milestones };
+      const end = await cutEnd(handle, found.stat, { ...original.remains, known });
       if (end !== undefined) return { kind: 'copy', original, ...end };
     }
     const ended = handle instanceof UnpackedFile && (await originals.scene.ended.findCut(handle, found));

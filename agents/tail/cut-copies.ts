@@ -3,7 +3,7 @@
 import type { FileStat, OpenFile } from '../../base/files.ts';
 import { hashOf, headLimitBytes, type Imprint, imprintAt, readRange, verify } from './identity.ts';
 import { UnpackedFile } from './packing.ts';
-import type { KnownFile } from './tailed-file.ts';
+import type { KnownFile, Remains } from './tailed-file.ts';
 
 const nanosecondsPerMs = 1_000_000;
 
@@ -14,22 +14,20 @@ export interface CopyEnd {
 }
 
 /**
- * The end of `copy` when it holds the beginning of what was read of `log`, which is no more, and nothing else; `soundMs` is when the log was last known to
- * hold that. Throws when it cannot be unpacked.
+ * The end of `copy` when it holds the beginning of what was read of the log, which is no more, and nothing else. Throws when it cannot be unpacked.
  */
 export async function cutEnd(
   copy: OpenFile,
   stat: FileStat,
-  log: KnownFile,
-  soundMs: number,
+  { known: log, soundMs, head: logHead }: Remains,
 ): Promise<CopyEnd | undefined> {
   // Generations may begin with the same lines, but a copy has the time of the last change before it was made: those before were changed before the log was
   // there, those after it later than it was.
   if (log.born === undefined) return undefined;
   if (stat.modifiedMs <= Number(log.born) / nanosecondsPerMs || stat.modifiedMs > soundMs) return undefined;
   const head = await readRange(copy, 0, headLimitBytes);
-  const isComparable = head.length >= log.headBytes;
-  if (isComparable && hashOf(head.subarray(0, log.headBytes)) !== log.headHash) return undefined;
+  const isComparable = head.length >= log.headBytes || logHead !== undefined;
+  if (isComparable && !isSameHead(head, log, logHead)) return undefined;
   const size = copy instanceof UnpackedFile ? await copy.unpackAll() : await copy.size();
   if (size === 0 || size >= log.position) return undefined;
   const milestone = log.earlier?.findLast(({ position }) => position > 0 && position <= size);
@@ -38,4 +36,9 @@ export async function cutEnd(
   } else if ((await verify(copy, milestone.position, milestone.fingerprint)) === undefined) return undefined;
   const imprint = await imprintAt(copy, size);
   return imprint && { position: size, imprint };
+}
+
+function isSameHead(head: Buffer, { headBytes, headHash }: KnownFile, logHead: Buffer | undefined): boolean {
+  if (head.length >= headBytes) return hashOf(head.subarray(0, headBytes)) === headHash;
+  return logHead?.subarray(0, head.length).equals(head) === true;
 }

@@ -6,17 +6,15 @@ import type { FoundFile } from './discovery.ts';
 import { familyOf } from './families.ts';
 import { hashOf, headLimitBytes, readRange, verify } from './identity.ts';
 import type { UnpackedFile } from './packing.ts';
-import type { KnownFile } from './tailed-file.ts';
+import type { KnownFile, Remains } from './tailed-file.ts';
 
 /** With less in common two files may be alike by chance. */
 const leastBytes = 256;
 /** Files with one head, or of one family, that are compared at most. */
 const comparedLimit = 16;
 
-interface EndedFile {
-  known: KnownFile;
+interface EndedFile extends Remains {
   endedMs: number;
-  soundMs: number;
 }
 
 /** One that has come back, and where it goes on. */
@@ -37,10 +35,9 @@ export class EndedFiles {
   private readonly byHead = new Map<string, EndedFile[]>();
   private readonly byFamily = new Map<string, EndedFile[]>();
 
-  /** `soundMs`: when it was last known to hold what was read of it. */
-  add(known: KnownFile, endedMs: number, soundMs: number): void {
+  add(ended: EndedFile): void {
+    const { known } = ended;
     if (known.position === 0) return;
-    const ended = { known, endedMs, soundMs };
     addTo(this.byHead, keyOf(known.headBytes, known.headHash), ended);
     for (const family of familiesOf(known)) addTo(this.byFamily, family, ended);
   }
@@ -77,9 +74,9 @@ export class EndedFiles {
   async findCut(archive: UnpackedFile, { path, stat }: FoundFile): Promise<ComeBack | undefined> {
     if (this.byHead.size === 0) return undefined;
     const head = await readRange(archive, 0, headLimitBytes);
-    for (const { known, soundMs } of this.some(path, head, ({ known }) => known.packing === undefined)) {
-      const end = await cutEnd(archive, stat, known, soundMs);
-      if (end !== undefined) return { known, ...end };
+    for (const ended of this.some(path, head, ({ known }) => known.packing === undefined)) {
+      const end = await cutEnd(archive, stat, ended);
+      if (end !== undefined) return { known: ended.known, ...end };
     }
     return undefined;
   }

@@ -91,7 +91,7 @@ export class Roster {
   recover(records: Iterable<PositionRecord>): void {
     for (const record of records) {
       if (record.state !== 'live') {
-        this.ended.add(record, record.atMs, record.atMs);
+        this.ended.add({ known: record, endedMs: record.atMs, soundMs: record.atMs, head: undefined });
         continue;
       }
       const file = TailedFile.recovered(record, record.atMs);
@@ -422,7 +422,7 @@ export class Roster {
   private drop(file: TailedFile, state: 'replaced' | 'gone'): void {
     file.state = state;
     this.release(file);
-    this.ended.add(file.known, this.options.clock.now(), file.soundMs);
+    this.ended.add({ ...file.remains, endedMs: this.options.clock.now() });
     this.dirty.add(file);
   }
 

@@ -19,6 +19,15 @@ export interface FileOrigin {
 /** What a record says about the file itself. */
 export type KnownFile = Omit<PositionRecord, 'kind' | 'instance' | 'agent' | 'host' | 'topic' | 'atMs'>;
 
+/** What is known of a file that is no more. */
+export interface Remains {
+  known: KnownFile;
+  /** When it was last known to hold what was read of it. */
+  soundMs: number;
+  /** Its first bytes; undefined where an earlier run has read them and they were not compared since. */
+  head: Buffer | undefined;
+}
+
 /** What could not be unpacked is tried again after this long, and whenever it changes. */
 const unpackAgainMs = 30_000;
 
@@ -284,6 +293,12 @@ export class TailedFile {
       ...(packed === undefined || !this.isWhole ? {} : { packed }),
       ...(earlier.length === 0 ? {} : { earlier }),
     };
+  }
+
+  /** What is left of it to know its copies by. */
+  get remains(): Remains {
+    const head = this.unverified === undefined ? this.imprint.head : undefined;
+    return { known: this.known, soundMs: this.soundMs, head };
   }
 
   record(names: { instance: string; agent: string; host: string; topic: string }, nowMs: number): PositionRecord {
