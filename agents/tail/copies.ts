@@ -12,7 +12,7 @@
 import { basename } from 'node:path';
 import { TailraceError } from '../../base/errors.ts';
 import type { OpenFile } from '../../base/files.ts';
-import { cutEnd } from './cut-copies.ts';
+import { cutEnd, isHeadShared } from './cut-copies.ts';
 import type { FoundFile } from './discovery.ts';
 import type { ComeBack } from './ended-files.ts';
 import { familyName, isUnpackedName } from './families.ts';
@@ -162,12 +162,14 @@ export class CopyJudge {
   ): Promise<Verdict> {
     for (const original of alike) {
       const isOver = originals.hasEnded(original) || (original.isMissing && original.handle === undefined);
-      if (!isOver || original.packing !== undefined || original.path === found.path) continue;
-      const known = { ...original.known, earlier: original.milestones };
-      const end = await cutEnd(handle, found.stat, { ...original.remains, known });
+      if (!isOver || original.packing !== undefined) continue;
+      const { handle: whole, remains } = original;
+      const known = { ...remains.known, earlier: original.milestones };
+      const log = { ...remains, known, handle: original.replaced ? undefined : whole };
+      const end = await cutEnd(handle, found, log, () => isHeadShared(known, alike));
       if (end !== undefined) return { kind: 'copy', original, ...end };
     }
-    const ended = handle instanceof UnpackedFile && (await originals.scene.ended.findCut(handle, found));
+    const ended = handle instanceof UnpackedFile && (await originals.scene.ended.findCut(handle, found, alike));
     return ended ? comeBackAs(ended) : { kind: 'new' };
   }
 

@@ -1,12 +1,12 @@
 // Files that are followed no more and may come back: compressed after they had gone, or on a folder that was mounted again. They are found by their
 // family, and wherever they are by the hash of their head.
 import type { OpenFile } from '../../base/files.ts';
-import { type CopyEnd, cutEnd } from './cut-copies.ts';
+import { type CopyEnd, cutEnd, isHeadShared } from './cut-copies.ts';
 import type { FoundFile } from './discovery.ts';
 import { familyOf } from './families.ts';
 import { hashOf, headLimitBytes, readRange, verify } from './identity.ts';
 import type { UnpackedFile } from './packing.ts';
-import type { KnownFile, Remains } from './tailed-file.ts';
+import type { KnownFile, Remains, TailedFile } from './tailed-file.ts';
 
 /** With less in common two files may be alike by chance. */
 const leastBytes = 256;
@@ -70,13 +70,15 @@ export class EndedFiles {
     return best;
   }
 
-  /** The one of which more was read than `archive` holds, and all of that. Throws when it cannot be unpacked. */
-  async findCut(archive: UnpackedFile, { path, stat }: FoundFile): Promise<ComeBack | undefined> {
+  /** The one of which more was read than `archive` holds, and all of that; `live` may begin alike. Throws when it cannot be unpacked. */
+  async findCut(archive: UnpackedFile, found: FoundFile, live: Iterable<TailedFile>): Promise<ComeBack | undefined> {
     if (this.byHead.size === 0) return undefined;
     const head = await readRange(archive, 0, headLimitBytes);
-    for (const ended of this.some(path, head, ({ known }) => known.packing === undefined)) {
-      const end = await cutEnd(archive, stat, ended);
-      if (end !== undefined) return { known: ended.known, ...end };
+    for (const ended of this.some(found.path, head, ({ known }) => known.packing === undefined)) {
+      const { known } = ended;
+      const alike = this.byHead.get(keyOf(known.headBytes, known.headHash)) ?? [];
+      const end = await cutEnd(archive, found, ended, () => alike.length > 1 || isHeadShared(known, live));
+      if (end !== undefined) return { known, ...end };
     }
     return undefined;
   }

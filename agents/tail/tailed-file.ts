@@ -26,6 +26,8 @@ export interface Remains {
   soundMs: number;
   /** Its first bytes; undefined where an earlier run has read them and they were not compared since. */
   head: Buffer | undefined;
+  /** Its handle while it is open. */
+  handle?: OpenFile | undefined;
 }
 
 /** What could not be unpacked is tried again after this long, and whenever it changes. */

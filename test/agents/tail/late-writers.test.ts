@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { cutEnd } from '../../../agents/tail/cut-copies.ts';
 import { Imprint } from '../../../agents/tail/identity.ts';
-import { type KnownFile, TailedFile } from '../../../agents/tail/tailed-file.ts';
+import { type KnownFile, type Remains, TailedFile } from '../../../agents/tail/tailed-file.ts';
 import { nodeFiles } from '../../../base/node-files.ts';
 import { until } from '../support/tail-bench.ts';
 import { arrived, line, move, write } from '../support/tail-logs.ts';
@@ -61,6 +61,29 @@ it('are read once though all of it is less than is kept of the beginning, and wa
   await arrived(lines);
 });
 
+it('does not take a log for what is left of the one before, though all of them begin alike', async () => {
+  const header = Array.from({ length: 30 }, (_none, number) => line('header', number));
+  const begin = (name: string) => writeFileSync(bench.path(`a/${name}`), header.map((each) => `${each}\n`).join(''));
+  const paths = ['a/app.log*'];
+  mkdirSync(bench.path('a'));
+  begin('app.log');
+  const lines = [...header, ...write('a', 0, 100)];
+  const first = await bench.start(cluster.client(), { paths });
+  await arrived(lines);
+  move('a/app.log', 'a/app.log.1');
+  await until(isKnown('app.log.1', 'live'), () => 'nobody saw that it was renamed', 60_000);
+  await first.stop(1_000);
+  const { birthtimeMs } = statSync(bench.path('a/app.log.1'));
+  packAside('a/app.log.1');
+  begin('app.log');
+  lines.push(...header, ...write('a', 100, 103));
+  // As when the one before was read once more after this was written.
+  utimesSync(bench.path('a/app.log'), new Date(birthtimeMs + 1), new Date(birthtimeMs + 1));
+  rmSync(bench.path('a/app.log.1'));
+  await bench.start(cluster.client(), { paths });
+  await arrived(lines);
+});
+
 /** What a rotator leaves of the log `packed` while nobody looks. */
 const leavings: Record<string, { paths: string[]; name: string; leave: (bytes: Buffer) => Buffer }> = {
   'packed, pattern app.log': { paths: ['a/app.log'], name: 'a/app.log.1.gz', leave: (bytes) => gzipSync(bytes) },
@@ -93,6 +116,11 @@ it.each(Object.keys(leavings))('are read once when the agent was killed, %s', as
   await arrived(lines);
 });
 
+interface CutOptions extends Remains {
+  path: string;
+  isHeadShared: boolean;
+}
+
 describe('a copy that is shorter than what was read of a log', () => {
   const bytes = Buffer.from(Array.from({ length: 100 }, (_none, number) => `${line('a', number)}\n`).join(''));
   const half = bytes.length / 2;
@@ -110,11 +138,18 @@ describe('a copy that is shorter than what was read of a log', () => {
     ...{ generation: 0, position: bytes.length, lines: 100, part: 0, born: `${bornMs}000000` },
     ...Imprint.empty.after(bytes, 0, bytes.length).fingerprint(),
   };
-  const endOf = async (content: Buffer, modifiedMs: number, known = log) => {
+  /** Where it goes on when it was moved to another file system, which gives it a time that is older than it. */
+  const endOf = async (
+    content: Buffer,
+    modifiedMs: number,
+    { known = log, path = '/b/app.log.1', isHeadShared = false, ...rest }: Partial<CutOptions> = {},
+  ) => {
     writeFileSync(bench.path('copy'), content);
     const copy = await nodeFiles.open(bench.path('copy'), 'read');
     const stat = { ...(await copy.stat()), modifiedMs };
-    return (await cutEnd(copy, stat, { known, soundMs, head: undefined }).finally(() => copy.close()))?.position;
+    const remains = { known, soundMs, head: undefined, ...rest };
+    const end = cutEnd(copy, { path, stat }, remains, () => isHeadShared);
+    return (await end.finally(() => copy.close()))?.position;
   };
 
   it('has nothing that is new when it was changed last while the log was there', async () => {
@@ -124,7 +159,7 @@ describe('a copy that is shorter than what was read of a log', () => {
   it('has nothing that is new when another file has the inode of the log since', async () => {
     const lost = TailedFile.recovered(log, soundMs);
     lost.lose(soundMs);
-    expect(await endOf(bytes.subarray(0, half), bornMs + 1_000, lost.known)).toBe(half);
+    expect(await endOf(bytes.subarray(0, half), bornMs + 1_000, { known: lost.known })).toBe(half);
   });
 
   it.each(['before the log was there', 'after it was read'])(
@@ -138,9 +173,34 @@ describe('a copy that is shorter than what was read of a log', () => {
     const other = Buffer.from(bytes.subarray(0, half));
     other[half - 10] = 0x79;
     const fingerprint = Imprint.empty.after(bytes, 0, half).fingerprint();
-    expect(await endOf(other, bornMs + 1, { ...log, earlier: [{ position: half, fingerprint }] })).toBeUndefined();
+    const known = { ...log, earlier: [{ position: half, fingerprint }] };
+    expect(await endOf(other, bornMs + 1, { known })).toBeUndefined();
     other[0] = 0x79;
     expect(await endOf(other, bornMs + 1)).toBeUndefined();
+  });
+
+  it.each(['/a/app.log', '/a/app-2026-11-24.log'])('is the successor of the log as %s, beside it', async (path) => {
+    const nowMs = Date.now();
+    const options = { path, soundMs: nowMs + 60_000 };
+    expect(await endOf(bytes.subarray(0, half), nowMs + 30_000, options)).toBeUndefined();
+  });
+
+  it('is another generation when others begin alike, unless it can be compared', async () => {
+    const isHeadShared = true;
+    expect(await endOf(bytes.subarray(0, half), bornMs + 1, { isHeadShared })).toBeUndefined();
+    const fingerprint = Imprint.empty.after(bytes, 0, half).fingerprint();
+    const known = { ...log, earlier: [{ position: half, fingerprint }] };
+    expect(await endOf(bytes.subarray(0, half), bornMs + 1, { isHeadShared, known })).toBe(half);
+  });
+
+  it('is compared with the log while that is open', async () => {
+    writeFileSync(bench.path('log'), bytes);
+    const handle = await nodeFiles.open(bench.path('log'), 'read');
+    const other = Buffer.from(bytes.subarray(0, half));
+    expect(await endOf(other, bornMs + 1, { handle, isHeadShared: true })).toBe(half);
+    other[half - 10] = 0x79;
+    expect(await endOf(other, bornMs + 1, { handle })).toBeUndefined();
+    await handle.close();
   });
 
   it('is not cut short when it holds as much', async () => {
