@@ -6,12 +6,15 @@ import type { FoundFile } from './discovery.ts';
 import { familyOf } from './families.ts';
 import { hashOf, headLimitBytes, readRange, verify } from './identity.ts';
 import type { UnpackedFile } from './packing.ts';
+import { rememberMs } from './positions.ts';
 import type { KnownFile, Remains, TailedFile } from './tailed-file.ts';
 
 /** With less in common two files may be alike by chance. */
 const leastBytes = 256;
 /** Files with one head, or of one family, that are compared at most. */
 const comparedLimit = 16;
+/** So many of the last ones have their beginnings kept. */
+const headsLimit = 1_000;
 
 interface EndedFile extends Remains {
   endedMs: number;
@@ -34,15 +37,26 @@ export function keyOf(headBytes: number, headHash: string): string {
 export class EndedFiles {
   private readonly byHead = new Map<string, EndedFile[]>();
   private readonly byFamily = new Map<string, EndedFile[]>();
+  /** In the order in which they ended, by file id. */
+  private readonly inOrder = new Map<string, EndedFile>();
+  private readonly withHeads: EndedFile[] = [];
 
+  /** Forgets what ended as long before as positions are remembered. */
   add(ended: EndedFile): void {
-    const { known } = ended;
+    const { known, endedMs, head } = ended;
     if (known.position === 0) return;
+    for (const [, oldest] of this.inOrder) {
+      if (endedMs - oldest.endedMs < rememberMs) break;
+      this.delete(oldest.known);
+    }
+    this.inOrder.set(known.file, ended);
+    if (head !== undefined && this.withHeads.push(ended) > headsLimit) this.withHeads.shift()!.head = undefined;
     addTo(this.byHead, keyOf(known.headBytes, known.headHash), ended);
     for (const family of familiesOf(known)) addTo(this.byFamily, family, ended);
   }
 
   delete(known: KnownFile): void {
+    this.inOrder.delete(known.file);
     removeFrom(this.byHead, keyOf(known.headBytes, known.headHash), known);
     for (const family of familiesOf(known)) removeFrom(this.byFamily, family, known);
   }

@@ -14,7 +14,7 @@ import {
 } from '../../broker/client/positions-record.ts';
 
 /** Position records of files that ended are removed after this long: later than any line of theirs is likely to be kept. */
-const rememberMs = 30 * 86_400_000;
+export const rememberMs = 30 * 86_400_000;
 
 export interface Owner {
   instance: string;

@@ -205,6 +205,8 @@ export class Session {
       file.origin.partition = partitionOf(file.origin.firstPath);
       roster.dirty.add(file);
     }
+    // The roster knows them now, and where thousands of logs are rotated there are many.
+    positions.files.clear();
     return roster;
   }
 
