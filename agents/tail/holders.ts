@@ -33,6 +33,13 @@ export class Holders {
     this.byPath.set(path, { identity: '', isEmpty: false, seenMs: sinceMs });
   }
 
+  /** In an earlier run a file of this name ended then: whoever takes the name now may not be the first. */
+  recoverEnded(path: string, endedMs: number): void {
+    const holder = this.byPath.get(path);
+    if (!this.isLog(path) || holder?.identity !== undefined || (holder?.seenMs ?? 0) >= endedMs) return;
+    this.byPath.set(path, { identity: undefined, isEmpty: false, seenMs: endedMs });
+  }
+
   /** Since when the log of this name is followed: from now on, when it was not. */
   since(path: string, nowMs: number): number {
     const sinceMs = this.followedSince.get(path) ?? nowMs;

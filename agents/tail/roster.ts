@@ -92,6 +92,7 @@ export class Roster {
     for (const record of records) {
       if (record.state !== 'live') {
         this.ended.add({ known: record, endedMs: record.atMs, soundMs: record.atMs, head: undefined });
+        this.holders.recoverEnded(record.firstPath, record.atMs);
         continue;
       }
       const file = TailedFile.recovered(record, record.atMs);
@@ -274,10 +275,8 @@ export class Roster {
     const { files } = this.options;
     const realPaths = new Map<Fresh, string>();
     await inParallel(fresh, looksAtOnce, async (each) => {
-      await files.realPath(each.found.path).then(
-        (path) => realPaths.set(each, path),
-        () => undefined,
-      );
+      const path = await files.realPath(each.found.path).catch(() => undefined);
+      if (path !== undefined) realPaths.set(each, path);
     });
     for (const each of fresh) this.follow(each, realPaths.get(each));
   }

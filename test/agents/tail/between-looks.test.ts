@@ -299,6 +299,22 @@ it('reads a log that was quiet for a while and is renamed between the look at it
   await arrived(lines);
 });
 
+it('reads what came and went while nobody looked of a log that had been deleted before', async () => {
+  const lines = write('a', 0, 3);
+  const paths = ['a/app.log'];
+  const first = await bench.start(cluster.client(), { paths });
+  await arrived(lines);
+  rmSync(bench.path('a/app.log'));
+  const isGone = () => cluster.records('__tailrace_positions').some(({ value }) => value?.includes('"gone"') === true);
+  await until(isGone, () => 'it was not given up', 60_000);
+  await first.stop(1_000);
+  lines.push(...write('a', 3, 6));
+  move('a/app.log', 'a/app.log.1');
+  lines.push(...write('a', 6, 9));
+  await bench.start(cluster.client(), { paths });
+  await arrived(lines);
+});
+
 it('reads generations that nobody saw though there are a hundred older ones', async () => {
   const name = (number: number) => `app.log-2026${String(number).padStart(4, '0')}`;
   for (let number = 100; number < 200; number++) {
