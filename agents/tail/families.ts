@@ -5,10 +5,13 @@ import { basename, dirname } from 'node:path';
 const packedEnding = /\.(?:gz|zst|zstd|bz2|xz|lz4|Z)$/;
 const ending = /(?:[._-](?:\d[\dTZ:+._-]*|old|prev|bak|backup|save|rotated))+$/i;
 /** A date before the last ending. Less than a date is more likely the number of a worker. */
-const dateBeforeEnding = /[._-]\d{4}[._-]?\d{2}[._-]?\d{2}[\dTZ:+._-]*(?=\.[^.]*$)/;
+const dateBeforeEnding = /[._-](?:\d{4}[._-]?\d{2}[._-]?\d{2}|\d{2}-\d{2}-\d{4})[\dTZ:+._-]*(?=\.[^.]*$)/;
+/** What the loggers of daemontools, runit and s6 make of `current`: a TAI64N label, and how it ended. */
+const tai64nLabel = /^@[0-9a-f]{24}\.[a-z]$/;
 
 /** The name before any rotation. */
 export function familyName(name: string): string {
+  if (tai64nLabel.test(name)) return 'current';
   const stripped = name.replace(packedEnding, '').replace(ending, '').replace(dateBeforeEnding, '');
   return stripped === '' ? name : stripped;
 }

@@ -328,15 +328,22 @@ export class Newcomers {
     const taken = identitiesIn([...decision.copies.values(), ...decision.fresh]);
     await inParallel(sight.departures, openedAtOnce, async (departure) => {
       const { path, sinceMs } = departure;
-      for (const found of await sight.siblings.generations(path, sinceMs - clockSlackMs)) {
-        const { identity, sizeBytes } = found.stat;
-        if (sizeBytes === 0) continue;
-        if (isFollowed(found, sight) || taken.has(identity) || sight.byIdentity.has(identity)) continue;
-        if (!isRotatedName(basename(path), basename(found.path)) || this.options.isExcluded(found)) continue;
-        this.strays.set(identity, { path: found.path, departure });
+      for (const log of await this.placesOf(path)) {
+        for (const found of await sight.siblings.generations(log, sinceMs - clockSlackMs)) {
+          const { identity, sizeBytes } = found.stat;
+          if (sizeBytes === 0) continue;
+          if (isFollowed(found, sight) || taken.has(identity) || sight.byIdentity.has(identity)) continue;
+          if (!isRotatedName(basename(log), basename(found.path)) || this.options.isExcluded(found)) continue;
+          this.strays.set(identity, { path: found.path, departure });
+        }
+        if (!(await sight.siblings.isSteady(log))) this.lookAgain(departure, decision);
       }
-      if (!(await sight.siblings.isSteady(path))) this.lookAgain(departure, decision);
     });
+  }
+
+  /** The path of a log, and where that leads to over symbolic links: rotators put things aside there. */
+  private async placesOf(path: string): Promise<Set<string>> {
+    return new Set([path, await this.options.files.realPath(path).catch(() => path)]);
   }
 
   /** What is not decided yet may have gone to a name that no pattern matches until the next sweep. */

@@ -3,13 +3,15 @@ import {
   appendFileSync,
   copyFileSync,
   existsSync,
+  mkdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   truncateSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import type { Files, FileStat } from '../../../base/files.ts';
@@ -311,6 +313,42 @@ it('reads what came and went while nobody looked of a log that had been deleted 
   lines.push(...write('a', 3, 6));
   move('a/app.log', 'a/app.log.1');
   lines.push(...write('a', 6, 9));
+  await bench.start(cluster.client(), { paths });
+  await arrived(lines);
+});
+
+/** Where a log stands, under which name it is followed, and what its rotator calls the generations that it puts aside. */
+const homes: Record<string, { log: string; followed: string; aside: (number: number) => string }> = {
+  'a container of Kubernetes': {
+    log: 'pods/c/0.log',
+    followed: 'containers/c.log',
+    aside: (number) => `pods/c/0.log.20261122-1${number}0000`,
+  },
+  'daemontools, s6': {
+    log: 'a/current',
+    followed: 'a/current',
+    aside: (number) => `a/@40000000${number}741d2a10c3f8a1c.s`,
+  },
+  'log4j with days': {
+    log: 'a/app.log',
+    followed: 'a/app.log',
+    aside: (number) => `a/2026-11/app-11-22-2026-${number}.log`,
+  },
+};
+
+it.each(Object.keys(homes))('reads what was rotated twice while no agent ran: %s', async (home) => {
+  const { log, followed, aside } = homes[home]!;
+  const put = (from: number, to: number) => write(dirname(log), from, to, basename(log));
+  for (const path of [followed, aside(1)]) mkdirSync(dirname(bench.path(path)), { recursive: true });
+  const lines = put(0, 3);
+  if (log !== followed) symlinkSync(bench.path(log), bench.path(followed));
+  const paths = [followed];
+  await bench.once(cluster.client(), { paths });
+  lines.push(...put(3, 6));
+  move(log, aside(1));
+  lines.push(...put(6, 9));
+  move(log, aside(2));
+  lines.push(...put(9, 12));
   await bench.start(cluster.client(), { paths });
   await arrived(lines);
 });
