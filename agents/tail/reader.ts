@@ -20,8 +20,8 @@ import type { TailedFile } from './tailed-file.ts';
  */
 export type ReadOutcome = 'more' | 'end' | 'replaced' | 'packed' | 'failed';
 
-/** By the keys of their files: what can only be read through them is not lost while a broker is away. */
-export type KeptHandles = Map<string, OpenFile>;
+/** What can only be read through its handle is not lost while a broker is away. */
+export type KeptHandles = Map<TailedFile, OpenFile>;
 
 /** Handles that are open at most without a budget, but for those of files that no path leads to: opening such a one again is not possible. */
 const leastHandles = 512;
@@ -146,7 +146,7 @@ export class Reader {
   surrender(kept: KeptHandles): void {
     for (const file of this.opened) {
       if (file.handle === undefined || file.packing !== undefined || file.state !== 'live') continue;
-      kept.set(file.key, file.handle);
+      kept.set(file, file.handle);
       this.release(file);
     }
   }
@@ -161,19 +161,31 @@ export class Reader {
     }
   }
 
-  /** Gives back handles that a session before this one had when it failed, of what is still the same file. The others are closed. */
-  async takeBack(kept: KeptHandles, files: Iterable<TailedFile>): Promise<void> {
-    const handles = new Map(kept);
+  /**
+   * Gives back handles that a session before this one had when it failed, of what is still the same file. Returns the files, open again, of which no
+   * record tells, not even one of what they held before they were truncated; the other handles are closed.
+   */
+  async takeBack(
+    kept: KeptHandles,
+    live: ReadonlyMap<string, TailedFile>,
+    isRecorded: (key: string) => boolean,
+  ): Promise<TailedFile[]> {
+    const byKey = new Map([...live.values()].map((file) => [file.key, file]));
+    const taken = [...kept];
     kept.clear();
-    for (const file of files) {
-      const handle = handles.get(file.key);
-      if (handle === undefined || file.packing !== undefined) continue;
-      const stat = await handle.stat().catch(() => undefined);
-      if (stat?.identity !== file.identity || file.isOther(stat)) continue;
+    const unrecorded: TailedFile[] = [];
+    await inParallel(taken, reopenedAtOnce, async ([before, handle]) => {
+      const isNew = !isRecorded(before.key) && !live.has(before.identity);
+      const file = isNew ? before.anew() : byKey.get(before.key);
+      const stat = file?.packing === undefined ? await handle.stat().catch(() => undefined) : undefined;
+      if (file === undefined || stat?.identity !== file.identity || file.isOther(stat)) {
+        await handle.close().catch(() => undefined);
+        return;
+      }
       this.adopt(file, handle);
-      handles.delete(file.key);
-    }
-    await Promise.all([...handles.values()].map((handle) => handle.close().catch(() => undefined)));
+      if (isNew) unrecorded.push(file);
+    });
+    return unrecorded;
   }
 
   /** Closes every handle, and resolves when all are closed. */

@@ -90,16 +90,19 @@ export class Roster {
   /** Takes up what an earlier run has committed. */
   recover(records: Iterable<PositionRecord>): void {
     for (const record of records) {
-      if (record.state !== 'live') {
+      if (record.state === 'live') this.takeUp(TailedFile.recovered(record, record.atMs));
+      else {
         this.ended.add({ known: record, endedMs: record.atMs, soundMs: record.atMs, head: undefined });
         this.holders.recoverEnded(record.firstPath, record.atMs);
-        continue;
       }
-      const file = TailedFile.recovered(record, record.atMs);
-      this.live.set(file.identity, file);
-      this.latestByPath.set(file.origin.firstPath, file);
-      this.holders.recover(file.origin.firstPath, file.origin.sinceMs);
     }
+  }
+
+  /** Takes up a file that an earlier run, or session, has begun to follow. */
+  takeUp(file: TailedFile): void {
+    this.live.set(file.identity, file);
+    this.latestByPath.set(file.origin.firstPath, file);
+    this.holders.recover(file.origin.firstPath, file.origin.sinceMs);
   }
 
   /** `--once`: everything that was there at the start has been read, as far as it can be, or waits for something else. */
@@ -272,10 +275,9 @@ export class Roster {
     if (this.isStartingAtEnd) await startAtEnd(fresh, (found) => this.newcomers.open(found), this.options.maxLineBytes);
     // Generations of one log in their order: each waits until the one before was read.
     fresh.sort((left, right) => left.found.stat.modifiedMs - right.found.stat.modifiedMs);
-    const { files } = this.options;
     const realPaths = new Map<Fresh, string>();
     await inParallel(fresh, looksAtOnce, async (each) => {
-      const path = await files.realPath(each.found.path).catch(() => undefined);
+      const path = await this.options.files.realPath(each.found.path).catch(() => undefined);
       if (path !== undefined) realPaths.set(each, path);
     });
     for (const each of fresh) this.follow(each, realPaths.get(each));
@@ -436,9 +438,8 @@ export class Roster {
   private release(file: TailedFile): void {
     this.options.reader.close(file);
     if (this.live.get(file.identity) === file) this.live.delete(file.identity);
-    if (this.latestByPath.get(file.origin.firstPath) === file && file.state !== 'live') {
-      this.latestByPath.delete(file.origin.firstPath);
-    }
+    const { firstPath } = file.origin;
+    if (file.state !== 'live' && this.latestByPath.get(firstPath) === file) this.latestByPath.delete(firstPath);
   }
 
   /** Closes every handle; the roster is of no use afterwards. */

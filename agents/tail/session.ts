@@ -107,7 +107,12 @@ export class Session {
       const reader = new Reader(context.files, context.clock, shipper, framing, multiline, keyed, context.handles);
       const breathe = () => this.breathe(roster!, reader, shipper, positions);
       roster = this.createRoster(reader, positions, limits.partitions, breathe);
-      await reader.takeBack(this.options.kept, roster.live.values());
+      // With `from: end` what was not committed begins at the end again.
+      const isRecorded = (key: string) => positions.files.has(key) || settings.from === 'end';
+      const unrecorded = await reader.takeBack(this.options.kept, roster.live, isRecorded);
+      for (const file of unrecorded) roster.takeUp(file);
+      // The roster knows them now, and where thousands of logs are rotated there are many.
+      positions.files.clear();
       this.options.onReading();
       try {
         await this.loop(roster, reader, shipper, positions);
@@ -205,8 +210,6 @@ export class Session {
       file.origin.partition = partitionOf(file.origin.firstPath);
       roster.dirty.add(file);
     }
-    // The roster knows them now, and where thousands of logs are rotated there are many.
-    positions.files.clear();
     return roster;
   }
 

@@ -131,6 +131,16 @@ export class TailedFile {
     return tailed;
   }
 
+  /** The same file, of which nothing that was read has been committed. */
+  anew(): TailedFile {
+    const file = new TailedFile(this.origin, this.path, this.identity);
+    file.born = this.born;
+    file.realPath = this.realPath;
+    file.endPosition = this.endPosition;
+    file.soundMs = this.soundMs;
+    return file;
+  }
+
   /** It stands under another name than at first: the rotator is done with it, its writer nearly. */
   get isRenamed(): boolean {
     return this.path !== this.origin.firstPath;

@@ -369,6 +369,25 @@ it('reads generations that nobody saw though there are a hundred older ones', as
   await arrived(lines);
 });
 
+it.each(['renamed', 'deleted'])('reads a new log that is %s before anything of it could be committed', async (fate) => {
+  const lines = write('b', 0, 3);
+  await bench.start(cluster.client(), { paths: ['*/app.log'] });
+  await arrived(lines);
+  let failures = 0;
+  cluster.onCommit = () => {
+    failures++;
+    return 'fail-before';
+  };
+  lines.push(...write('a', 0, 3));
+  await until(() => failures > 0);
+  if (fate === 'deleted') rmSync(bench.path('a/app.log'));
+  else move('a/app.log', 'a/app.log.1');
+  lines.push(...write('a', 3, 6));
+  await until(() => failures > 2);
+  cluster.onCommit = undefined;
+  await arrived(lines);
+});
+
 describe('half a line at the end of a file with the name that a rotator gives', () => {
   const half = 'the beginning of a line';
 
