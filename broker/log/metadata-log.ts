@@ -81,6 +81,8 @@ export class MetadataState {
   readonly credentials = new Map<string, StoredCredential>();
   /** Deleted topics whose folders may be there: id → name. */
   readonly deleting = new Map<string, string>();
+  /** The topic of each name: its id. */
+  private readonly idsByName = new Map<string, string>();
 
   apply(change: MetadataChange): void {
     this.changeCount++;
@@ -96,6 +98,8 @@ export class MetadataState {
         break;
       case 'topic': {
         const { name, topicId, partitions, configs } = change;
+        // Without partitions it is one that is being deleted (see `changes`).
+        if (partitions > 0) this.supersede(name, topicId);
         this.topics.set(topicId, { name, topicId, partitions, configs });
         break;
       }
@@ -109,8 +113,7 @@ export class MetadataState {
         this.brokerConfigs.set(change.broker, change.configs);
         break;
       case 'delete':
-        this.deleting.set(change.topicId, this.topics.get(change.topicId)?.name ?? '');
-        this.topics.delete(change.topicId);
+        this.forget(change.topicId);
         break;
       case 'removed':
         this.deleting.delete(change.topicId);
@@ -123,6 +126,23 @@ export class MetadataState {
         this.changeCount = change.count;
         break;
     }
+  }
+
+  /**
+   * A topic of this name that is still there could not be made, and not be taken back either, because the disk was full. Nobody was told of it, so it is
+   * deleted now.
+   */
+  private supersede(name: string, topicId: string): void {
+    const before = this.idsByName.get(name);
+    if (before !== undefined && before !== topicId) this.forget(before);
+    this.idsByName.set(name, topicId);
+  }
+
+  private forget(topicId: string): void {
+    const name = this.topics.get(topicId)?.name ?? '';
+    this.deleting.set(topicId, name);
+    this.topics.delete(topicId);
+    if (this.idsByName.get(name) === topicId) this.idsByName.delete(name);
   }
 
   /** The shortest changes that give this state. */

@@ -111,4 +111,24 @@ describe('the metadata log', () => {
     files.inject = undefined;
     await expect(log.append({ kind: 'producer-ids', next: 5 })).rejects.toMatchObject({ code: 'TLR_DISK_FAILED' });
   });
+
+  it('knows one topic of a name: the last, whatever became of the one before', async () => {
+    const topic = (topicId: string): MetadataChange => ({
+      kind: 'topic',
+      name: 'app',
+      topicId,
+      partitions: 1,
+      configs: {},
+    });
+    const files = await newFiles();
+    const log = await MetadataLog.open(files, '/data');
+    for (const topicId of ['first', 'second']) await log.append(topic(topicId));
+    for (const { state } of [log, await MetadataLog.open(files, '/data')]) {
+      expect([...state.topics.keys()]).toEqual(['second']);
+      expect([...state.deleting]).toEqual([['first', 'app']]);
+      const again = new MetadataState();
+      for (const change of state.changes()) again.apply(change);
+      expect([...again.topics.keys()]).toEqual(['second']);
+    }
+  });
 });
