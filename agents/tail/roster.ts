@@ -377,7 +377,7 @@ export class Roster {
     });
     for (const file of this.live.values()) {
       if (settleMs !== undefined) file.settleAfter(settleMs, nowMs);
-      if (this.newcomers.isUnsure(file)) continue;
+      if (this.newcomers.isUnsure(file) || file.isPending) continue;
       if (file.missingSinceMs !== undefined) {
         const quietSinceMs = Math.max(file.missingSinceMs, file.lastChangeMs);
         if (nowMs - quietSinceMs < goneIdleMs || (file.handle !== undefined && file.isReadable)) continue;

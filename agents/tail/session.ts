@@ -344,7 +344,8 @@ export class Session {
     const { context, topic, account } = this.options;
     const nowMs = context.clock.now();
     const names = { instance: context.instance, agent: context.name, host: context.host, topic };
-    const records = [...roster.dirty].map((file) => {
+    const flown = [...roster.dirty];
+    const records = flown.map((file) => {
       file.addMilestone();
       return file.record(names, nowMs);
     });
@@ -353,6 +354,7 @@ export class Session {
     shipper
       .launch(positions.outgoing(records, nowMs))
       .then((flight) => {
+        for (const [index, file] of flown.entries()) file.committedPosition = records[index]!.position;
         account.committed(topic, flight);
         if (this.offline.size === 0) this.options.onWell();
       })

@@ -55,6 +55,8 @@ export class TailedFile {
   packed: { sizeBytes: number; modifiedMs: number } | undefined;
   isWhole = false;
   position = 0;
+  /** As far as what was read has been committed. */
+  committedPosition = 0;
   lines = 0;
   /** Parts taken of the overlong line that is under way. */
   part = 0;
@@ -114,6 +116,7 @@ export class TailedFile {
     const tailed = new TailedFile(origin, record.path, record.identity);
     tailed.soundMs = soundMs;
     tailed.position = record.position;
+    tailed.committedPosition = record.position;
     tailed.lines = record.lines;
     tailed.part = record.part;
     tailed.born = record.born;
@@ -144,6 +147,11 @@ export class TailedFile {
   /** It stands under another name than at first: the rotator is done with it, its writer nearly. */
   get isRenamed(): boolean {
     return this.path !== this.origin.firstPath;
+  }
+
+  /** Something that was read of it is not committed yet: it may have to be read again, through the handle that is open. */
+  get isPending(): boolean {
+    return this.handle !== undefined && this.packing === undefined && this.committedPosition < this.position;
   }
 
   /** No path leads to it. */
@@ -270,6 +278,7 @@ export class TailedFile {
     this.isWhole = false;
     if (position !== this.position) this.part = 0;
     this.position = position;
+    this.committedPosition = Math.min(this.committedPosition, position);
     this.imprint = imprint;
     this.unverified = undefined;
     this.replaced = false;

@@ -246,24 +246,6 @@ it('reads a packed file at the next look that was renamed before it could be ope
   expect(looksNeeded).toBeLessThan(10);
 });
 
-it('reads a file to its end that is deleted while the broker is away', async () => {
-  const lines = write('a', 0, 3);
-  await bench.start(cluster.client(), { paths: ['a/app.log'] });
-  await arrived(lines);
-  let failures = 0;
-  cluster.onCommit = () => {
-    failures++;
-    return 'fail-before';
-  };
-  lines.push(...write('a', 3, 6));
-  await until(() => failures > 0);
-  lines.push(...write('a', 6, 9));
-  rmSync(bench.path('a/app.log'));
-  await until(() => failures > 2);
-  cluster.onCommit = undefined;
-  await arrived(lines);
-});
-
 it('reads a log that was quiet for a while and is renamed between the look at it and its opening', async () => {
   const log = bench.path('a/app.log');
   const lines = write('a', 0, 3);
@@ -366,25 +348,6 @@ it('reads generations that nobody saw though there are a hundred older ones', as
   move('a/app.log', `a/${name(200)}`);
   lines.push(...write('a', 3, 6, name(201)), ...write('a', 6, 9));
   await bench.start(cluster.client(), { paths });
-  await arrived(lines);
-});
-
-it.each(['renamed', 'deleted'])('reads a new log that is %s before anything of it could be committed', async (fate) => {
-  const lines = write('b', 0, 3);
-  await bench.start(cluster.client(), { paths: ['*/app.log'] });
-  await arrived(lines);
-  let failures = 0;
-  cluster.onCommit = () => {
-    failures++;
-    return 'fail-before';
-  };
-  lines.push(...write('a', 0, 3));
-  await until(() => failures > 0);
-  if (fate === 'deleted') rmSync(bench.path('a/app.log'));
-  else move('a/app.log', 'a/app.log.1');
-  lines.push(...write('a', 3, 6));
-  await until(() => failures > 2);
-  cluster.onCommit = undefined;
   await arrived(lines);
 });
 

@@ -1,0 +1,94 @@
+// A broker that is away while logs are rotated: what only an open handle leads to is read again, and committed, when it is back.
+import { rmSync } from 'node:fs';
+import { it } from 'vitest';
+import { TailraceError } from '../../../base/errors.ts';
+import type { Files } from '../../../base/files.ts';
+import { nodeFiles } from '../../../base/node-files.ts';
+import { until } from '../support/tail-bench.ts';
+import { arrived, move, write } from '../support/tail-logs.ts';
+import { bench, cluster, useTailWorld } from '../support/tail-world.ts';
+
+useTailWorld();
+
+it('reads a file to its end that is deleted while the broker is away', async () => {
+  const lines = write('a', 0, 3);
+  await bench.start(cluster.client(), { paths: ['a/app.log'] });
+  await arrived(lines);
+  let failures = 0;
+  cluster.onCommit = () => {
+    failures++;
+    return 'fail-before';
+  };
+  lines.push(...write('a', 3, 6));
+  await until(() => failures > 0);
+  lines.push(...write('a', 6, 9));
+  rmSync(bench.path('a/app.log'));
+  await until(() => failures > 2);
+  cluster.onCommit = undefined;
+  await arrived(lines);
+});
+
+it.each(['renamed', 'deleted'])('reads a new log that is %s before anything of it could be committed', async (fate) => {
+  const lines = write('b', 0, 3);
+  await bench.start(cluster.client(), { paths: ['*/app.log'] });
+  await arrived(lines);
+  let failures = 0;
+  cluster.onCommit = () => {
+    failures++;
+    return 'fail-before';
+  };
+  lines.push(...write('a', 0, 3));
+  await until(() => failures > 0);
+  if (fate === 'deleted') rmSync(bench.path('a/app.log'));
+  else move('a/app.log', 'a/app.log.1');
+  lines.push(...write('a', 3, 6));
+  await until(() => failures > 2);
+  cluster.onCommit = undefined;
+  await arrived(lines);
+});
+
+it('keeps a deleted file open until what was read of it is committed', async () => {
+  const log = bench.path('a/app.log');
+  const lines = write('a', 0, 3);
+  const client = cluster.client();
+  const producer = client.producer.bind(client);
+  let pending: PromiseWithResolvers<void> | undefined;
+  let begun = 0;
+  client.producer = (options) => {
+    const made = producer(options);
+    const begin = made.begin.bind(made);
+    made.begin = () => {
+      const transaction = begin();
+      const commit = transaction.commit.bind(transaction);
+      transaction.commit = async () => {
+        if (pending === undefined) return commit();
+        begun++;
+        await pending.promise;
+        throw new TailraceError('TLR_UNREACHABLE', 'the answer is not to be had', { retriable: true });
+      };
+      return transaction;
+    };
+    return made;
+  };
+  let looks = 0;
+  const files: Files = {
+    ...nodeFiles,
+    stat: (path) => {
+      if (path === log) looks++;
+      return nodeFiles.stat(path);
+    },
+  };
+  await bench.start(client, { paths: ['a/app.log'] }, { files });
+  await arrived(lines);
+  pending = Promise.withResolvers();
+  lines.push(...write('a', 3, 6));
+  await until(() => begun > 0);
+  rmSync(log);
+  // By the agent's clock, which is in a hurry, much longer than it waits for late lines.
+  const needed = looks + 100;
+  await until(() => looks > needed);
+  const { resolve } = pending;
+  pending = undefined;
+  resolve();
+  await arrived(lines);
+});
