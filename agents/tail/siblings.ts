@@ -23,7 +23,7 @@ interface Folder {
   byIdentity: ReadonlyMap<string, FoundFile>;
   /** Text before packed files, of each the newest first. */
   byFamily: ReadonlyMap<string, readonly FoundFile[]>;
-  /** Those with names of archives first. */
+  /** Those with names of archives first, of each the ones that were changed last. */
   folders: readonly string[];
 }
 
@@ -167,12 +167,13 @@ export class Siblings {
       if (stat !== undefined) stats.set(name, stat);
     });
     const found: FoundFile[] = [];
-    const folders: string[] = [];
+    const folders: FoundFile[] = [];
     for (const name of names) {
       const stat = stats.get(name);
       if (stat?.kind === 'file') found.push({ path: join(folder, name), stat });
-      else if (stat?.kind === 'directory') folders.push(join(folder, name));
+      else if (stat?.kind === 'directory') folders.push({ path: join(folder, name), stat });
     }
+    folders.sort(newestFirst);
     const files = [...found.filter((each) => !isPacked(each)), ...found.filter(isPacked)];
     const byFamily = Map.groupBy(files, ({ path }) => familyName(basename(path)));
     for (const family of byFamily.values()) family.sort(newestFirst);
@@ -181,7 +182,7 @@ export class Siblings {
       files,
       byIdentity: new Map(found.map((each) => [each.stat.identity, each])),
       byFamily,
-      folders: archivesFirst(folders),
+      folders: archivesFirst(folders.map(({ path }) => path)),
     };
   }
 }

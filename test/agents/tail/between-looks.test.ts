@@ -335,6 +335,23 @@ it.each(Object.keys(homes))('reads what was rotated twice while no agent ran: %s
   await arrived(lines);
 });
 
+it('reads what was put into the last of a hundred folders while no agent ran', async () => {
+  for (let day = 100; day < 200; day++) {
+    mkdirSync(bench.path(`a/2026${day}`), { recursive: true });
+    utimesSync(bench.path(`a/2026${day}`), day, day);
+  }
+  const lines = write('a', 0, 30);
+  const paths = ['a/app.log'];
+  await bench.once(cluster.client(), { paths });
+  lines.push(...write('a', 30, 60));
+  pack('a/app.log');
+  mkdirSync(bench.path('a/2026200'));
+  move('a/app.log.gz', 'a/2026200/app.log.gz');
+  lines.push(...write('a', 60, 90));
+  await bench.start(cluster.client(), { paths });
+  await arrived(lines);
+});
+
 it('reads generations that nobody saw though there are a hundred older ones', async () => {
   const name = (number: number) => `app.log-2026${String(number).padStart(4, '0')}`;
   for (let number = 100; number < 200; number++) {
