@@ -151,7 +151,10 @@ describe.skipIf(!canRunRealKafka())('files on disk', () => {
     expect(stdout).toMatch(/endTxnMarker: COMMIT/);
     expect(stdout).toMatch(/endTxnMarker: ABORT/);
     expect(stdout).toMatch(/producerId: \d+ producerEpoch/);
-    expect(stdout).not.toMatch(/isvalid: false|mismatch|could not be|corrupt|Found|invalid/i);
+    // Random payloads say anything now and then.
+    expect(stdout.replaceAll(/ payload: .*/g, '')).not.toMatch(
+      /isvalid: false|mismatch|could not be|corrupt|found|invalid/i,
+    );
     const { stdout: sanity } = await dump(directory, '--index-sanity-check');
     for (const path of files.filter((each) => /\.(time)?index$/.test(each)))
       expect(sanity).toContain(`${path} passed sanity check.`);
