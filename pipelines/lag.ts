@@ -11,6 +11,7 @@ export interface PartitionLag {
   committed: number | undefined;
   /** Undefined while it cannot be read, as of a partition that is offline; then nothing else is known either. */
   end: number | undefined;
+  /** Undefined, too, where only a member knows where it began. */
   lagRecords: number | undefined;
   /** Estimated from the size of the next batch. */
   lagBytes: number | undefined;
@@ -21,7 +22,7 @@ export interface PartitionLag {
 const lookMs = 200;
 const looks = 3;
 /** A partition whose ends are not to be had for so long is offline. */
-export const offlineMs = 500;
+const offlineMs = 500;
 
 /** One small fetch. */
 async function lookAt(
@@ -49,19 +50,20 @@ async function lookAt(
 }
 
 /**
- * By partition, in order. Of the topics the group has committed offsets in, and of `topics`: those have, where nothing was committed, everything
- * before them.
+ * By partition, in order. Of what the group has committed offsets in, of `topics`: those have, where nothing was committed, everything before them; and
+ * of the partitions `assigned` to members, by topic.
  */
 export async function groupLag(
   client: KafkaClient,
   clock: Clock,
   group: string,
   topics: readonly string[] = [],
+  assigned: ReadonlyMap<string, readonly number[]> = new Map(),
 ): Promise<PartitionLag[]> {
   const admin = client.admin();
   const committed = await admin.groupOffsets(group);
   const rows: PartitionLag[] = [];
-  for (const topic of [...new Set([...committed.keys(), ...topics])].sort()) {
+  for (const topic of [...new Set([...committed.keys(), ...topics, ...assigned.keys()])].sort()) {
     const [found] = await admin.topics([topic]);
     const [ends, starts] =
       found === undefined
@@ -71,15 +73,16 @@ export async function groupLag(
             admin.offsets(topic, 'earliest', { withinMs: offlineMs }),
           ]);
     const known = committed.get(topic);
-    const all = found?.partitions.map(({ partition }) => partition) ?? [];
-    const partitions = topics.includes(topic) ? new Set([...(known?.keys() ?? []), ...all]) : known!.keys();
+    const isWhole = topics.includes(topic);
+    const all = isWhole ? (found?.partitions.map(({ partition }) => partition) ?? []) : [];
+    const partitions = new Set([...(known?.keys() ?? []), ...all, ...(assigned.get(topic) ?? [])]);
     for (const partition of [...partitions].sort((left, right) => left - right)) {
       const offset = known?.get(partition)?.offset;
       const from = Math.max(offset ?? 0, starts?.get(partition) ?? 0);
       const end = ends?.get(partition);
-      if (end === undefined) {
-        const unknown = { end, lagRecords: undefined, lagBytes: undefined, lagSeconds: undefined };
-        rows.push({ topic, partition, committed: offset, ...unknown });
+      if (end === undefined || (offset === undefined && !isWhole)) {
+        const unknown = { lagRecords: undefined, lagBytes: undefined, lagSeconds: undefined };
+        rows.push({ topic, partition, committed: offset, end, ...unknown });
         continue;
       }
       const lagRecords = Math.max(0, end - from);

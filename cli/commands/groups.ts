@@ -2,8 +2,8 @@
 import type { Command } from 'commander';
 import { systemClock } from '../../base/clock.ts';
 import { TailraceError } from '../../base/errors.ts';
-import type { GroupDescription, KafkaClient } from '../../broker/client/contract.ts';
-import { groupLag, offlineMs, type PartitionLag } from '../../pipelines/lag.ts';
+import type { KafkaClient } from '../../broker/client/contract.ts';
+import { groupLag, type PartitionLag } from '../../pipelines/lag.ts';
 import { withClient } from '../connection.ts';
 import { print, printJson, renderTable } from '../output.ts';
 import { parseStart } from '../positions.ts';
@@ -18,33 +18,15 @@ interface LagRow extends PartitionLag {
 }
 
 async function lagRows(client: KafkaClient, groupId: string): Promise<LagRow[]> {
-  const group = await client.admin().describeGroup(groupId);
-  const lags = await groupLag(client, systemClock, groupId);
-  const rows = lags.map((lag) => ({ ...lag, member: memberOf(group, lag)?.memberId }));
-  const isKnown = new Set(rows.map(({ topic, partition }) => `${topic}-${partition}`));
-  for (const { memberId, assignment } of group.members) {
-    for (const [topic, partitions] of assignment) {
-      const started = partitions.filter((partition) => !isKnown.has(`${topic}-${partition}`));
-      if (started.length > 0) rows.push(...(await uncommittedRows(client, topic, started, memberId)));
-    }
-  }
-  return rows.sort((left, right) => left.topic.localeCompare(right.topic) || left.partition - right.partition);
-}
-
-function memberOf({ members }: GroupDescription, { topic, partition }: PartitionLag) {
-  return members.find(({ assignment }) => assignment.get(topic)?.includes(partition) === true);
-}
-
-/** Partitions that `member` has and of which nothing was committed: only it knows where in them it began. */
-async function uncommittedRows(
-  client: KafkaClient,
-  topic: string,
-  partitions: readonly number[],
-  member: string,
-): Promise<LagRow[]> {
-  const ends = await client.admin().offsets(topic, 'latest-stable', { withinMs: offlineMs });
-  const unknown = { committed: undefined, lagRecords: undefined, lagBytes: undefined, lagSeconds: undefined };
-  return partitions.map((partition) => ({ topic, partition, end: ends.get(partition), ...unknown, member }));
+  const { members } = await client.admin().describeGroup(groupId);
+  const assigned = new Map<string, number[]>();
+  for (const [topic, partitions] of members.flatMap(({ assignment }) => [...assignment]))
+    assigned.set(topic, [...(assigned.get(topic) ?? []), ...partitions]);
+  const lags = await groupLag(client, systemClock, groupId, [], assigned);
+  return lags.map((lag) => {
+    const member = members.find(({ assignment }) => assignment.get(lag.topic)?.includes(lag.partition) === true);
+    return { ...lag, member: member?.memberId };
+  });
 }
 
 async function list(client: KafkaClient, options: Options): Promise<void> {

@@ -16,7 +16,8 @@ beforeEach(async () => {
 });
 afterEach(() => world.close());
 
-const lag = (topics: string[] = []) => groupLag(world.client, new ManualClock(nowMs), 'web.files', topics);
+const lag = (topics: string[] = [], assigned?: Map<string, number[]>) =>
+  groupLag(world.client, new ManualClock(nowMs), 'web.files', topics, assigned);
 const commit = (offset: number) =>
   world.client.admin().commitGroupOffsets('web.files', [{ topic: 'app', partition: 0, offset }]);
 
@@ -28,6 +29,19 @@ it('knows nothing of a group that committed nothing, unless told what it reads',
     { topic: 'app', partition: 1, committed: undefined, lagRecords: 0, lagSeconds: 0, lagBytes: 0 },
   ]);
   expect(rows[0]!.lagBytes).toBeGreaterThan(100);
+});
+
+it('shows what members have and did not commit, also of a topic that is gone', async () => {
+  await commit(11);
+  const assigned = new Map([
+    ['app', [1, 0]],
+    ['gone', [0]],
+  ]);
+  expect(await lag([], assigned)).toMatchObject([
+    { topic: 'app', partition: 0, committed: 11, end: 22, lagRecords: 11 },
+    { topic: 'app', partition: 1, committed: undefined, end: 0, lagRecords: undefined },
+    { topic: 'gone', partition: 0, committed: undefined, end: undefined, lagRecords: undefined },
+  ]);
 });
 
 it('counts from what was committed, by the age of the next record', async () => {
