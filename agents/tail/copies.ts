@@ -12,7 +12,7 @@
 import { basename } from 'node:path';
 import { TailraceError } from '../../base/errors.ts';
 import type { OpenFile } from '../../base/files.ts';
-import { cutEnd, isHeadShared } from './cut-copies.ts';
+import { cutEnd, sharesHead } from './cut-copies.ts';
 import type { FoundFile } from './discovery.ts';
 import type { ComeBack } from './ended-files.ts';
 import { familyName, isUnpackedName } from './families.ts';
@@ -163,10 +163,9 @@ export class CopyJudge {
     for (const original of alike) {
       const isOver = originals.hasEnded(original) || (original.isMissing && original.handle === undefined);
       if (!isOver || original.packing !== undefined) continue;
-      const { handle: whole, remains } = original;
+      const { remains } = original;
       const known = { ...remains.known, earlier: original.milestones };
-      const log = { ...remains, known, handle: original.replaced ? undefined : whole };
-      const end = await cutEnd(handle, found, log, () => isHeadShared(known, alike));
+      const end = await cutEnd(handle, found, { ...remains, known }, () => sharesHead(known, alike));
       if (end !== undefined) return { kind: 'copy', original, ...end };
     }
     const ended = handle instanceof UnpackedFile && (await originals.scene.ended.findCut(handle, found, alike));

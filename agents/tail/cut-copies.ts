@@ -67,7 +67,7 @@ function isSameHead(head: Buffer, { known, head: logHead }: Remains): boolean {
 }
 
 /** Whether any of `others` begins as the log does. */
-export function isHeadShared({ headHash, file }: KnownFile, others: Iterable<TailedFile>): boolean {
+export function sharesHead({ headHash, file }: KnownFile, others: Iterable<TailedFile>): boolean {
   for (const { key, position, fingerprint } of others)
     if (position > 0 && key !== file && fingerprint.headHash === headHash) return true;
   return false;

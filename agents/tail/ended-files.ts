@@ -1,7 +1,7 @@
 // Files that are followed no more and may come back: compressed after they had gone, or on a folder that was mounted again. They are found by their
 // family, and wherever they are by the hash of their head.
 import type { OpenFile } from '../../base/files.ts';
-import { type CopyEnd, cutEnd, isHeadShared } from './cut-copies.ts';
+import { type CopyEnd, cutEnd, sharesHead } from './cut-copies.ts';
 import type { FoundFile } from './discovery.ts';
 import { familyOf } from './families.ts';
 import { hashOf, headLimitBytes, readRange, verify } from './identity.ts';
@@ -45,7 +45,7 @@ export class EndedFiles {
   add(ended: EndedFile): void {
     const { known, endedMs, head } = ended;
     if (known.position === 0) return;
-    for (const [, oldest] of this.inOrder) {
+    for (const oldest of this.inOrder.values()) {
       if (endedMs - oldest.endedMs < rememberMs) break;
       this.delete(oldest.known);
     }
@@ -91,7 +91,7 @@ export class EndedFiles {
     for (const ended of this.some(found.path, head, ({ known }) => known.packing === undefined)) {
       const { known } = ended;
       const alike = this.byHead.get(keyOf(known.headBytes, known.headHash)) ?? [];
-      const end = await cutEnd(archive, found, ended, () => alike.length > 1 || isHeadShared(known, live));
+      const end = await cutEnd(archive, found, ended, () => alike.length > 1 || sharesHead(known, live));
       if (end !== undefined) return { known, ...end };
     }
     return undefined;

@@ -369,9 +369,11 @@ export class Newcomers {
     const found: FoundFile[] = [];
     const firstPaths = new Map<string, string>();
     await inParallel([...this.strays], openedAtOnce, async ([identity, { path, departure }]) => {
+      const seen = sight.byIdentity.get(identity);
       // Rotators move it on with each rotation.
-      const there = (await fileAt(files, path, identity)) ?? (await sight.siblings.find(path, identity));
-      const isElsewhere = taken.has(identity) || sight.byIdentity.has(identity);
+      const search = async () => (await fileAt(files, path, identity)) ?? (await sight.siblings.find(path, identity));
+      const there = seen?.path === path ? seen : await search();
+      const isElsewhere = taken.has(identity) || seen !== undefined;
       if (there !== undefined && !isElsewhere && !isFollowed(there, sight)) {
         found.push(there);
         firstPaths.set(there.path, departure.path);

@@ -40,8 +40,18 @@ function isPacked({ path }: FoundFile): boolean {
   return /\.(gz|zst|zstd)$/.test(path);
 }
 
+/** The same files, text before packed ones. */
+function textFirst(files: readonly FoundFile[]): FoundFile[] {
+  return [...files.filter((each) => !isPacked(each)), ...files.filter(isPacked)];
+}
+
 function newestFirst(left: FoundFile, right: FoundFile): number {
-  return Number(isPacked(left)) - Number(isPacked(right)) || right.stat.modifiedMs - left.stat.modifiedMs;
+  return right.stat.modifiedMs - left.stat.modifiedMs;
+}
+
+/** What a rotator may have made of `path`, by its name, in this folder. */
+function familyIn({ byFamily }: Folder, path: string): readonly FoundFile[] {
+  return byFamily.get(familyName(basename(path))) ?? [];
 }
 
 export class Siblings {
@@ -69,7 +79,6 @@ export class Siblings {
 
   /** Files that may be what a rotator made of `path`, by their names: likely ones first, text before packed files, the newest first. */
   async alike(path: string): Promise<FoundFile[]> {
-    const family = familyName(basename(path));
     const home = dirname(path);
     const found = new Set<FoundFile>();
     const add = (some: Iterable<FoundFile>) => {
@@ -79,11 +88,9 @@ export class Siblings {
       }
     };
     const here = await this.folder(home);
-    add(here.byFamily.get(family) ?? []);
+    add(familyIn(here, path));
     // Elsewhere only the family counts.
-    const elsewhere = await this.archived(path);
-    add(elsewhere.filter((each) => !isPacked(each)));
-    add(elsewhere.filter(isPacked));
+    add(textFirst(await this.archived(path)));
     const stem = /^.[^.\-_]*/.exec(basename(path))?.[0] ?? '';
     add(beginningWith(here.files, join(home, stem)));
     return [...found];
@@ -91,14 +98,14 @@ export class Siblings {
 
   /** Everything by whose name a rotator may have made it of `path`, and that was changed since then. */
   async generations(path: string, sinceMs: number): Promise<FoundFile[]> {
-    const here = (await this.folder(dirname(path))).byFamily.get(familyName(basename(path))) ?? [];
+    const here = familyIn(await this.folder(dirname(path)), path);
     return [...here, ...(await this.archived(path))].filter(({ stat }) => stat.modifiedMs >= sinceMs);
   }
 
   /** The family of `path` in the folders around. */
   private async archived(path: string): Promise<FoundFile[]> {
     const folders = await Promise.all((await this.archives(dirname(path))).map((folder) => this.folder(folder)));
-    return folders.flatMap(({ byFamily }) => byFamily.get(familyName(basename(path))) ?? []);
+    return folders.flatMap((folder) => familyIn(folder, path));
   }
 
   /** Whether what `alike` and `generations` tell is all there was: nothing went from one name to another meanwhile. */
@@ -173,16 +180,12 @@ export class Siblings {
       if (stat?.kind === 'file') found.push({ path: join(folder, name), stat });
       else if (stat?.kind === 'directory') folders.push({ path: join(folder, name), stat });
     }
-    folders.sort(newestFirst);
-    const files = [...found.filter((each) => !isPacked(each)), ...found.filter(isPacked)];
-    const byFamily = Map.groupBy(files, ({ path }) => familyName(basename(path)));
-    for (const family of byFamily.values()) family.sort(newestFirst);
     return {
       isSteady: beforeMs === (await changedMs()) && startMs - beforeMs > youngMs,
-      files,
+      files: textFirst(found),
       byIdentity: new Map(found.map((each) => [each.stat.identity, each])),
-      byFamily,
-      folders: archivesFirst(folders.map(({ path }) => path)),
+      byFamily: Map.groupBy(textFirst(found.toSorted(newestFirst)), ({ path }) => familyName(basename(path))),
+      folders: archivesFirst(folders.toSorted(newestFirst).map(({ path }) => path)),
     };
   }
 }

@@ -26,7 +26,7 @@ export interface Remains {
   soundMs: number;
   /** Its first bytes; undefined where an earlier run has read them and they were not compared since. */
   head: Buffer | undefined;
-  /** Its handle while it is open. */
+  /** Its handle while it is open and leads to what was read. */
   handle?: OpenFile | undefined;
 }
 
@@ -319,7 +319,8 @@ export class TailedFile {
   /** What is left of it to know its copies by. */
   get remains(): Remains {
     const head = this.unverified === undefined ? this.imprint.head : undefined;
-    return { known: this.known, soundMs: this.soundMs, head };
+    const handle = this.replaced ? undefined : this.handle;
+    return { known: this.known, soundMs: this.soundMs, head, handle };
   }
 
   record(names: { instance: string; agent: string; host: string; topic: string }, nowMs: number): PositionRecord {

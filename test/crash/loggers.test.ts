@@ -1,6 +1,6 @@
 // The loggers and the rotator that people have: Python's rotating handlers and logrotate, rotating every second or so, while `tailrace up` is killed with -9
 // again and again. What is on the disk in the end is in the files once; what only stood in a file that logrotate deleted or truncated at most once.
-// For LOGGERS_SECONDS. Skipped by name where Python, logrotate or zstd is missing.
+// LOGGERS_SECONDS: 12 unless told. Skipped by name where Python, logrotate or zstd is missing.
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -34,6 +34,15 @@ export function onOpening(change: (file: OpenFile) => void): Files {
     },
   };
 }
+/** The file system, and how often the file under `path` was looked at. */
+export function countingLooks(path: string): { files: Files; looks: () => number } {
+  let looks = 0;
+  const stat: Files['stat'] = (each) => {
+    if (each === path) looks++;
+    return nodeFiles.stat(each);
+  };
+  return { files: { ...nodeFiles, stat }, looks: () => looks };
+}
 /** Replaces a file as gzip does. */
 export function pack(path: string): void {
   writeFileSync(bench.path(`${path}.gz`), gzipSync(readFileSync(bench.path(path))));

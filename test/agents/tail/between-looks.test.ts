@@ -17,7 +17,7 @@ import { describe, expect, it } from 'vitest';
 import type { Files, FileStat } from '../../../base/files.ts';
 import { nodeFiles } from '../../../base/node-files.ts';
 import { until } from '../support/tail-bench.ts';
-import { arrived, line, move, onOpening, pack, write } from '../support/tail-logs.ts';
+import { arrived, countingLooks, line, move, onOpening, pack, write } from '../support/tail-logs.ts';
 import { bench, cluster, texts, useTailWorld } from '../support/tail-world.ts';
 
 useTailWorld();
@@ -226,18 +226,14 @@ it('reads a packed file at the next look that was renamed before it could be ope
   move('a/app.log.gz', 'a/app.log.1.gz');
   const renamed = bench.path('a/app.log.2.gz');
   let opened = 0;
-  let looks = 0;
   let looksNeeded = Infinity;
+  const counting = countingLooks(renamed);
   const files: Files = {
-    ...nodeFiles,
-    stat: (path) => {
-      if (path === renamed) looks++;
-      return nodeFiles.stat(path);
-    },
+    ...counting.files,
     open: (path, mode) => {
       // First it is compared, then read.
       if (path === bench.path('a/app.log.1.gz') && ++opened === 2) move('a/app.log.1.gz', 'a/app.log.2.gz');
-      if (path === renamed) looksNeeded = Math.min(looks, looksNeeded);
+      if (path === renamed) looksNeeded = Math.min(counting.looks(), looksNeeded);
       return nodeFiles.open(path, mode);
     },
   };
@@ -383,18 +379,11 @@ describe('half a line at the end of a file with the name that a rotator gives', 
     const name = 'app-2026-11-23.log';
     const lines = write('a', 0, 3, name);
     appendFileSync(bench.path(`a/${name}`), half);
-    let looks = 0;
-    const files: Files = {
-      ...nodeFiles,
-      stat: (path) => {
-        if (path === bench.path(`a/${name}`)) looks++;
-        return nodeFiles.stat(path);
-      },
-    };
+    const { files, looks } = countingLooks(bench.path(`a/${name}`));
     await bench.start(cluster.client(), { paths: ['a/app*.log'] }, { files });
     await arrived(lines);
-    const needed = looks + 60;
-    await until(() => looks > needed);
+    const needed = looks() + 60;
+    await until(() => looks() > needed);
     appendFileSync(bench.path(`a/${name}`), ' and its end\n');
     await arrived([...lines, `${half} and its end`]);
   });

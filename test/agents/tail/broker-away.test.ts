@@ -2,28 +2,32 @@
 import { rmSync } from 'node:fs';
 import { it } from 'vitest';
 import { TailraceError } from '../../../base/errors.ts';
-import type { Files } from '../../../base/files.ts';
-import { nodeFiles } from '../../../base/node-files.ts';
 import { until } from '../support/tail-bench.ts';
-import { arrived, move, write } from '../support/tail-logs.ts';
+import { arrived, countingLooks, move, write } from '../support/tail-logs.ts';
 import { bench, cluster, useTailWorld } from '../support/tail-world.ts';
 
 useTailWorld();
 
-it('reads a file to its end that is deleted while the broker is away', async () => {
-  const lines = write('a', 0, 3);
-  await bench.start(cluster.client(), { paths: ['a/app.log'] });
-  await arrived(lines);
+/** The broker is away from now on. Returns how often that was noticed. */
+function goAway(): () => number {
   let failures = 0;
   cluster.onCommit = () => {
     failures++;
     return 'fail-before';
   };
+  return () => failures;
+}
+
+it('reads a file to its end that is deleted while the broker is away', async () => {
+  const lines = write('a', 0, 3);
+  await bench.start(cluster.client(), { paths: ['a/app.log'] });
+  await arrived(lines);
+  const failures = goAway();
   lines.push(...write('a', 3, 6));
-  await until(() => failures > 0);
+  await until(() => failures() > 0);
   lines.push(...write('a', 6, 9));
   rmSync(bench.path('a/app.log'));
-  await until(() => failures > 2);
+  await until(() => failures() > 2);
   cluster.onCommit = undefined;
   await arrived(lines);
 });
@@ -32,17 +36,13 @@ it.each(['renamed', 'deleted'])('reads a new log that is %s before anything of i
   const lines = write('b', 0, 3);
   await bench.start(cluster.client(), { paths: ['*/app.log'] });
   await arrived(lines);
-  let failures = 0;
-  cluster.onCommit = () => {
-    failures++;
-    return 'fail-before';
-  };
+  const failures = goAway();
   lines.push(...write('a', 0, 3));
-  await until(() => failures > 0);
+  await until(() => failures() > 0);
   if (fate === 'deleted') rmSync(bench.path('a/app.log'));
   else move('a/app.log', 'a/app.log.1');
   lines.push(...write('a', 3, 6));
-  await until(() => failures > 2);
+  await until(() => failures() > 2);
   cluster.onCommit = undefined;
   await arrived(lines);
 });
@@ -70,14 +70,7 @@ it('keeps a deleted file open until what was read of it is committed', async () 
     };
     return made;
   };
-  let looks = 0;
-  const files: Files = {
-    ...nodeFiles,
-    stat: (path) => {
-      if (path === log) looks++;
-      return nodeFiles.stat(path);
-    },
-  };
+  const { files, looks } = countingLooks(log);
   await bench.start(client, { paths: ['a/app.log'] }, { files });
   await arrived(lines);
   pending = Promise.withResolvers();
@@ -85,8 +78,8 @@ it('keeps a deleted file open until what was read of it is committed', async () 
   await until(() => begun > 0);
   rmSync(log);
   // By the agent's clock, which is in a hurry, much longer than it waits for late lines.
-  const needed = looks + 100;
-  await until(() => looks > needed);
+  const needed = looks() + 100;
+  await until(() => looks() > needed);
   const { resolve } = pending;
   pending = undefined;
   resolve();
