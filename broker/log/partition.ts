@@ -267,6 +267,7 @@ export class Partition implements PartitionLog, Committable {
     const dropped = this.segmentList.slice(kept.length);
     this.segmentList = kept;
     for (const segment of dropped) await segment.remove();
+    if (dropped.length > 0) await this.options.files.syncDirectory(this.directory);
     await kept.at(-1)!.cutBack(this.end);
     this.epochs.truncateToEnd(this.end);
     this.producerState = await rebuildProducers(this.options.files, this.directory, kept, this.end);

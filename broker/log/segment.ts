@@ -164,13 +164,18 @@ export class Segment {
     this.committed = latest;
   }
 
-  /** Throws away what is not durable; `endOffset` is where the durable part ends. */
+  /**
+   * Throws away what is not durable; `endOffset` is where the durable part ends. Durably: the next batch may go to the next segment, and what a power
+   * failure brought back here would have the same offsets.
+   */
   async cutBack(endOffset: number): Promise<void> {
     if (!this.created) {
       this.clear();
       return;
     }
-    await (await this.open()).truncate(this.durableBytes);
+    const file = await this.open();
+    await file.truncate(this.durableBytes);
+    await file.sync();
     this.truncateIndexes(endOffset);
     this.restore(this.durableBytes);
     if (this.committed.maxTimestampMs > this.maxTimestampMs) Object.assign(this, this.committed);

@@ -1,6 +1,7 @@
 // The log when the disk fails: full, broken, rotten, or with files missing.
 import { beforeEach, describe, expect, it } from 'vitest';
 import { replaceFile } from '../../../base/atomic-file.ts';
+import { seededRandom } from '../../../base/random.ts';
 import type { LogDirectory, PartitionLog } from '../../../broker/log/contract.ts';
 import { appendValues, batchOf, expectedCommitted, readCommitted, readValues } from '../../support/batches.ts';
 import { CrashFiles } from '../../support/crash-files.ts';
@@ -76,6 +77,28 @@ describe('a full disk', () => {
     memory.kill();
     log = await memory.open();
     expect(await readValues(app())).toEqual(['a'.repeat(1500), 'c'.repeat(1500)]);
+  });
+
+  it('does not bring back with the power what it refused, neither here nor before the next segment', async () => {
+    await appendValues(app(), ['a'.repeat(900)]);
+    memory.files.inject = ({ kind, path }) =>
+      kind === 'write' && path.includes('app-1/') ? CrashFiles.error('ENOSPC') : undefined;
+    const refused = app().append(batchOf(['b'.repeat(200)]), { origin: 'client' });
+    log.partition('app', 1)!.append(batchOf(['too']), { origin: 'client' });
+    await expect(refused.durable).rejects.toMatchObject({ code: 'TLR_DISK_FULL' });
+    memory.files.inject = undefined;
+    await log.maintain();
+    // What does not fit any more begins a segment, and nothing is written to the one before.
+    const kept = ['a'.repeat(900), 'c'.repeat(1500)];
+    await appendValues(app(), [kept[1]!]);
+    await log.maintain();
+    const { files } = memory;
+    for (let seed = 1; seed <= 40; seed++) {
+      memory.files = files.crash(files.steps, seededRandom(seed));
+      log = await memory.open();
+      expect(await readValues(app()), `seed ${seed}`).toEqual(kept);
+      memory.kill();
+    }
   });
 
   it('refuses clients early and lets the coordinators use the reserve', async () => {
