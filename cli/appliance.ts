@@ -19,6 +19,7 @@ import { accessOf, listenersOf } from './broker-security.ts';
 import { clusterError, judgeCluster, lookAtCluster } from './cluster-check.ts';
 import { checkReachable } from './connection.ts';
 import { closeHouse, type House, openHouse, readersOf } from './house.ts';
+import { packUp, unpack } from './move.ts';
 import type { Observed } from './observation.ts';
 import { RunningAgents } from './running-agents.ts';
 import { reachSinks } from './sink-reach.ts';
@@ -125,10 +126,13 @@ export class Appliance {
   /** Rejects when the data directory is in use or unusable, or a sink cannot be opened as configured. */
   static async start(options: ApplianceOptions): Promise<Appliance> {
     const dataDirectory = resolve(options.dataDirectory);
+    const moving = { ...options, dataDirectory, files, clock };
+    const carried = await packUp(moving);
     const house = await openHouse({ ...options, dataDirectory });
     try {
       const { plan, logger, once } = options;
       if (plan.broker.kind === 'external') await settleCluster(house.client, options);
+      if (carried !== undefined) await unpack(carried, house.client, house.instance, moving);
       await setTopics(
         house.client,
         plan.topics.map((topic) => ({ topic, dropped: [] })),
