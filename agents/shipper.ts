@@ -1,9 +1,14 @@
 // Ships lines to one topic: they are framed straight into record batches, one builder for each partition that is filling, and a flight takes
-// all of them together with the position records through one transaction. While a flight is in the air the next one is filled; once it has ended, batches of
-// the next one that are full leave at once, so that the disk works while the rest is framed.
+// all of them together with the position records through one transaction. While a flight is in the air the next one is filled, and its full batches leave as
+// soon as the broker has taken all of the one in the air: they are written while that one is decided, so that the disk is never without work.
+//
+// A producer has one transaction at a time, so two take turns, each with a transactional id of its own. What one of them promises, both do: a flight is decided
+// only after the one before it, its batches stand behind those of that one, and an earlier life is fenced from both before positions are read. The first
+// flight is always the first one's: of two lives that begin at the same time, and fence each other crosswise, only one gets anywhere.
 //
 // Crash-only: when a flight fails the shipper is of no use any more. What it held was not committed; the agent starts anew with another one.
 import { crashPoint } from '../base/crash-point.ts';
+import { assert } from '../base/errors.ts';
 import type {
   BatchSource,
   KafkaClient,
@@ -40,7 +45,8 @@ export interface Flight {
 export class Shipper {
   private readonly client: KafkaClient;
   private readonly options: ShipperOptions;
-  private producer: Producer | undefined;
+  /** They take turns; the first one is next. */
+  private producers: Producer[] = [];
   /** The builder that takes lines, by partition; each holds one at least. */
   private open = new Map<number, BatchBuilder>();
   /** Batches that are full, in order; those that are to be compressed are under way to it. */
@@ -52,6 +58,8 @@ export class Shipper {
   private lineBytes = 0;
   private lines = 0;
   private flying: Promise<Flight> | undefined;
+  /** Nothing of the flight in the air is on its way to the broker any more. */
+  private isAnswered = true;
   private failure: Error | undefined;
 
   constructor(client: KafkaClient, options: ShipperOptions) {
@@ -62,8 +70,10 @@ export class Shipper {
   /** InitProducerId: from here on no earlier producer of the same identity can write. Throws TailraceError TLR_FENCED when fenced itself. */
   async init(): Promise<void> {
     const { transactionalId, compression, batchBytes } = this.options;
-    this.producer = this.client.producer({ transactionalId, compression, batchBytes, transactionTimeoutMs: 15_000 });
-    await this.producer.init();
+    this.producers = [transactionalId, `${transactionalId}/2`].map((id) =>
+      this.client.producer({ transactionalId: id, compression, batchBytes, transactionTimeoutMs: 15_000 }),
+    );
+    await Promise.all(this.producers.map((producer) => producer.init()));
   }
 
   /** Bytes of the next flight. */
@@ -76,6 +86,11 @@ export class Shipper {
 
   get isFlying(): boolean {
     return this.flying !== undefined;
+  }
+
+  /** Resolves when nothing is in the air, whatever became of it. */
+  async landed(): Promise<void> {
+    await this.flying?.catch(() => undefined);
   }
 
   /** Something of the next flight has left already. */
@@ -139,16 +154,18 @@ export class Shipper {
   }
 
   /**
-   * Commits everything appended so far together with `positions`, in one transaction. Resolves when it is durable; one flight at a time. The bytes
+   * Commits everything appended so far together with `positions`, in one transaction. Resolves when it is durable; one flight at a time (landed). The bytes
    * are handed over before the call returns. Rejects at once when an earlier flight failed: a producer whose batch was refused can go on, and later
    * positions would be committed without the lines that were lost with it.
    */
   launch(positions: readonly OutgoingRecord[]): Promise<Flight> {
     if (this.failure !== undefined) return Promise.reject(this.failure);
+    assert(!this.isFlying, 'a flight is in the air');
     for (const [partition, builder] of this.open) this.finish(partition, builder);
     this.open = new Map();
-    const transaction = (this.transaction ??= this.producer!.begin());
+    const transaction = (this.transaction ??= this.begin());
     this.sendFull();
+    this.isAnswered = false;
     const flight = { records: this.lines, bytes: this.lineBytes };
     this.transaction = undefined;
     this.sentBytes = 0;
@@ -164,15 +181,16 @@ export class Shipper {
       )
       .finally(() => {
         this.flying = undefined;
+        this.isAnswered = true;
         this.sendFull();
       });
     return this.flying;
   }
 
-  /** Sends what is full, unless an earlier flight is in the air: a producer has one transaction at a time. */
+  /** Sends what is full, unless batches of an earlier flight are still under way: they come first. */
   private sendFull(): void {
-    if (this.isFlying || this.failure !== undefined || this.full.length === 0) return;
-    this.transaction ??= this.producer!.begin();
+    if (!this.isAnswered || this.failure !== undefined || this.full.length === 0) return;
+    this.transaction ??= this.begin();
     for (const { partition, batch, bytes } of this.full.splice(0)) {
       this.sentBytes += bytes;
       // commit() tells when one was refused; here only the order matters.
@@ -194,9 +212,18 @@ export class Shipper {
     if (this.spare.length < 16) this.spare.push(builder);
   }
 
+  private begin(): ProducerTransaction {
+    const producer = this.producers.shift()!;
+    this.producers.push(producer);
+    return producer.begin();
+  }
+
   private async fly(transaction: ProducerTransaction, positions: readonly OutgoingRecord[]): Promise<void> {
     if (positions.length > 0) transaction.send(positions);
     crashPoint('agent.flight-sent');
+    await transaction.settled();
+    this.isAnswered = true;
+    this.sendFull();
     await transaction.commit();
     crashPoint('agent.flight-committed');
   }
@@ -204,6 +231,6 @@ export class Shipper {
   async close(): Promise<void> {
     // What has left ahead of a flight that never was: readers need not wait for the transaction's timeout.
     if (this.failure === undefined) await this.transaction?.abort().catch(() => undefined);
-    await this.producer?.close();
+    for (const producer of this.producers) await producer.close();
   }
 }

@@ -28,6 +28,10 @@ export class Transaction implements ProducerTransaction {
     return Promise.reject(new Error('the bench has no consumers'));
   }
 
+  settled(): Promise<void> {
+    return Promise.resolve();
+  }
+
   async commit(): Promise<void> {
     await Promise.all(this.underWay);
     this.producer.transactionEnded();

@@ -220,7 +220,11 @@ export class Session {
       this.throwFailure();
       if (clock.monotonicMs() >= this.pace.dueMs) {
         // A sweep may take long, and a transaction that is open too long is aborted.
-        if (shipper.isOpen) this.launch(roster, shipper, positions);
+        if (shipper.isOpen) {
+          await shipper.landed();
+          this.throwFailure();
+          this.launch(roster, shipper, positions);
+        }
         await this.sweep(roster);
         await reader.reopen(roster.live.values());
       }

@@ -222,6 +222,8 @@ export interface ProducerTransaction {
   send(records: readonly OutgoingRecord[]): void;
   /** Adds the group's offsets to the transaction (AddOffsetsToTxn, TxnOffsetCommit). Throws when the member or its generation is gone. */
   sendOffsets(offsets: readonly TopicPartitionOffset[], group: GroupMetadata): Promise<void>;
+  /** Resolves when everything sent so far was answered, with yes or no. */
+  settled(): Promise<void>;
   commit(): Promise<void>;
   abort(): Promise<void>;
 }

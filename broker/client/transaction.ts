@@ -67,9 +67,13 @@ export class Transaction implements ProducerTransaction {
     });
   }
 
+  async settled(): Promise<void> {
+    while (this.underWay.size > 0) await Promise.allSettled(this.underWay);
+  }
+
   async commit(): Promise<void> {
     this.assertOpen();
-    await this.settle();
+    await this.settled();
     this.ended = true;
     if (this.failure === undefined && !this.isAlive()) this.failure = { error: deadError() };
     if (this.failure === undefined) {
@@ -83,7 +87,7 @@ export class Transaction implements ProducerTransaction {
 
   async abort(): Promise<void> {
     this.assertOpen();
-    await this.settle();
+    await this.settled();
     this.ended = true;
     if (this.isAlive()) await this.rollBack();
   }
@@ -123,10 +127,6 @@ export class Transaction implements ProducerTransaction {
       },
     );
     return running;
-  }
-
-  private async settle(): Promise<void> {
-    while (this.underWay.size > 0) await Promise.allSettled(this.underWay);
   }
 
   private async end(committed: boolean): Promise<void> {

@@ -1,6 +1,7 @@
 // The shipper on the real broker: what a flight sends, and what one that was refused keeps from being sent.
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { Shipper } from '../../agents/shipper.ts';
+import type { KafkaClient } from '../../broker/client/contract.ts';
 import { noHeaders } from '../../broker/wire/batch-builder.ts';
 import { LineHeaders } from '../../agents/tail/line-headers.ts';
 import { PipelineWorld } from '../support/pipeline-world.ts';
@@ -64,7 +65,7 @@ it('sends batches that are full ahead of their flight, which alone makes them vi
   expect(await world.values('lines')).toEqual([]);
   const flight = shipper.launch(position('2'));
   expect([shipper.isOpen, shipper.pendingBytes]).toEqual([false, 0]);
-  // One transaction at a time: these wait until the flight has ended.
+  // These stand behind all of the flight: the broker has not answered yet.
   for (const text of texts.slice(2, 4)) append(text);
   expect(shipper.isOpen).toBe(false);
   expect(await flight).toMatchObject({ records: 2 });
@@ -76,6 +77,50 @@ it('sends batches that are full ahead of their flight, which alone makes them vi
   await next.launch(position('5'));
   expect((await world.values('lines')).map(({ value }) => value)).toEqual([texts[0], texts[1], texts[4]]);
   expect((await world.values('positions')).map(({ value }) => value)).toEqual(['2', '5']);
+  await world.close();
+});
+
+it('writes what is full while the flight before is decided, and decides one after the other', async () => {
+  const world = await PipelineWorld.open();
+  await world.createTopic('lines');
+  await world.createTopic('positions');
+  const decisions: (() => void)[] = [];
+  const client = Object.create(world.client) as KafkaClient;
+  client.producer = (options) => {
+    const producer = world.client.producer(options);
+    const begin = producer.begin.bind(producer);
+    producer.begin = () => {
+      const transaction = begin();
+      const commit = transaction.commit.bind(transaction);
+      transaction.commit = () => new Promise<void>((resolve) => decisions.push(resolve)).then(commit);
+      return transaction;
+    };
+    return producer;
+  };
+  const options = { transactionalId: 'agent', topic: 'lines', batchBytes: 1000, compression: 'none' } as const;
+  const shipper = new Shipper(client, options);
+  await shipper.init();
+  const append = (text: string) => shipper.append(0, 1, Buffer.from(text), 0, text.length, noHeaders);
+  const position = (offset: string) => [{ topic: 'positions', partition: 0, value: Buffer.from(offset) }];
+  const texts = ['a', 'b', 'c', 'd', 'e'].map((letter) => letter.repeat(600));
+  for (const text of texts.slice(0, 2)) append(text);
+  const first = shipper.launch(position('2'));
+  for (const text of texts.slice(2)) append(text);
+  await vi.waitFor(() => expect(decisions).toHaveLength(1));
+  // Two of the three are full batches.
+  expect([shipper.isOpen, shipper.isFlying]).toEqual([true, true]);
+  const end = async (at: 'latest' | 'latest-stable') => (await world.client.admin().offsets('lines', at)).get(0);
+  await vi.waitFor(async () => expect([await end('latest-stable'), await end('latest')]).toEqual([0, 4]));
+  await expect(async () => shipper.launch(position('5'))).rejects.toThrow('in the air');
+  decisions[0]!();
+  await first;
+  await vi.waitFor(async () => expect(await end('latest-stable')).toBe(2));
+  const second = shipper.launch(position('5'));
+  await vi.waitFor(() => expect(decisions).toHaveLength(2));
+  decisions[1]!();
+  await second;
+  expect((await world.values('lines')).map(({ value }) => value)).toEqual(texts);
+  await shipper.close();
   await world.close();
 });
 

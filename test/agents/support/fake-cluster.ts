@@ -164,6 +164,7 @@ export class FakeCluster {
         }
       },
       sendOffsets: unsupported,
+      settled: () => Promise.resolve(),
       commit: async () => {
         // As a real one: the answer comes later, and the caller may be gone by then.
         await new Promise((resolve) => setImmediate(resolve));

@@ -116,6 +116,7 @@ export class HttpBench {
               sendBatch: (...batch) => transaction.sendBatch(...batch),
               send: (records) => transaction.send(records),
               sendOffsets: (...offsets) => transaction.sendOffsets(...offsets),
+              settled: () => transaction.settled(),
               abort: () => transaction.abort(),
               commit: () => (this.onCommit === undefined ? transaction.commit() : this.onCommit(transaction)),
             };
