@@ -1,0 +1,96 @@
+// What comes of a log that is written anew without being rotated, or by a rotator that leaves no clear trace: the limits that docs/guarantees.md names.
+import {
+  appendFileSync,
+  closeSync,
+  copyFileSync,
+  openSync,
+  renameSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { expect, it } from 'vitest';
+import { until } from '../support/tail-bench.ts';
+import { bench, cluster, texts, useTailWorld } from '../support/tail-world.ts';
+
+useTailWorld();
+
+const path = (name: string) => bench.path(name);
+const lines = (tag: string, count: number) =>
+  Array.from({ length: count }, (_none, index) => `${tag} ${index} ${'x'.repeat(30)}`);
+const text = (each: readonly string[]) => each.map((line) => `${line}\n`).join('');
+const look = (pattern: string) => bench.once(cluster.client(), { paths: [pattern] });
+const arrived = (count: number) =>
+  until(
+    () => texts().length >= count,
+    () => `${texts().length} of ${count}`,
+  );
+
+it.each(['app.log', 'app.log*'])(
+  'has the zeros before the first line that a writer without O_APPEND leaves after copytruncate, each line once, with %s',
+  async (pattern) => {
+    const [before, after, later] = [lines('before', 20), lines('after', 20), lines('later', 3)];
+    const log = openSync(path('app.log'), 'w');
+    writeSync(log, text(before));
+    await look(pattern);
+    copyFileSync(path('app.log'), path('app.log.1'));
+    truncateSync(path('app.log'));
+    writeSync(log, text(after));
+    await look(pattern);
+    writeSync(log, text(later));
+    await look(pattern);
+    closeSync(log);
+    const zeros = '\0'.repeat(text(before).length);
+    expect(texts()).toEqual([...before, zeros + after[0]!, ...after.slice(1), ...later]);
+  },
+);
+
+it('reads a log again that is cut to its own last lines in its place', async () => {
+  const all = lines('line', 20);
+  writeFileSync(path('app.log'), text(all));
+  await look('app.log');
+  writeFileSync(path('app.log'), text(all.slice(-5)));
+  await look('app.log');
+  appendFileSync(path('app.log'), text(['new']));
+  await look('app.log');
+  expect(texts()).toEqual([...all, ...all.slice(-5), 'new']);
+});
+
+it('loses nothing of a log that an editor replaces while it is followed, though it may read it again', async () => {
+  const all = lines('line', 20);
+  writeFileSync(path('app.log'), text(all));
+  await bench.start(cluster.client(), { paths: ['app.log'] });
+  await arrived(20);
+  writeFileSync(path('sedXXXX'), text([...all, 'new']));
+  renameSync(path('sedXXXX'), path('app.log'));
+  await until(() => texts().includes('new'));
+  expect(new Set(texts())).toEqual(new Set([...all, 'new']));
+});
+
+it('reads a log once that an editor replaced while no agent ran', async () => {
+  const all = lines('line', 20);
+  writeFileSync(path('app.log'), text(all));
+  await look('app.log');
+  writeFileSync(path('sedXXXX'), text([...all, 'new']));
+  renameSync(path('sedXXXX'), path('app.log'));
+  await look('app.log');
+  expect(texts()).toEqual([...all, 'new']);
+});
+
+it.each(['app.log', 'app.log*'])(
+  'reads a copy that stands still half-way as a file of its own, only with app.log*: %s',
+  async (pattern) => {
+    const all = lines('line', 20);
+    writeFileSync(path('app.log'), text(all));
+    await bench.start(cluster.client(), { paths: [pattern] });
+    await arrived(20);
+    writeFileSync(path('app.log.1'), text(all.slice(0, 10)));
+    if (pattern === 'app.log*') await arrived(30);
+    appendFileSync(path('app.log.1'), text(all.slice(10)));
+    if (pattern === 'app.log*') await arrived(40);
+    truncateSync(path('app.log'));
+    appendFileSync(path('app.log'), text(['new']));
+    await until(() => texts().includes('new'));
+    expect(texts()).toEqual([...all, ...(pattern === 'app.log*' ? all : []), 'new']);
+  },
+);
