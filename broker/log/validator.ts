@@ -1,6 +1,6 @@
 // What a batch must satisfy before it may join the log (KIP-98, KIP-32): format, checksum, size, times, and that its records are what the header says.
 // Offsets are given later; the only bytes changed here are those that message.timestamp.type and compression.type ask for.
-import { compress, type Compression, compressionNames, decompress } from '../wire/compression.ts';
+import { compress, type Compression, compressionNames, decompressBriefly } from '../wire/compression.ts';
 import { ErrorCode, KafkaError } from '../wire/errors.ts';
 import {
   attributeBits,
@@ -99,7 +99,7 @@ function checkHeader(batch: Buffer, header: BatchHeader, where: string): void {
 }
 
 function checkRecords(batch: Buffer, header: BatchHeader, settings: TopicSettings, nowMs: number, where: string): void {
-  cursor.open(batch, 0, header);
+  cursor.open(batch, 0, header, decompressBriefly);
   let expectedOffset = header.baseOffset;
   let maxTimestampMs = -1;
   let unkeyed: number[] | undefined;
@@ -153,7 +153,7 @@ function storedForm(batch: Buffer, header: BatchHeader, settings: TopicSettings,
 /** The same records with another codec: their bytes are the same, so nothing is parsed. */
 function recompress(batch: Buffer, header: BatchHeader, compression: Compression): Buffer {
   const payload = batch.subarray(batchHeaderBytes, header.sizeBytes);
-  const records = compress(compression, decompress(header.compression, payload, maxDecompressedBytes));
+  const records = compress(compression, decompressBriefly(header.compression, payload, maxDecompressedBytes));
   const stored = Buffer.concat([batch.subarray(0, batchHeaderBytes), records]);
   const attributes = batch.readInt16BE(attributesPosition) & ~attributeBits.compression;
   stored.writeInt16BE(attributes | compressionNames.indexOf(compression), attributesPosition);

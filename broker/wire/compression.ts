@@ -1,9 +1,7 @@
 // The five codecs of record batches, both ways, with a limit on what may come out; zstd, gzip and lz4 also in the thread pool. What each looks like
 // inside a batch:
-//   gzip    RFC 1952                        lz4   LZ4 frame, independent blocks (KIP-57)        zstd   RFC 8878 (KIP-110)
-//   snappy  the framing of xerial's snappy-java: 82 'S' 'N' 'A' 'P' 'P' 'Y' 00, int32 version 1, int32 compatible 1, then blocks
-//           of int32 length and that many bytes of raw snappy; librdkafka and others write one raw block without any framing.
-// Native packages are loaded when a codec is first used.
+//   gzip    RFC 1952        zstd   RFC 8878 (KIP-110)        snappy   snappy-blocks.ts        lz4   lz4-frame.ts
+// Native packages, which compress snappy and lz4, are loaded when a codec is first used.
 import { createRequire } from 'node:module';
 import { promisify } from 'node:util';
 import { constants, gunzipSync, gzip, gzipSync, zstdCompress, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
@@ -11,6 +9,8 @@ import type * as lz4Package from 'lz4-napi';
 import type * as snappyPackage from 'snappy';
 import { messageOf } from '../../base/errors.ts';
 import { ErrorCode, KafkaError } from './errors.ts';
+import { readLz4Frame } from './lz4-frame.ts';
+import { readSnappy, xerialHeaderBytes, xerialMagic } from './snappy-blocks.ts';
 
 /** By the number in a batch's attributes. */
 export const compressionNames = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const;
@@ -29,8 +29,6 @@ const zstdParams = { [constants.ZSTD_c_compressionLevel]: 1 };
 /** What comes out beside the main thread is collected in pieces of this size: one is enough for a batch of a megabyte of log lines. */
 const compressedChunkBytes = 128 * 1024;
 
-const xerialMagic = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00]);
-const xerialHeaderBytes = 16;
 const xerialBlockBytes = 32 * 1024;
 
 /** Compresses the records of a batch. 'none' gives the input itself. */
@@ -66,6 +64,12 @@ export async function compressAside(compression: Compression, input: Buffer): Pr
 
 /** Undoes compress. Throws KafkaError CORRUPT_MESSAGE for damaged input and for output of more than `maxBytes`. */
 export function decompress(compression: Compression, input: Buffer, maxBytes: number): Buffer {
+  const output = decompressBriefly(compression, input, maxBytes);
+  return compression === 'lz4' || compression === 'snappy' ? Buffer.from(output) : output;
+}
+
+/** As decompress, but what comes out may hold only until the next call: for those who look at it and go on. */
+export function decompressBriefly(compression: Compression, input: Buffer, maxBytes: number): Buffer {
   try {
     switch (compression) {
       case 'none':
@@ -73,15 +77,13 @@ export function decompress(compression: Compression, input: Buffer, maxBytes: nu
       case 'gzip':
         return gunzipSync(input, { maxOutputLength: maxBytes, chunkSize: outputChunkBytes(input) });
       case 'snappy':
-        return decompressSnappy(input, maxBytes);
+        return readSnappy(input, maxBytes);
       case 'lz4':
-        checkLimit(lz4OutputBound(input), maxBytes);
-        return lz4().decompressFrameSync(input);
+        return readLz4Frame(input, maxBytes);
       case 'zstd':
         return zstdDecompressSync(input, { maxOutputLength: maxBytes, chunkSize: outputChunkBytes(input) });
     }
   } catch (error) {
-    if (error instanceof KafkaError) throw error;
     throw new KafkaError(ErrorCode.CORRUPT_MESSAGE, `${compression} data: ${messageOf(error)}`, { cause: error });
   }
 }
@@ -104,70 +106,4 @@ function compressXerial(input: Buffer): Buffer {
     parts.push(length, block);
   }
   return Buffer.concat(parts);
-}
-
-function decompressSnappy(input: Buffer, maxBytes: number): Buffer {
-  if (input.length < xerialHeaderBytes || !input.subarray(0, 8).equals(xerialMagic)) {
-    return decompressSnappyBlock(input, maxBytes);
-  }
-  const parts: Buffer[] = [];
-  let remaining = maxBytes;
-  let position = xerialHeaderBytes;
-  while (position < input.length) {
-    if (position + 4 > input.length) throw new KafkaError(ErrorCode.CORRUPT_MESSAGE, 'snappy block cut short');
-    const length = input.readInt32BE(position);
-    position += 4;
-    if (length < 0 || length > input.length - position) {
-      throw new KafkaError(ErrorCode.CORRUPT_MESSAGE, `snappy block of ${length} bytes`);
-    }
-    const part = decompressSnappyBlock(input.subarray(position, position + length), remaining);
-    remaining -= part.length;
-    parts.push(part);
-    position += length;
-  }
-  return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
-}
-
-/** A raw block begins with the length of its content as a varint, which is checked before anything is allocated. */
-function decompressSnappyBlock(block: Buffer, maxBytes: number): Buffer {
-  let length = 0;
-  for (let index = 0; index < 5; index++) {
-    const byte = block[index];
-    if (byte === undefined) break;
-    length += (byte & 0x7f) * 2 ** (7 * index);
-    if (byte < 0x80) {
-      checkLimit(length, maxBytes);
-      return snappy().uncompressSync(block, { asBuffer: true }) as Buffer;
-    }
-  }
-  throw new KafkaError(ErrorCode.CORRUPT_MESSAGE, 'snappy block without length');
-}
-
-/**
- * The most that an LZ4 frame can hold, from the sizes of its blocks alone: a block gives at most 255 times its bytes and never more than
- * the frame's block size. All blocks but the last are full, so that the bound is less than one block too high.
- */
-function lz4OutputBound(frame: Buffer): number {
-  if (frame.length < 7 || frame.readUInt32LE(0) !== 0x184d2204) {
-    throw new KafkaError(ErrorCode.CORRUPT_MESSAGE, 'not an LZ4 frame');
-  }
-  const flags = frame[4]!;
-  const maxBlockBytes = 2 ** (8 + 2 * ((frame[5]! >> 4) & 7));
-  const checksumBytes = flags & 0x10 ? 4 : 0;
-  let position = 7 + (flags & 0x08 ? 8 : 0) + (flags & 0x01 ? 4 : 0);
-  let bound = 0;
-  while (position + 4 <= frame.length) {
-    const size = frame.readUInt32LE(position);
-    if (size === 0) return bound;
-    const blockBytes = size & 0x7fffffff;
-    bound += Math.min(size >= 0x80000000 ? blockBytes : blockBytes * 255, maxBlockBytes);
-    position += 4 + blockBytes + checksumBytes;
-  }
-  throw new KafkaError(ErrorCode.CORRUPT_MESSAGE, 'LZ4 frame without end mark');
-}
-
-function checkLimit(bytes: number, maxBytes: number): void {
-  if (bytes > maxBytes) {
-    throw new KafkaError(ErrorCode.CORRUPT_MESSAGE, `${bytes} bytes after decompression, at most ${maxBytes} allowed`);
-  }
 }

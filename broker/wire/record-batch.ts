@@ -207,8 +207,8 @@ export class RecordCursor {
     if (buffer !== undefined) this.open(buffer, position, header);
   }
 
-  /** Begins with another batch, so that one cursor serves many. */
-  open(batch: Buffer, position = 0, header: BatchHeader = readBatchHeader(batch, position)): void {
+  /** Begins with another batch, so that one cursor serves many. With decompressBriefly as `undo` the records may hold only until another batch is undone. */
+  open(batch: Buffer, position = 0, header = readBatchHeader(batch, position), undo = decompress): void {
     const end = position + header.sizeBytes;
     if (end > batch.length) throw corrupt(position, 'the records are cut short');
     if (header.compression === 'none') {
@@ -217,7 +217,7 @@ export class RecordCursor {
       this.recordsEnd = end;
     } else {
       const compressed = batch.subarray(position + batchHeaderBytes, end);
-      this.buffer = decompress(header.compression, compressed, maxDecompressedBytes);
+      this.buffer = undo(header.compression, compressed, maxDecompressedBytes);
       this.recordsStart = 0;
       this.recordsEnd = this.buffer.length;
     }
