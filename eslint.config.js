@@ -58,6 +58,21 @@ export default defineConfig(
       ],
     },
   },
+  {
+    files: ['agents/**', 'base/**', 'broker/**', 'cli/**', 'pipelines/**', 'sinks/**'],
+    rules: {
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        {
+          paths: ['node:http', 'node:https'].map((name) => ({
+            name,
+            allowTypeImports: true,
+            message: 'Take it from base/http.ts.',
+          })),
+        },
+      ],
+    },
+  },
   { files: ['base/clock.ts', 'base/random.ts'], rules: { 'no-restricted-syntax': 'off' } },
   {
     files: ['cli/**', 'test/**', 'bench/**', '*.config.ts'],

@@ -3,11 +3,12 @@
 //   /health   200 while the process does its work, 503 when it cannot go on (the log has failed): restart it then
 //   /ready    200 when the broker answers and every edge delivers, 503 with what is missing: look at it then
 // Nothing here tells contents, problems in words, or settings; only names, states and numbers.
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Address } from '../base/address.ts';
 import { systemClock } from '../base/clock.ts';
 import { messageOf, TailraceError } from '../base/errors.ts';
+import { http } from '../base/http.ts';
 import type { Logger } from '../base/logger.ts';
 import { metricsPage, type Observed } from './observation.ts';
 
@@ -47,7 +48,7 @@ export class Monitor {
 
   /** Throws TailraceError TLR_UNREACHABLE when the address cannot be listened on. */
   static async start({ host, port }: Address, observe: () => Observed, logger: Logger): Promise<Monitor> {
-    const server = createServer({ requestTimeout: requestTimeoutMs, headersTimeout: requestTimeoutMs });
+    const server = http().createServer({ requestTimeout: requestTimeoutMs, headersTimeout: requestTimeoutMs });
     server.maxConnections = connectionsLimit;
     const { promise, resolve, reject } = Promise.withResolvers<undefined>();
     server.once('error', reject);

@@ -1,10 +1,11 @@
 // HTTP as WebHDFS needs it, over Node's own client: a DataNode answers CREATE with an unasked "100 Continue" before it takes the data, which undici takes for an
 // error. Redirects are not followed (the data would go to the first address), bodies are streamed with a known length, and an answer that comes
 // before the whole body was sent (a refusal) ends the sending. Servers that are silent are given up, and so are those that drip: they would hold an edge without end.
-import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import type { Agent as HttpAgent, IncomingMessage } from 'node:http';
+import type { Agent as HttpsAgent } from 'node:https';
 import { Readable } from 'node:stream';
 import type { Clock, Timer } from '../../base/clock.ts';
+import { http, https } from '../../base/http.ts';
 import { formatDuration } from '../../base/units.ts';
 
 export interface HttpOptions {
@@ -37,16 +38,16 @@ const answerLimitBytes = 64 * 1024 * 1024;
 
 export class HttpCaller {
   private readonly options: HttpOptions;
-  private readonly http: HttpAgent;
-  private readonly https: HttpsAgent;
+  private readonly agent: HttpAgent;
+  private readonly tlsAgent: HttpsAgent;
   private readonly active = new Set<(reason: Error) => void>();
   private closed: Error | undefined;
 
   constructor(options: HttpOptions) {
     const agent = { keepAlive: true, maxSockets: connectionsLimit };
     this.options = options;
-    this.http = new HttpAgent(agent);
-    this.https = new HttpsAgent({ ...agent, ...(options.ca === undefined ? {} : { ca: options.ca }) });
+    this.agent = new (http().Agent)(agent);
+    this.tlsAgent = new (https().Agent)({ ...agent, ...(options.ca === undefined ? {} : { ca: options.ca }) });
   }
 
   /** Rejects with Node's error when there is no whole answer, and with the reason of close(). */
@@ -58,8 +59,8 @@ export class HttpCaller {
         return;
       }
       const request = isTls
-        ? httpsRequest(url, { method, headers, agent: this.https })
-        : httpRequest(url, { method, headers, agent: this.http });
+        ? https().request(url, { method, headers, agent: this.tlsAgent })
+        : http().request(url, { method, headers, agent: this.agent });
       const { clock, connectTimeoutMs, silenceMs } = this.options;
       const pace = { bytes: 0 };
       const source = body === undefined ? undefined : Readable.from(counted(body, pace), { objectMode: false });
@@ -110,8 +111,8 @@ export class HttpCaller {
   close(reason: Error): void {
     this.closed = reason;
     for (const abort of this.active) abort(reason);
-    this.http.destroy();
-    this.https.destroy();
+    this.agent.destroy();
+    this.tlsAgent.destroy();
   }
 }
 
