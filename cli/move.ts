@@ -1,5 +1,5 @@
 // A data directory whose configuration names a cluster now: what its own broker knew of the files that are read goes along, so that agents go on where they
-// were. What edges had not delivered does not: it is named, and nothing is begun. The file `moved-to` says that it was done, and where to; from then on
+// were. What edges had not delivered does not: it is named, and nothing is begun; what was decided there and perhaps not published is published. The file `moved-to` says that it was done, and where to; from then on
 // agents no longer run on the directory's own broker, for its positions are the old ones.
 import { join } from 'node:path';
 import { ingestKeysTopic } from '../agents/http/keys.ts';
@@ -8,6 +8,7 @@ import type { Clock } from '../base/clock.ts';
 import { TailraceError } from '../base/errors.ts';
 import type { Files } from '../base/files.ts';
 import type { Logger } from '../base/logger.ts';
+import { systemRandom } from '../base/random.ts';
 import { formatCount } from '../base/units.ts';
 import type { KafkaClient, OutgoingRecord } from '../broker/client/contract.ts';
 import { compactedTopicConfigs } from '../broker/client/own-topics.ts';
@@ -17,7 +18,8 @@ import { decodeAccount } from '../pipelines/account.ts';
 import { groupLag, type PartitionLag } from '../pipelines/lag.ts';
 import { ManifestStore } from '../pipelines/manifests.ts';
 import type { Plan } from '../pipelines/plan.ts';
-import { closeHouse, openHouse } from './house.ts';
+import type { WriterScope } from '../sinks/sink.ts';
+import { closeHouse, type House, openHouse } from './house.ts';
 
 const markerName = 'moved-to';
 /** What a broker that ran here has left. */
@@ -55,13 +57,17 @@ export async function packUp(options: MoveOptions): Promise<Carried | undefined>
 }
 
 /** Opens the directory's own broker, for nobody else, and so that it deletes nothing for its age. */
-async function look({ plan, dataDirectory, clock, logger }: MoveOptions): Promise<Carried> {
+async function look(options: MoveOptions): Promise<Carried> {
+  const { plan, dataDirectory, clock, logger } = options;
   const later = String(86_400_000);
   const settings = { 'log.retention.check.interval.ms': later, 'offsets.retention.check.interval.ms': later };
   const broker = { kind: 'embedded' as const, listen: [], users: {}, settings };
   const house = await openHouse({ plan: { ...plan, broker }, dataDirectory, logger });
+  const manifests = new ManifestStore(house.client);
   try {
-    const undelivered = await findUndelivered(house.client, plan, clock);
+    await manifests.create();
+    await manifests.refresh();
+    const undelivered = await findUndelivered(house.client, manifests, plan, clock);
     if (undelivered.length > 0) {
       throw new TailraceError(
         'TLR_CONFIG',
@@ -69,17 +75,24 @@ async function look({ plan, dataDirectory, clock, logger }: MoveOptions): Promis
           '(tailrace up --once), or delete groups that nobody needs (tailrace groups delete), and start again',
       );
     }
+    await publishDecided(house, manifests, options);
     return new Map([
       [positionsTopic, await readLatest(house.client, positionsTopic, clock)],
       [ingestKeysTopic, await readLatest(house.client, ingestKeysTopic, clock)],
     ]);
   } finally {
+    await manifests.close();
     await closeHouse(house);
   }
 }
 
 /** Edges that are behind, those of former configurations too; jobs have an end of their own. */
-async function findUndelivered(client: KafkaClient, plan: Plan, clock: Clock): Promise<string[]> {
+async function findUndelivered(
+  client: KafkaClient,
+  manifests: ManifestStore,
+  plan: Plan,
+  clock: Clock,
+): Promise<string[]> {
   const admin = client.admin();
   const topics = new Set((await admin.topics()).map(({ name }) => name));
   const read = new Map(
@@ -87,29 +100,52 @@ async function findUndelivered(client: KafkaClient, plan: Plan, clock: Clock): P
       edges.map(({ group }) => [group, from.filter((topic) => topics.has(topic))] as const),
     ),
   );
-  const manifests = new ManifestStore(client);
   const found: string[] = [];
-  try {
-    await manifests.create();
-    await manifests.refresh();
-    const groups = (await admin.listGroups()).map(({ groupId }) => groupId);
-    for (const group of new Set([...read.keys(), ...groups])) {
-      if (manifests.job(group) !== undefined) continue;
-      const offsets = [...(await admin.groupOffsets(group)).values()].flatMap((partitions) => [...partitions.values()]);
-      // Consumers that are none of ours have no account: where they go on is theirs to decide.
-      if (!read.has(group) && !offsets.some(({ metadata }) => decodeAccount(metadata) !== undefined)) continue;
-      for (const lag of await groupLag(client, clock, group, read.get(group))) {
-        const { topic, partition, end, lagRecords } = lag;
-        if (end === undefined && topics.has(topic))
-          found.push(`partition ${partition} of ${topic}, which cannot be read, for ${group}`);
-        else if (lagRecords !== undefined && lagRecords > 0 && (await hasRecords(client, lag, clock)))
-          found.push(`up to ${formatCount(lagRecords)} records of ${topic} for ${group}`);
-      }
+  const groups = (await admin.listGroups()).map(({ groupId }) => groupId);
+  for (const group of new Set([...read.keys(), ...groups])) {
+    if (manifests.job(group) !== undefined) continue;
+    const offsets = [...(await admin.groupOffsets(group)).values()].flatMap((partitions) => [...partitions.values()]);
+    // Consumers that are none of ours have no account: where they go on is theirs to decide.
+    if (!read.has(group) && !offsets.some(({ metadata }) => decodeAccount(metadata) !== undefined)) continue;
+    for (const lag of await groupLag(client, clock, group, read.get(group))) {
+      const { topic, partition, end, lagRecords } = lag;
+      if (end === undefined && topics.has(topic))
+        found.push(`partition ${partition} of ${topic}, which cannot be read, for ${group}`);
+      else if (lagRecords !== undefined && lagRecords > 0 && (await hasRecords(client, lag, clock)))
+        found.push(`up to ${formatCount(lagRecords)} records of ${topic} for ${group}`);
     }
-  } finally {
-    await manifests.close();
   }
   return found;
+}
+
+/** A process that was killed between deciding and publishing leaves that to the next session of its edge, which reads from the cluster and knows nothing of it. */
+async function publishDecided(house: House, manifests: ManifestStore, options: MoveOptions): Promise<void> {
+  const { plan, dataDirectory, files, clock, logger } = options;
+  const names = new Map(
+    (await house.client.admin().topics()).map(({ name, topicId }) => [topicId.toString('hex'), name]),
+  );
+  for (const { group, target } of plan.pipelines.flatMap(({ edges }) => edges)) {
+    const decided = manifests.manifests(group);
+    if (target.kind !== 'sink' || decided.size === 0) continue;
+    const sink = await target.sink.definition.open(target.sink.settings, {
+      ...{ edge: group, pipeline: '', instance: house.instance, generation: 0 },
+      ...{ scratch: join(dataDirectory, 'scratch'), files, clock, random: systemRandom, logger },
+    });
+    try {
+      if (sink.guarantee === 'two-phase')
+        for (const [key, manifest] of decided) await sink.recover(scopeOf(key, names), manifest);
+    } finally {
+      await sink.close();
+    }
+  }
+}
+
+/** Undoes scopeKey (pipelines/manifests.ts). */
+function scopeOf(key: string, names: ReadonlyMap<string, string>): WriterScope {
+  if (key === 'edge') return { kind: 'edge' };
+  const [id = '', partition] = key.split('/');
+  const topic = names.get(id) ?? '';
+  return { kind: 'partition', coordinates: { topic, topicId: Buffer.from(id, 'hex'), partition: Number(partition) } };
 }
 
 /** Whether there is anything but markers of transactions between what is committed and the end. */

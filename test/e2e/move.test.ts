@@ -1,6 +1,15 @@
 // The same file on another broker: what one machine had read and delivered on its own broker is neither read nor delivered again, and what it had not
 // delivered is not left behind unnoticed.
-import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -124,3 +133,28 @@ it('is refused while there is something to deliver, also when the pipelines are 
   const consumed = await run(['consume', 'app', '--broker', `127.0.0.1:${port}`], { cwd: folder });
   expect(consumed.stdout).toBe('{"n":123}\n{"n":124}\n');
 }, 120_000);
+
+it.each(['out.log', 'out/{partition}.log'])(
+  'publishes to %s what was decided there before it was killed',
+  async (out) => {
+    configure(own, { out });
+    write(100);
+    const killed = await run(['up', '--once'], { cwd: folder, env: { TAILRACE_CRASH_AT: 'edge.decided' } });
+    expect(killed.code).not.toBe(0);
+
+    const central = start(['up', 'central.yaml'], { cwd: folder });
+    await until('the other broker listens', () => central.stdout.includes('broker'));
+    configure(`kafka://127.0.0.1:${port}`, { out });
+    write(10);
+    const moved = await once();
+    expect(moved.code, moved.stderr).toBe(0);
+    const files = out === 'out.log' ? [out] : readdirSync(join(folder, 'out')).map((name) => join('out', name));
+    const lines = files.flatMap((name) => readFileSync(join(folder, name), 'utf8').trim().split('\n'));
+    expect(lines.toSorted()).toEqual(
+      all(110)
+        .map((n) => JSON.stringify({ n }))
+        .toSorted(),
+    );
+  },
+  120_000,
+);
