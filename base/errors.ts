@@ -15,6 +15,8 @@ export const errorHints = {
   TLR_CORRUPT: 'Data on disk changed after it was written. Nothing was cut; restore the file from a backup.',
   TLR_UNREADABLE: 'Check the path and its permissions.',
   TLR_UNREACHABLE: 'Check that the address is right and the server is up.',
+  TLR_LISTEN:
+    'Give another address (for the broker: broker: { listen: "127.0.0.1:19092" }), or end the process that has this one (ss -ltnp names it).',
   TLR_DENIED: 'Check user, password and mechanism, and the certificates, on both sides.',
   TLR_TIMEOUT: 'Try again; if it stays, look at the log of the other side.',
   TLR_PROTOCOL: 'The other side does not speak Kafka as expected; check address and version.',

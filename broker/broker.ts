@@ -75,7 +75,7 @@ export class Broker implements RequestHandler {
   }
 
   /**
-   * Throws TLR_CONFIG for settings, TLR_LOCKED when another process has the directory, TLR_DATA_VERSION, TLR_UNREACHABLE when an address cannot
+   * Throws TLR_CONFIG for settings, TLR_LOCKED when another process has the directory, TLR_DATA_VERSION, TLR_LISTEN when an address cannot
    * be listened on; nothing stays open then.
    */
   static async open(options: BrokerOptions): Promise<Broker> {

@@ -86,6 +86,21 @@ function diskFailure(error: Error): TailraceError {
   return new TailraceError('TLR_DISK_FAILED', `the log stopped for good: ${messageOf(error)}`, { cause: error });
 }
 
+/** Stops what runs in the order of the data: agents, pipelines, broker. */
+async function stopInOrder(
+  { house, agents, runner }: { house: House; agents?: RunningAgents; runner?: PipelineRunner },
+  leftMs: () => number,
+  logger: Logger,
+): Promise<void> {
+  await agents?.stopAll(leftMs);
+  await runner?.stop(leftMs()).catch((error: unknown) => {
+    logger.warn('pipelines did not stop cleanly', { error: messageOf(error) });
+  });
+  await closeHouse(house);
+}
+
+/** How long what has begun may take to finish when something else could not begin. */
+const giveUpDeadlineMs = 5000;
 /** How long an agent or edge that is replaced may take to finish what it has taken. */
 const replaceDeadlineMs = 10_000;
 
@@ -129,6 +144,7 @@ export class Appliance {
     const moving = { ...options, dataDirectory, files, clock };
     const carried = await packUp(moving);
     const house = await openHouse({ ...options, dataDirectory });
+    const begun: { agents?: RunningAgents; runner?: PipelineRunner } = {};
     try {
       const { plan, logger, once } = options;
       if (plan.broker.kind === 'external') await settleCluster(house.client, options);
@@ -142,13 +158,15 @@ export class Appliance {
       const common = { client: house.client, instance: house.instance, files, clock, random: systemRandom };
       const scratch = join(dataDirectory, 'scratch');
       const runner = new PipelineRunner({ ...common, scratch, pipelines: plan.pipelines, logger });
+      begun.runner = runner;
       await runner.start();
       const handles = await handleBudget(files);
       const agents = new RunningAgents({ context: { ...common, excludedIdentities, handles }, logger, once });
+      begun.agents = agents;
       for (const agent of plan.agents) await agents.start(agent);
       return new Appliance(options, house, { agents, runner, scratch });
     } catch (error) {
-      await closeHouse(house);
+      await stopInOrder({ house, ...begun }, () => giveUpDeadlineMs, options.logger);
       throw house.broker?.hasFailed === true ? diskFailure(await house.broker.failed) : error;
     }
   }
@@ -261,10 +279,7 @@ export class Appliance {
     const leftMs = () => Math.max(0, endMs - clock.monotonicMs());
     this.stopping.reject(new TailraceError('TLR_CLOSED', 'Tailrace is stopping'));
     await Promise.race([this.applying.catch(() => undefined), sleep(clock, deadlineMs / 2)]);
-    await this.agents.stopAll(leftMs);
-    await this.runner.stop(leftMs()).catch((error: unknown) => {
-      this.logger.warn('pipelines did not stop cleanly', { error: messageOf(error) });
-    });
-    await closeHouse(this.house);
+    const { house, agents, runner } = this;
+    await stopInOrder({ house, agents, runner }, leftMs, this.logger);
   }
 }

@@ -16,8 +16,8 @@ export async function listenersOf(
     ca: await readPem(files, ca, 'broker.listen.tls.ca'),
   });
   return Promise.all(
-    listen.map(async ({ host, port, advertised, tls, sasl }) => ({
-      ...{ host, port, sasl },
+    listen.map(async ({ host, port, place, advertised, tls, sasl }) => ({
+      ...{ host, port, place, sasl },
       ...(advertised === undefined ? {} : { advertisedHost: advertised.host, advertisedPort: advertised.port }),
       ...(tls === undefined ? {} : { tls: await read(tls) }),
     })),

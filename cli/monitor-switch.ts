@@ -27,7 +27,7 @@ export class MonitorSwitch {
     this.logger = logger;
   }
 
-  /** Throws TLR_UNREACHABLE when the address cannot be listened on; nothing is changed then. */
+  /** Throws TLR_LISTEN when the address cannot be listened on; nothing is changed then. */
   async change(to: Address | undefined): Promise<MonitorChange> {
     const from = this.address;
     if (isDeepStrictEqual(from, to))

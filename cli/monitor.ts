@@ -7,8 +7,9 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Address } from '../base/address.ts';
 import { systemClock } from '../base/clock.ts';
-import { messageOf, TailraceError } from '../base/errors.ts';
+import { messageOf } from '../base/errors.ts';
 import { http } from '../base/http.ts';
+import { cannotListen } from '../base/listening.ts';
 import type { Logger } from '../base/logger.ts';
 import { metricsPage, type Observed } from './observation.ts';
 
@@ -46,7 +47,7 @@ export class Monitor {
     server.on('request', (request: IncomingMessage, response: ServerResponse) => void this.handle(request, response));
   }
 
-  /** Throws TailraceError TLR_UNREACHABLE when the address cannot be listened on. */
+  /** Throws TailraceError TLR_LISTEN when the address cannot be listened on. */
   static async start({ host, port }: Address, observe: () => Observed, logger: Logger): Promise<Monitor> {
     const server = http().createServer({ requestTimeout: requestTimeoutMs, headersTimeout: requestTimeoutMs });
     server.maxConnections = connectionsLimit;
@@ -56,8 +57,7 @@ export class Monitor {
     try {
       await promise;
     } catch (error) {
-      const message = `monitor: cannot listen on ${host}:${port}: ${messageOf(error)}`;
-      throw new TailraceError('TLR_UNREACHABLE', message, { cause: error });
+      throw cannotListen('monitor:', `${host}:${port}`, error);
     }
     server.off('error', reject);
     server.on('error', (error) => logger.warn('the monitor has a problem', { error: error.message }));

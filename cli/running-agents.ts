@@ -1,7 +1,7 @@
 // The agents that run: started one after the other, replaced while others go on, stopped together.
 import { hostname } from 'node:os';
 import type { Agent, AgentContext } from '../agents/agent.ts';
-import { messageOf } from '../base/errors.ts';
+import { messageOf, TailraceError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { AgentPlan } from '../pipelines/plan.ts';
 import type { Changes } from '../pipelines/plan-difference.ts';
@@ -39,7 +39,7 @@ export class RunningAgents {
   }
 
   /** Rejects when the configuration cannot work; the agent is not there then. */
-  async start({ name, definition, settings, topic }: AgentPlan): Promise<void> {
+  async start({ name, place, definition, settings, topic }: AgentPlan): Promise<void> {
     const { context, logger, once } = this.options;
     const agent = definition.create(
       settings,
@@ -55,7 +55,9 @@ export class RunningAgents {
       await agent.start();
     } catch (error) {
       this.agents.delete(name);
-      throw error;
+      await agent.stop(0).catch(() => undefined);
+      if (!(error instanceof TailraceError)) throw error;
+      throw new TailraceError(error.code, `${place}: ${error.message}`, { cause: error });
     }
   }
 

@@ -59,7 +59,7 @@ function planExternal(
 function planListener(
   config: Exclude<ListenConfig, string>,
   path: readonly (string | number)[],
-  { users = {}, insecure }: BrokerConfig,
+  { users = {}, insecure, listen }: BrokerConfig,
   reporter: Reporter,
 ): ListenPlan | undefined {
   const { address: written, advertise, tls, sasl = [] } = config;
@@ -80,7 +80,8 @@ function planListener(
       reporter.error(at('sasl'), message);
     }
   }
-  return { ...address, advertised, tls, sasl: sasl.map(mechanismOf) };
+  const place = listen === undefined ? undefined : reporter.place(path);
+  return { ...address, advertised, place, tls, sasl: sasl.map(mechanismOf) };
 }
 
 function addressAt(text: string, path: readonly (string | number)[], reporter: Reporter): Address | undefined {

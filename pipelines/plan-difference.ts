@@ -78,9 +78,15 @@ function restartNeeds(from: Plan, to: Plan): string[] {
   const needs: string[] = [];
   for (const [part, name] of Object.entries(restartParts)) {
     const key = part as keyof typeof restartParts;
-    if (!sameData(from[key], to[key])) needs.push(name);
+    if (!sameData(withoutPlaces(from[key]), withoutPlaces(to[key]))) needs.push(name);
   }
   return needs;
+}
+
+/** What a part means, wherever it stands in the file. */
+function withoutPlaces(part: Plan[keyof typeof restartParts]): unknown {
+  if (typeof part !== 'object' || part.kind === 'external') return part;
+  return { ...part, listen: part.listen.map((listener) => ({ ...listener, place: undefined })) };
 }
 
 function compareTopics(from: readonly TopicPlan[], to: readonly TopicPlan[]): TopicChange[] {

@@ -47,6 +47,8 @@ export type BrokerPlan =
 /** One address that the embedded broker listens on. */
 export interface ListenPlan extends Address {
   advertised: Address | undefined;
+  /** Where it stands, `file:line:column`; undefined for the address that nobody wrote. */
+  place: string | undefined;
   /** Each a PEM text, or the file that holds it. */
   tls: { cert: string; key: string; ca?: string | undefined } | undefined;
   /** Empty: nobody is asked. */
@@ -66,6 +68,8 @@ export interface TopicPlan {
 
 export interface AgentPlan {
   name: string;
+  /** Where it stands, `file:line:column`. */
+  place: string;
   definition: AgentDefinition<unknown>;
   settings: unknown;
   topic: string;

@@ -96,8 +96,9 @@ function planAgents(config: Config, definitions: Definitions, reporter: Reporter
     const path = ['agents', name];
     const topic = topicName.safeParse(topicOf(name, value));
     if (!topic.success) reporter.error([...path, 'to'], `to: ${topic.error.issues[0]?.message ?? 'is no topic'}`);
+    const place = reporter.place(typeof value === 'object' && 'listen' in value ? [...path, 'listen'] : path);
     const resolved = resolveComponent('agent', value, path, definitions.agents, ['to'], reporter);
-    return resolved !== undefined && topic.success ? { name, ...resolved, topic: topic.data } : [];
+    return resolved !== undefined && topic.success ? { name, place, ...resolved, topic: topic.data } : [];
   });
 }
 

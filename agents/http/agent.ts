@@ -52,7 +52,8 @@ class HttpAgent implements Agent {
     const { settings, topic, topics, context } = this;
     this.identity = await this.readTls(settings);
     this.server = await IngestServer.open({
-      ...{ settings, topic, topics, clock: context.clock, logger: context.logger, tls: this.identity },
+      ...{ settings, topic, topics, name: context.name, clock: context.clock, logger: context.logger },
+      tls: this.identity,
       intake: () => (this.intake?.isReady === true ? this.intake : undefined),
     });
     this.running = this.run();

@@ -6,7 +6,8 @@ import { Server as TlsServer } from 'node:tls';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { parseAddress } from '../../base/address.ts';
 import type { Clock } from '../../base/clock.ts';
-import { messageOf, TailraceError } from '../../base/errors.ts';
+import { messageOf } from '../../base/errors.ts';
+import { cannotListen } from '../../base/listening.ts';
 import type { Logger } from '../../base/logger.ts';
 import { type Hold, readBody, Room } from './body.ts';
 import { bulkAnswer, readBulk } from './bulk.ts';
@@ -30,6 +31,8 @@ export interface TlsIdentity {
 }
 
 export interface ServerOptions {
+  /** The agent's. */
+  name: string;
   settings: HttpSettings;
   /** The topic of `to`, and all topics that may be written to. */
   topic: string;
@@ -54,7 +57,7 @@ export class IngestServer {
     this.credentials = new Credentials(options.settings.auth);
   }
 
-  /** Rejects with TailraceError TLR_CONFIG when it cannot listen there. */
+  /** Rejects with TailraceError TLR_LISTEN when it cannot listen there. */
   static async open(options: ServerOptions): Promise<IngestServer> {
     const { settings, tls } = options;
     const { fastify } = await import('fastify');
@@ -83,9 +86,7 @@ export class IngestServer {
       await app.listen({ host, port });
     } catch (error) {
       await app.close();
-      throw new TailraceError('TLR_CONFIG', `cannot listen on ${settings.listen}: ${messageOf(error)}`, {
-        cause: error,
-      });
+      throw cannotListen(`agent ${options.name}`, settings.listen, error);
     }
     return server;
   }

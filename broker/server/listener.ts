@@ -5,7 +5,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { createSecureContext, createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
-import { TailraceError } from '../../base/errors.ts';
+import { cannotListen } from '../../base/listening.ts';
 import { withIdentity } from '../../base/pem.ts';
 import type { Random } from '../../base/random.ts';
 import type { Endpoint } from '../handlers/handler.ts';
@@ -21,6 +21,8 @@ export interface ListenAddress {
   /** What Metadata tells the clients of this listener; where it listens unless given. */
   advertisedHost?: string;
   advertisedPort?: number;
+  /** Where the configuration says so, for messages. */
+  place?: string | undefined;
   /** Speaks TLS: PEM texts. With `ca` clients have to show a certificate that it signed. */
   tls?: { cert: string; key: string; ca?: string | undefined };
   /** Clients have to authenticate by one of these. */
@@ -75,18 +77,14 @@ export class Listener {
     });
   }
 
-  /** Throws TLR_UNREACHABLE when the address cannot be listened on, TLR_CONFIG when key and certificate are none or do not fit. */
+  /** Throws TLR_LISTEN when the address cannot be listened on, TLR_CONFIG when key and certificate are none or do not fit. */
   static open(listen: ListenAddress, house: ListenerHouse): Promise<Listener> {
     const { tls } = listen;
+    const at = listen.place === undefined ? '' : `${listen.place}: `;
     const tlsServer = tls && withIdentity(`${listen.host}:${listen.port}`, () => createSecureServer(tls));
     const server = createServer({ pauseOnConnect: false });
     return new Promise((resolve, reject) => {
-      const refuse = (error: Error) =>
-        reject(
-          new TailraceError('TLR_UNREACHABLE', `Cannot listen on ${listen.host}:${listen.port}: ${error.message}`, {
-            cause: error,
-          }),
-        );
+      const refuse = (error: Error) => reject(cannotListen(`${at}the broker`, `${listen.host}:${listen.port}`, error));
       server.once('error', refuse);
       // One address for the name: that of ::1 is not where most clients look.
       const host = listen.host === 'localhost' ? '127.0.0.1' : listen.host;

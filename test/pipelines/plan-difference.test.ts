@@ -99,7 +99,7 @@ const agents = fc.uniqueArray(
   fc
     .record({ name: fc.constantFrom(...names), path: values, topic: values })
     .map(({ name, path, topic }): AgentPlan => {
-      return { name, topic, definition: tailAgent, settings: { paths: [path], test: () => path } };
+      return { name, place: '', topic, definition: tailAgent, settings: { paths: [path], test: () => path } };
     }),
   { selector: ({ name }) => name },
 );
