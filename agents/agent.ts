@@ -72,6 +72,8 @@ export interface AgentDefinition<Settings> {
   readonly summary: string;
   /** Where lines come from, in a few words (the paths, the address): for the overview that `tailrace up` prints. */
   describe(settings: Settings): string;
+  /** Where it begins under a name that nothing was read under, in words that follow "begins at". */
+  describeBeginning?(settings: Settings): string;
   /** What becomes of each line with these settings, in words, for `tailrace check`. */
   describeGuarantee(settings: Settings): string;
   readonly settings: { parse(input: unknown): Settings };

@@ -13,11 +13,12 @@ import { retry } from '../broker/client/retry.ts';
 import { SocketTransport } from '../broker/client/socket-transport.ts';
 import { buildLedger, type Ledger } from '../pipelines/ledger.ts';
 import type { Plan } from '../pipelines/plan.ts';
-import { comparePlans, describeDifference } from '../pipelines/plan-difference.ts';
+import { comparePlans, describeDifference, type Notes } from '../pipelines/plan-difference.ts';
 import { PipelineRunner } from '../pipelines/runner.ts';
 import { accessOf, listenersOf } from './broker-security.ts';
 import { clusterError, judgeCluster, lookAtCluster } from './cluster-check.ts';
 import { checkReachable } from './connection.ts';
+import { beginningsOf, notesOn } from './change-notes.ts';
 import { closeHouse, type House, openHouse, readersOf } from './house.ts';
 import { packUp, unpack } from './move.ts';
 import type { Observed } from './observation.ts';
@@ -159,6 +160,7 @@ export class Appliance {
       const scratch = join(dataDirectory, 'scratch');
       const runner = new PipelineRunner({ ...common, scratch, pipelines: plan.pipelines, logger });
       begun.runner = runner;
+      for (const sentence of await beginningsOf(house.client, plan).catch(() => [])) logger.info(sentence);
       await runner.start();
       const handles = await handleBudget(files);
       const agents = new RunningAgents({ context: { ...common, excludedIdentities, handles }, logger, once });
@@ -192,6 +194,7 @@ export class Appliance {
       throw new TailraceError('TLR_RESTART', `${restart.join(' and ')} cannot change while Tailrace runs`);
     }
     const renewCertificates = await this.renewal(plan);
+    const notes = await notesOn(difference, this.house, clock).catch((): Notes => new Map());
     const coming = [...edges.added, ...edges.changed.map(({ to }) => to)];
     if (coming.length > 0) await this.runner.prepare();
     const reached = reachSinks(coming, this.scratch, (group) => this.runner.lastDecided(group));
@@ -215,7 +218,7 @@ export class Appliance {
     );
     replaceEntries(readers, readersOf([plan]));
     this.plan = plan;
-    return [...describeDifference(difference), ...renewCertificates()];
+    return [...describeDifference(difference, notes), ...renewCertificates()];
   }
 
   /** Reads the certificates of listeners again, the broker's and the agents': files are renewed under the same names. */

@@ -44,12 +44,23 @@ export function comparePlans(from: Plan, to: Plan): PlanDifference {
   };
 }
 
+/** What else is to be said of agents and edges that come or change. */
+export type Notes = ReadonlyMap<AgentPlan | EdgeOfPipeline, string>;
+
 /** One line for each change, for people; empty when the plans mean the same. */
-export function describeDifference({ restart, topics, agents, edges }: PlanDifference): string[] {
-  const lines = <Item>(kind: string, { added, changed, removed }: Changes<Item>, nameOf: (item: Item) => string) => [
+export function describeDifference(
+  { restart, topics, agents, edges }: PlanDifference,
+  notes: Notes = new Map(),
+): string[] {
+  const noteOn = (item: AgentPlan | EdgeOfPipeline) => (notes.has(item) ? `: ${notes.get(item)!}` : '');
+  const lines = <Item extends AgentPlan | EdgeOfPipeline>(
+    kind: string,
+    { added, changed, removed }: Changes<Item>,
+    nameOf: (item: Item) => string,
+  ) => [
     ...removed.map((item) => `${kind} ${nameOf(item)} removed`),
-    ...changed.map(({ to }) => `${kind} ${nameOf(to)} changed`),
-    ...added.map((item) => `${kind} ${nameOf(item)} added`),
+    ...changed.map(({ to }) => `${kind} ${nameOf(to)} changed${noteOn(to)}`),
+    ...added.map((item) => `${kind} ${nameOf(item)} added${noteOn(item)}`),
   ];
   return [
     ...restart.map((part) => `${part} needs a restart`),
@@ -119,9 +130,12 @@ function compare<Item>(
 }
 
 function sameAgent(before: AgentPlan, after: AgentPlan): boolean {
-  return (
-    before.definition === after.definition && before.topic === after.topic && sameData(before.settings, after.settings)
-  );
+  return before.topic === after.topic && sameReading(before, after);
+}
+
+/** Whether two agents, whatever their names and topics, read the same. */
+export function sameReading(before: AgentPlan, after: AgentPlan): boolean {
+  return before.definition === after.definition && sameData(before.settings, after.settings);
 }
 
 function sameEdge(before: EdgeOfPipeline, after: EdgeOfPipeline): boolean {
@@ -136,7 +150,8 @@ function ownPart(pipeline: PipelinePlan): Partial<PipelinePlan> {
   return part;
 }
 
-function sameTarget({ target: before }: EdgePlan, { target: after }: EdgePlan): boolean {
+/** Whether two edges write to the same place. */
+export function sameTarget({ target: before }: EdgePlan, { target: after }: EdgePlan): boolean {
   if (before.kind === 'topic' || after.kind === 'topic') return sameData(before, after);
   return before.sink.definition === after.sink.definition && sameData(before.sink.settings, after.sink.settings);
 }

@@ -123,6 +123,7 @@ export const tailAgent: AgentDefinition<TailSettings> = {
   settings: tailSettings,
   fromUrl: tailSettingsFromUrl,
   describe: ({ paths }) => paths.join(', '),
+  describeBeginning: ({ from }) => (from === 'end' ? 'the ends of its files' : 'the beginning of its files'),
   describeGuarantee: ({ from, long_line: longLine, max_line: maxLineBytes }) => {
     const start = from === 'end' ? ', from the ends that the files have at the first start' : '';
     const cut = { keep: '', split: '', truncate: 'cut there', drop: 'left out, and counted' }[longLine];

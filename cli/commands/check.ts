@@ -1,9 +1,12 @@
 // `tailrace check FILE…`: is the configuration right, and what does each edge guarantee.
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { messageOf } from '../../base/errors.ts';
+import { lockHolder } from '../../base/lock.ts';
 import { nodeFiles } from '../../base/node-files.ts';
 import { type Guarantees, guaranteesOf } from '../../pipelines/guarantees.ts';
 import type { Plan } from '../../pipelines/plan.ts';
+import { beginningsOf } from '../change-notes.ts';
 import { type Finding, judgeCluster, lookAtCluster } from '../cluster-check.ts';
 import { accessOf } from '../broker-security.ts';
 import { withClientOf } from '../connection.ts';
@@ -38,6 +41,16 @@ async function lookAtBrokers(plan: Plan): Promise<Finding[]> {
   }
 }
 
+/** While a process runs on the data directory: edges that it would begin, were it given this file. Nothing where it cannot be asked without a user. */
+async function beginningsBeside(plan: Plan): Promise<string[]> {
+  const { broker, dataDirectory } = plan;
+  if (broker.kind === 'external' || lockHolder(resolve(dataDirectory)) === undefined) return [];
+  const address = broker.listen.find(({ tls, sasl }) => tls === undefined && sasl.length === 0);
+  if (address === undefined) return [];
+  const access = { bootstrap: [address], security: {} };
+  return withClientOf(access, (client) => beginningsOf(client, plan)).catch(() => []);
+}
+
 async function check(files: string[], options: Options): Promise<void> {
   const loaded = await loadOrReport(files, options.json === true);
   if (loaded === undefined) {
@@ -58,10 +71,12 @@ async function check(files: string[], options: Options): Promise<void> {
     }
   }
   const guarantees = guaranteesOf(plan);
+  const beginnings = await beginningsBeside(plan);
   const isWell = unreachable.length === 0 && findings.every(({ severity }) => severity === 'warning');
-  if (options.json) printJson({ ok: isWell, files, ...guarantees, unreachable, cluster: findings });
+  if (options.json) printJson({ ok: isWell, files, ...guarantees, unreachable, cluster: findings, beginnings });
   else {
     printGuarantees(guarantees);
+    for (const sentence of beginnings) print(`${paint('yellow', 'note')} ${sentence}`);
     for (const { sink, reason } of unreachable) print(`${paint('red', 'unreachable')} ${sink}: ${reason}`);
     for (const { severity, message } of findings)
       print(`${paint(severity === 'error' ? 'red' : 'yellow', severity)} ${message}`);

@@ -96,7 +96,12 @@ sinks:
     const added = await reload('--data', 'data', '--json');
     expect(JSON.parse(added.stdout)).toEqual({
       outcome: 'applied',
-      changes: ['topic web set', 'topic web.dlq set', 'agent web added', 'edge web.web added'],
+      changes: [
+        'topic web set',
+        'topic web.dlq set',
+        'agent web added: new, begins at the beginning of its files',
+        'edge web.web added: new, begins at the beginning of topic web (empty)',
+      ],
     });
     await until('the line of the new agent', () => published('web') === 'visit\n');
 
@@ -141,7 +146,9 @@ pipelines: { job: { from: app, until: now, to: again } }
 sinks: { again: { type: file, path: "again/{partition}-{offset}.log", ${roll} } }
 `);
     const changed = await reload('--data', 'data');
-    expect(changed.stdout).toMatch(/agent app removed\nedge keep\.files removed\nedge job\.again added\n/);
+    expect(changed.stdout).toMatch(
+      /agent app removed\nedge keep\.files removed\nedge job\.again added: new, begins, as a job, at the beginning of topic app \(up to 5,00\d records\)\n/,
+    );
     const { code, stderr } = await command.end();
     expect(code, stderr).toBe(0);
     expect(stderr).toMatch(/all jobs finished/);
