@@ -77,6 +77,14 @@ export class Account {
     this.warn(`unopened:${path}`, message);
   }
 
+  /** Says once that a file has zeros where a line should begin. */
+  passedZeros(path: string): void {
+    const message =
+      `${path} has zero bytes where a line should begin; they are passed over. Its writer did not open it to append, so that it goes on behind a hole ` +
+      'after copytruncate (or power was lost): have it append (>>), or let the rotator rename';
+    this.warn(`zeros:${path}`, message);
+  }
+
   longLines(count: number, path: string, policy: LongLinePolicy): void {
     const before = this.long.get(policy) ?? 0;
     this.long.set(policy, before + count);

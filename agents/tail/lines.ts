@@ -1,5 +1,5 @@
-// Cuts bytes into lines. A line is the bytes before a newline (0x0a); a carriage return before it is kept, it belongs to the writer's bytes.
-// Nothing is decoded and no object is made for a line: `take` gets positions in the read buffer.
+// Cuts bytes into lines. A line is the bytes before a newline (0x0a); a carriage return before it is kept, it belongs to the writer's bytes. Runs of zeros before
+// its first byte are passed over (zeros.ts). Nothing is decoded and no object is made for a line: `take` gets positions in the read buffer.
 //
 // Overlong lines (more than maxLineBytes), by policy, always with bounded memory:
 //   keep      all bytes are sent: in one record when it fits into pieceBytes, else in pieces of that size; each is marked
@@ -8,6 +8,7 @@
 //   drop      passed over and counted
 // A mark travels in header "l": one byte of flags (bit 0: the line ends here, bit 1: bytes were cut off), then the number of the part, from
 // 0, as an unsigned varint.
+import { addZeros, endOfZeros, leastZeros, type ZeroRange } from './zeros.ts';
 
 export type LongLinePolicy = 'keep' | 'split' | 'truncate' | 'drop';
 
@@ -60,6 +61,8 @@ export class LineFramer {
   records = 0;
   /** Overlong lines that began or were passed over. */
   longLines = 0;
+  /** Zeros that were passed over, as positions in the file. */
+  zeros: ZeroRange[] = [];
   private readonly limits: FramingLimits;
   /** What one record takes of an overlong line. */
   private readonly pieceBytes: number;
@@ -92,6 +95,7 @@ export class LineFramer {
     this.part = part;
     this.records = 0;
     this.longLines = 0;
+    this.zeros = [];
     let from = start;
     let records = 0;
     let singles = 0;
@@ -104,6 +108,7 @@ export class LineFramer {
         singles = worthwhileLines;
       }
       if (singles > 0) singles--;
+      if (chunk[from] === 0 && this.part === 0) from = this.passZeros(chunk, from, end, shift, final);
       const at = chunk.indexOf(newline, from);
       if (at < 0) break;
       if (at - from <= maxLineBytes && this.part === 0) {
@@ -113,8 +118,17 @@ export class LineFramer {
       from = at + 1;
     }
     this.records += records;
-    if (from < end) from = this.remainder(source, from, end, shift + from, final);
+    // Zeros that more may follow are no line yet, however long a line may be.
+    const areZeros =
+      !final && this.part === 0 && end - from === leastZeros && endOfZeros(chunk, from, end, true) === end;
+    if (from < end && !areZeros) from = this.remainder(source, from, end, shift + from, final);
     this.consumedBytes = from - start;
+  }
+
+  private passZeros(source: Buffer, from: number, end: number, shift: number, final: boolean): number {
+    const to = endOfZeros(source, from, end, final);
+    if (to > from) this.zeros = addZeros(this.zeros, [shift + from, shift + to]);
+    return to;
   }
 
   /** Bytes without a newline behind them: a line when it is the last one for good, else only pieces of an overlong one are taken. */

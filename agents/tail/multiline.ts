@@ -6,6 +6,7 @@
 // Lines longer than max_line belong to no event; they go their own way (lines.ts) and end the event before them.
 import type { Pattern } from '../../base/regex.ts';
 import { type FramingLimits, LineFramer, type TakeLine } from './lines.ts';
+import { addZeros, endOfZeros, type ZeroRange } from './zeros.ts';
 
 /** How far the bytes that were read may be taken: to the last event that has ended, to the last whole line, or all of them. */
 export type Extent = 'ended' | 'whole-lines' | 'all';
@@ -27,6 +28,7 @@ export class EventFramer {
   /** Events and pieces of overlong lines handed over. */
   records = 0;
   longLines = 0;
+  zeros: ZeroRange[] = [];
   private readonly rule: MultilineRule;
   private readonly limits: FramingLimits;
   private readonly maxBytes: number;
@@ -55,9 +57,17 @@ export class EventFramer {
     this.part = part;
     this.records = 0;
     this.longLines = 0;
+    this.zeros = [];
     this.eventStart = -1;
     let from = start;
     while (from < end) {
+      const behind = chunk[from] === 0 && this.part === 0 ? endOfZeros(chunk, from, end, extent === 'all') : from;
+      if (behind > from) {
+        this.emit(source, from - 1, shift);
+        this.zeros = addZeros(this.zeros, [shift + from, shift + behind]);
+        from = behind;
+        continue;
+      }
       const found = chunk.indexOf(newline, from);
       const lineEnd = found < 0 ? end : found;
       const isWhole = found >= 0 || extent === 'all';

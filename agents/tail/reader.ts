@@ -13,6 +13,7 @@ import { type FramingLimits, LineFramer, type TakeLine, type TakeRun } from './l
 import { EventFramer, type Extent, type MultilineRule } from './multiline.ts';
 import { packingOf, UnpackedFile } from './packing.ts';
 import type { TailedFile } from './tailed-file.ts';
+import { addZeros } from './zeros.ts';
 
 /**
  * What became of a read: 'more' there may be more at once; 'end' all that is there was read; 'replaced' the content is another one;
@@ -48,6 +49,8 @@ export class Reader {
   private fileId: Buffer = Buffer.alloc(6);
   /** Overlong lines met so far. */
   longLines = 0;
+  /** Zeros were passed over. */
+  passedZeros = false;
 
   /** `keyed`: the keys of lines, and the partitions where those with one go. */
   constructor(
@@ -239,7 +242,9 @@ export class Reader {
     this.headers.use(this.fileId);
     if (this.events === undefined) this.lines.frame(buffer, start, end, file.position, file.part, extent === 'all');
     else this.events.frame(buffer, start, end, file.position, file.part, extent);
-    const { consumedBytes, records, part, longLines } = this.events ?? this.lines;
+    const { consumedBytes, records, part, longLines, zeros } = this.events ?? this.lines;
+    for (const range of zeros) file.zeros = addZeros(file.zeros, range);
+    this.passedZeros ||= zeros.length > 0;
     this.longLines += longLines;
     this.consumedBytes = consumedBytes;
     file.advance(buffer, start, start + consumedBytes, records, part);

@@ -329,6 +329,8 @@ export class Session {
       this.options.account.longLines(reader.longLines, file.path, what);
       reader.longLines = 0;
     }
+    if (reader.passedZeros) this.options.account.passedZeros(file.path);
+    reader.passedZeros = false;
   }
 
   private launchIfDue(roster: Roster, shipper: Shipper, positions: Positions, isRoundOver: boolean): void {

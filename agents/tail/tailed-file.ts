@@ -4,6 +4,7 @@ import type { FileStat, OpenFile } from '../../base/files.ts';
 import type { FileState, Fingerprint, Milestone, PositionRecord } from '../../broker/client/positions-record.ts';
 import { Imprint } from './identity.ts';
 import type { Packing } from './packing.ts';
+import type { ZeroRange } from './zeros.ts';
 
 /** What does not change while a file is followed. */
 export interface FileOrigin {
@@ -60,6 +61,8 @@ export class TailedFile {
   lines = 0;
   /** Parts taken of the overlong line that is under way. */
   part = 0;
+  /** Zeros before lines that were passed over. */
+  zeros: readonly ZeroRange[] = [];
   imprint = Imprint.empty;
   /** Of a recovered file: what its bytes must agree with, until they have been compared. */
   unverified: Fingerprint | undefined;
@@ -119,6 +122,7 @@ export class TailedFile {
     tailed.committedPosition = record.position;
     tailed.lines = record.lines;
     tailed.part = record.part;
+    tailed.zeros = record.zeros ?? [];
     tailed.born = record.born;
     tailed.realPath = record.realPath;
     tailed.packing = record.packing;
@@ -304,6 +308,7 @@ export class TailedFile {
   get known(): KnownFile {
     const { state, path, identity, position, lines, part, key, realPath, born, packing, packed } = this;
     const { firstPath, partition, generation, sinceMs } = this.origin;
+    const zeros = this.zeros.filter(([from]) => from < position);
     const earlier = this.milestones.filter((each) => each.position < position).slice(-keptMilestones);
     return {
       ...{ file: key, state, path, firstPath, partition, identity, generation, sinceMs },
@@ -313,6 +318,7 @@ export class TailedFile {
       ...(packing === undefined ? {} : { packing }),
       ...(packed === undefined || !this.isWhole ? {} : { packed }),
       ...(earlier.length === 0 ? {} : { earlier }),
+      ...(zeros.length === 0 ? {} : { zeros }),
     };
   }
 

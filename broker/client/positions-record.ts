@@ -72,6 +72,8 @@ export interface PositionRecord extends Fingerprint {
   packed?: { sizeBytes: number; modifiedMs: number };
   /** The positions before this one, oldest first: a copy that was made before the last lines were written and read ends behind one of them. */
   earlier?: Milestone[];
+  /** Bytes [from, to) that are no part of any line: zeros before one, which were passed over. In order. */
+  zeros?: readonly (readonly [from: number, to: number])[];
 }
 
 /** The agent's own record: it was here before, and what files that are forgotten had contributed. */
@@ -157,8 +159,8 @@ export function decodePositionsRecord(key: Uint8Array, value: Uint8Array): TailR
 
 function optionalFields(
   body: Record<string, unknown>,
-): Pick<PositionRecord, 'sinceMs' | 'realPath' | 'born' | 'packing' | 'packed' | 'earlier'> {
-  const { sinceMs, realPath, born, packing, packed, earlier } = body;
+): Pick<PositionRecord, 'sinceMs' | 'realPath' | 'born' | 'packing' | 'packed' | 'earlier' | 'zeros'> {
+  const { sinceMs, realPath, born, packing, packed, earlier, zeros } = body;
   return {
     ...(isCount(sinceMs) ? { sinceMs } : {}),
     ...(typeof realPath === 'string' ? { realPath } : {}),
@@ -168,7 +170,12 @@ function optionalFields(
       ? { packed: { sizeBytes: packed['sizeBytes'], modifiedMs: packed['modifiedMs'] } }
       : {}),
     ...(Array.isArray(earlier) && earlier.every(isMilestone) ? { earlier } : {}),
+    ...(Array.isArray(zeros) && zeros.every(isRange) ? { zeros } : {}),
   };
+}
+
+function isRange(value: unknown): value is [from: number, to: number] {
+  return Array.isArray(value) && value.length === 2 && value.every(isCount);
 }
 
 function isMilestone(value: unknown): value is Milestone {

@@ -76,7 +76,7 @@ export interface Framed {
 
 /**
  * Frames the lines of `source[start, end)` as records with the file reference as their header, for as long as they are plain: it stops at the last newline,
- * before a line that is too long, when the limit is near, or when it has done enough for one call.
+ * before a line that is too long or begins with 16 zeros, when the limit is near, or when it has done enough for one call.
  */
 export function frameLines(source: Buffer, start: number, end: number, framing: Framing): Framed {
   const { memory, frame } = kernel();

@@ -52,8 +52,8 @@
 
   ;; Lines of [$from, $end), which ends each with a newline, into records at $out, below $outEnd: without key, with $delta as timestamp delta,
   ;; offset deltas from $record on, and one header, the file reference: its first ten bytes stand at $reference, behind them comes $position,
-  ;; that of $from in the file, as an unsigned varint. Stops at the bytes behind the last newline, at a line longer than $longest, and when
-  ;; $outEnd is near. Returns where it stopped, the end of the records, and the next offset delta.
+  ;; that of $from in the file, as an unsigned varint. Stops at the bytes behind the last newline, at a line longer than $longest or that begins
+  ;; with 16 zeros, and when $outEnd is near. Returns where it stopped, the end of the records, and the next offset delta.
   (func (export "frame")
     (param $from i32) (param $end i32) (param $out i32) (param $outEnd i32) (param $record i32)
     (param $delta i32) (param $longest i32) (param $reference i32) (param $position i64)
@@ -75,6 +75,9 @@
         (br_if $done (i32.ge_u (local.get $at) (local.get $end)))
         (local.set $length (i32.sub (local.get $at) (local.get $from)))
         (br_if $done (i32.gt_u (local.get $length) (local.get $longest)))
+        ;; Zeros where a line should begin are passed over (agents/tail/zeros.ts).
+        (if (i32.ge_u (local.get $length) (i32.const 16))
+          (then (br_if $done (i32.eqz (v128.any_true (v128.load (local.get $from)))))))
         (local.set $positionBytes (call $size (local.get $position)))
         ;; Attributes, key length, the ten bytes of the reference; then what varies.
         (local.set $body

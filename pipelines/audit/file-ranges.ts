@@ -1,5 +1,5 @@
 // Which bytes of which file became which records: each record of a tailed line says in its header where the line began. Records of a file, put together,
-// must cover it without gap or overlap up to the position that its agent has committed.
+// must cover it without gap or overlap up to the position that its agent has committed, but for the zeros that the agent has passed over.
 import { decodeFileReference, fileReferenceHeader, type PositionRecord } from '../../broker/client/positions-record.ts';
 import { RecordCursor } from '../../broker/wire/record-batch.ts';
 import type { FetchedBatches } from '../../broker/client/contract.ts';
@@ -77,7 +77,7 @@ export class FileRanges {
       files.push(fileOf(agent, position?.path ?? `file ${file}`, stretches));
       const isPartly = stretches.some(({ topic }) => checks.offlineTopics.has(topic));
       const lenient = isPartly || (position !== undefined && checks.droppingAgents.has(position.agent));
-      problems.push(...this.seams(agent, position?.path ?? `file ${file}`, stretches, lenient));
+      problems.push(...this.seams(agent, position?.path ?? `file ${file}`, stretches, lenient, position?.zeros));
       if (position !== undefined) problems.push(...this.ends(position, stretches, checks, lenient));
     }
     for (const [file, position] of checks.positions) {
@@ -109,17 +109,25 @@ export class FileRanges {
     }
   }
 
-  private seams(agent: string, path: string, stretches: readonly Stretch[], lenient: boolean): Problem[] {
+  private seams(
+    agent: string,
+    path: string,
+    stretches: readonly Stretch[],
+    lenient: boolean,
+    zeros: PositionRecord['zeros'],
+  ): Problem[] {
     const problems: Problem[] = [];
     let before: Stretch | undefined;
     for (const stretch of stretches) {
       if (before !== undefined && stretch.fromByte < before.toByte - 1) {
         const to = Math.min(before.toByte, stretch.toByte);
         problems.push(bytesProblem(agent, path, stretch.fromByte, to, [before, stretch], 'became records twice'));
-      } else if (before !== undefined && stretch.fromByte > before.toByte && !before.isCut && !lenient)
-        problems.push(
-          bytesProblem(agent, path, before.toByte, stretch.fromByte, [before, stretch], 'became no records'),
-        );
+      } else if (before !== undefined && stretch.fromByte > before.toByte && !before.isCut && !lenient) {
+        if (!areZeros(zeros, before.toByte, stretch.fromByte))
+          problems.push(
+            bytesProblem(agent, path, before.toByte, stretch.fromByte, [before, stretch], 'became no records'),
+          );
+      }
       if (before === undefined || stretch.toByte > before.toByte) before = stretch;
     }
     return problems;
@@ -132,10 +140,10 @@ export class FileRanges {
     checks: FileChecks,
     lenient: boolean,
   ): Problem[] {
-    const { agent, path, topic, lines } = position;
+    const { agent, path, topic, lines, zeros } = position;
     const last = stretches.reduce((furthest, each) => (each.toByte > furthest.toByte ? each : furthest));
     if (!checks.endedTopics.has(topic) || lenient) return [];
-    if (position.position > last.toByte && !last.isCut)
+    if (position.position > last.toByte && !last.isCut && !areZeros(zeros, last.toByte, position.position))
       return [
         bytesProblem(
           agent,
@@ -159,6 +167,11 @@ export class FileRanges {
       ),
     ];
   }
+}
+
+/** Whether the agent has passed over the bytes [from, to), which were zeros. */
+function areZeros(zeros: PositionRecord['zeros'], from: number, to: number): boolean {
+  return zeros?.some(([first, end]) => first <= from && end >= to) ?? false;
 }
 
 function fileOf(agent: string, path: string, stretches: readonly Stretch[]): AuditedFile {

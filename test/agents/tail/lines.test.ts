@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type FramingLimits, LineFramer, type LongLineMark, type TakeRun } from '../../../agents/tail/lines.ts';
+import { addZeros, type ZeroRange } from '../../../agents/tail/zeros.ts';
 
 interface Taken {
   text: string;
@@ -34,6 +35,7 @@ function frameAll(bytes: Buffer, steps: readonly number[], limits: FramingLimits
   let part = 0;
   let records = 0;
   let size = 0;
+  let zeros: readonly ZeroRange[] = [];
   const feed = (last: boolean) => {
     // Some room before and behind, with newlines in it that must not be seen.
     const chunk = Buffer.concat([Buffer.from('\n\n'), bytes.subarray(position, size), Buffer.from('\n')]);
@@ -41,6 +43,7 @@ function frameAll(bytes: Buffer, steps: readonly number[], limits: FramingLimits
     position += framer.consumedBytes;
     part = framer.part;
     records += framer.records;
+    for (const range of framer.zeros) zeros = addZeros(zeros, range);
   };
   for (const step of [...steps, bytes.length]) {
     size = Math.min(bytes.length, size + step);
@@ -48,7 +51,7 @@ function frameAll(bytes: Buffer, steps: readonly number[], limits: FramingLimits
   }
   if (final) feed(true);
   expect(records).toBe(taken.length);
-  return { taken, position };
+  return { taken, position, zeros };
 }
 
 const text = fc.string({ unit: fc.constantFrom('a', 'b', '\n', '\r', 'é'), maxLength: 60 });
@@ -151,6 +154,29 @@ describe('framing', () => {
           expect(line.mark?.truncated ?? false).toBe(
             value[line.position + line.text.length] !== '\n' && value.length > line.position + line.text.length,
           );
+      }),
+    );
+  });
+
+  it('passes over zeros where a line should begin, however the bytes come', () => {
+    const runs = fc.oneof(fc.constantFrom(1, 2, 15, 16, 17, 40, 5000), fc.nat(60)).map((count) => '\0'.repeat(count));
+    const zeroed = fc.array(fc.oneof(runs, fc.string({ unit: fc.constantFrom('a', '\n'), maxLength: 20 })), {
+      maxLength: 12,
+    });
+    const limits = { maxLineBytes: 20_000, pieceBytes: 20_000, longLine: 'drop' as const };
+    fc.assert(
+      fc.property(zeroed, fc.array(fc.nat({ max: 60 }), { maxLength: 12 }), fc.boolean(), (parts, sizes, final) => {
+        const value = parts.join('');
+        const lines = value.split('\n').map((line) => line.replace(/^\0{16,}/, ''));
+        const rest = lines.pop()!;
+        const { taken, position, zeros } = frameAll(bytesOf(value), sizes, limits, final);
+        expect(taken.map((line) => line.text)).toEqual(final && rest !== '' ? [...lines, rest] : lines);
+        for (const line of taken) expect(value.slice(line.position, line.position + line.text.length)).toBe(line.text);
+        // What is in no line is a newline, or told.
+        const covered = Buffer.from(value.slice(0, position), 'latin1');
+        for (const [from, to] of zeros) covered.fill('\n', from, to);
+        for (const line of taken) covered.fill('\n', line.position, line.position + line.text.length);
+        expect(covered.toString('latin1').replaceAll('\n', '')).toBe('');
       }),
     );
   });

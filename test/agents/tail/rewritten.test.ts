@@ -27,7 +27,7 @@ const arrived = (count: number) =>
   );
 
 it.each(['app.log', 'app.log*'])(
-  'has the zeros before the first line that a writer without O_APPEND leaves after copytruncate, each line once, with %s',
+  'passes over the zeros that a writer without O_APPEND leaves after copytruncate, each line once, with %s',
   async (pattern) => {
     const [before, after, later] = [lines('before', 20), lines('after', 20), lines('later', 3)];
     const log = openSync(path('app.log'), 'w');
@@ -40,8 +40,22 @@ it.each(['app.log', 'app.log*'])(
     writeSync(log, text(later));
     await look(pattern);
     closeSync(log);
-    const zeros = '\0'.repeat(text(before).length);
-    expect(texts()).toEqual([...before, zeros + after[0]!, ...after.slice(1), ...later]);
+    expect(texts()).toEqual([...before, ...after, ...later]);
+  },
+);
+
+it.each(['keep', 'split', 'truncate', 'drop'] as const)(
+  'passes over a hole that is larger than a read, with long_line: %s and through a restart in the middle of it',
+  async (long_line) => {
+    const options = { paths: ['app.log'], max_line: '64KiB', long_line };
+    writeFileSync(path('app.log'), '');
+    truncateSync(path('app.log'), 1_500_000);
+    await bench.once(cluster.client(), options);
+    expect(texts()).toEqual([]);
+    truncateSync(path('app.log'), 3_000_000);
+    appendFileSync(path('app.log'), text(['first', 'second']));
+    await bench.once(cluster.client(), options);
+    expect(texts()).toEqual(['first', 'second']);
   },
 );
 

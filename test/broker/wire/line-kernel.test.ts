@@ -37,6 +37,14 @@ function appendTogether(builder: BatchBuilder, timestampMs: number, source: Buff
   return together;
 }
 
+it('stops at a line that begins with 16 zeros, and at no other', () => {
+  const builder = new BatchBuilder();
+  const run = { timestampMs: 0, longestBytes: 1000, reference: Buffer.alloc(16), position: 0 };
+  const lines = ['\0'.repeat(15), `${'\0'.repeat(15)}a`, '', `b${'\0'.repeat(30)}`, '\0'.repeat(16), 'c'];
+  const source = Buffer.from(lines.map((each) => `${each}\n`).join(''));
+  expect(builder.appendLines(source, 0, source.length, run, 2 ** 31).count).toBe(4);
+});
+
 const line = fc.oneof(
   { weight: 6, arbitrary: fc.uint8Array({ maxLength: 90 }) },
   { weight: 1, arbitrary: fc.integer({ min: 0, max: 20_000 }).map((length) => Buffer.alloc(length, 'x')) },

@@ -73,6 +73,23 @@ describe('bytes', () => {
     ]);
   });
 
+  it('that are zeros, which the agent passed over, are missing nowhere', () => {
+    const lines: Line[] = [
+      { at: 30, text: 'aaaa' },
+      { at: 75, text: 'bb' },
+    ];
+    const zeros = [
+      [0, 30],
+      [35, 75],
+      [78, 100],
+    ] as const;
+    expect(whats(finish([fetched(lines)], { ...position(100, 2), zeros }))).toEqual([]);
+    expect(whats(finish([fetched(lines)], { ...position(100, 2), zeros: zeros.slice(0, 1) }))).toEqual([
+      'bytes 35 to 75 became no records',
+      'bytes 78 to 100 are committed as read, and became no records',
+    ]);
+  });
+
   it('that became no records are named, with the offsets around them', () => {
     const { problems } = finish([fetched([a, c])], position(9, 2));
     expect(problems).toMatchObject([
