@@ -4,7 +4,7 @@ import type { AgentDefinition } from '../agents/agent.ts';
 import { messageOf } from '../base/errors.ts';
 import type { SinkDefinition } from '../sinks/sink.ts';
 import { suggest } from './diagnostics.ts';
-import { issuesOf } from './issues.ts';
+import { type Issue, issuesOf } from './issues.ts';
 import type { Reporter } from './reporter.ts';
 import type { Path } from './source.ts';
 
@@ -35,8 +35,8 @@ export function resolveComponent<Kind extends Definition>(
           ? `this is no URL of ${what === 'agent' ? 'an agent' : 'a sink'}`
           : types.includes(scheme)
             ? `${scheme} does not understand this URL`
-            : `no ${what} understands ${scheme}:`;
-      reporter.error(path, `${reason}${scheme === undefined ? '' : suggest(scheme, types)}; there are ${list}`);
+            : `no ${what} understands ${scheme}:${suggest(scheme, types)}`;
+      reporter.error(path, `${reason}; there are ${list}`);
     } else {
       const type = String(value['type']);
       reporter.error(
@@ -51,9 +51,14 @@ export function resolveComponent<Kind extends Definition>(
   } catch (error) {
     const issues = issuesOf(error, found.definition.settings, found.settings);
     if (issues === undefined) reporter.error(path, messageOf(error));
-    else reporter.issues(path, issues);
+    // Of a URL all is in one place.
+    else reporter.issues(path, typeof value === 'string' ? issues.map(({ message }) => wholeValue(message)) : issues);
     return undefined;
   }
+}
+
+function wholeValue(message: string): Issue {
+  return { path: [], part: 'value', message };
 }
 
 interface Unparsed<Kind> {

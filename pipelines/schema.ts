@@ -1,6 +1,7 @@
 // The shape of a configuration: strict objects, so that a key nobody reads is an error. Settings of agents, sinks and steps belong to their
 // own definitions and are looked at by the planner. The JSON Schema for editors comes from the same definitions (./json-schema.ts).
 import { z } from 'zod';
+import { homePathProblem } from '../base/home-path.ts';
 import { parseDurationMs, parseSizeBytes } from '../base/units.ts';
 import { parseTimeAs } from './time-format.ts';
 
@@ -165,7 +166,14 @@ const nothingYet = z.null().transform(() => ({}));
 
 export const configSchema = z.strictObject({
   /** Log, identity of this instance and lock. */
-  data: z.string().min(1).optional(),
+  data: z
+    .string()
+    .min(1)
+    .superRefine((path, context) => {
+      const message = homePathProblem(path);
+      if (message !== undefined) context.addIssue({ code: 'custom', message });
+    })
+    .optional(),
   /** Fixes the identity where the disk does not last. */
   instance: plainName.optional(),
   /** The most that the log may take on disk: then the oldest delivered segments go, and when there are none, intake stops. */

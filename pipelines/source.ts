@@ -14,6 +14,7 @@ import {
   type Scalar,
 } from 'yaml';
 import { messageOf } from '../base/errors.ts';
+import { formatCount } from '../base/units.ts';
 import type { Diagnostic, Place } from './diagnostics.ts';
 
 /** Keys and list positions from the top of the configuration to a value. */
@@ -38,6 +39,10 @@ export interface SourceOptions {
   readFile(path: string): Promise<Buffer>;
 }
 
+/** Control characters that YAML does not allow, and what stands for bytes that are no UTF-8. */
+const notText = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]/u;
+/** Problems of YAML in one file that are shown: one slip brings many about. */
+const shownMax = 10;
 /** Bounds what aliases can blow up to. */
 const nodesMax = 100_000;
 const depthMax = 100;
@@ -49,6 +54,12 @@ export async function parseSource(
   options: SourceOptions,
   problems: Diagnostic[],
 ): Promise<Source | undefined> {
+  const strange = text.search(notText);
+  if (strange >= 0) {
+    const message = `${file} is not YAML text: in line ${text.slice(0, strange).split('\n').length} are bytes that text in UTF-8 does not have (it is packed, in another encoding, or another file was meant)`;
+    problems.push({ severity: 'error', message, place: undefined });
+    return undefined;
+  }
   const lines = new LineCounter();
   const document = parseDocument(text, { version: '1.2', lineCounter: lines, prettyErrors: false, uniqueKeys: true });
   const placeOf = (start: number, end: number): Place => {
@@ -59,10 +70,15 @@ export async function parseSource(
   };
   const report = (message: string, start: number, end: number) =>
     void problems.push({ severity: 'error', message, place: placeOf(start, end) });
-  for (const { code, message, pos } of [...document.errors, ...document.warnings]) {
+  const found = [...document.errors, ...document.warnings];
+  for (const { code, message, pos } of found.slice(0, shownMax)) {
     const word =
       code === 'DUPLICATE_KEY' ? (/^["']?[^\s"':,{}[\]]+/.exec(text.slice(pos[0], pos[0] + 200))?.[0] ?? '') : '';
     report(explain(code, message, word.replace(/^["']/, '')), pos[0], Math.max(pos[1], pos[0] + word.length));
+  }
+  if (found.length > shownMax) {
+    const message = `${formatCount(found.length - shownMax)} more problems with the YAML of ${file} are not shown`;
+    problems.push({ severity: 'error', message, place: undefined });
   }
   if (document.errors.length > 0) return undefined;
   if (!isMap(document.contents)) {

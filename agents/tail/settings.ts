@@ -1,6 +1,7 @@
 // What can be said about a tail agent in the YAML, and what a `tail://` URL stands for.
 import { z } from 'zod';
 import { messageOf } from '../../base/errors.ts';
+import { homePathProblem } from '../../base/home-path.ts';
 import { compilePattern } from '../../base/regex.ts';
 import { asDurationMs, asSizeBytes } from '../../base/unit-settings.ts';
 import { compileGlob } from './glob.ts';
@@ -11,6 +12,10 @@ const duration = (defaultText: string) => z.string().default(defaultText).transf
 const pattern = z
   .string()
   .min(1)
+  .superRefine((text, context) => {
+    const message = homePathProblem(text) ?? urlProblem(text);
+    if (message !== undefined) context.addIssue({ code: 'custom', message });
+  })
   .refine(
     (text) => {
       try {
@@ -21,6 +26,14 @@ const pattern = z
     },
     { message: 'not a path pattern; see "Path patterns" in the documentation' },
   );
+
+/** A URL where a path is expected, or one that does not begin at the root: whether a folder or a host was meant is not known. */
+function urlProblem(text: string): string | undefined {
+  const [, scheme = '', rest = ''] = /^(tail|file):\/\/(.*)$/su.exec(text) ?? [];
+  if (scheme === '') return undefined;
+  if (rest.startsWith('/')) return `"${text}" is a URL; a path is expected: ${rest}`;
+  return `"${text}" names no path: write tail:///${rest} from the root, or tail:${rest} from the folder that Tailrace is started in`;
+}
 
 const expression = z.string().superRefine((source, context) => {
   try {
@@ -84,6 +97,6 @@ export type TailSettings = z.infer<typeof tailSettings>;
 export function tailSettingsFromUrl(url: string): Record<string, unknown> | undefined {
   if (!url.startsWith('tail:')) return undefined;
   const rest = url.slice('tail:'.length);
-  const path = rest.startsWith('//') ? rest.slice(2) : rest;
-  return { paths: [path] };
+  const isClear = /^\/\/[/.~]/.test(rest);
+  return { paths: [isClear ? rest.slice(2) : rest.startsWith('//') ? url : rest] };
 }

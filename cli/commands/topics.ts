@@ -4,7 +4,7 @@ import { TailraceError } from '../../base/errors.ts';
 import type { KafkaClient } from '../../broker/client/contract.ts';
 import { withClient } from '../connection.ts';
 import { parseCount } from '../counts.ts';
-import { print, printJson, renderTable } from '../output.ts';
+import { ExitCode, note, print, printJson, renderTable } from '../output.ts';
 
 interface Options {
   broker: string;
@@ -156,15 +156,14 @@ export function addTopics(program: Command, defaultBroker: string): void {
       }),
     );
   verb('delete <topic>', 'delete a topic and everything in it')
-    .option('--yes', 'do not ask')
+    .option('--yes', 'really')
     .action((name: string, options: Options & { yes?: boolean }) =>
       withClient(options.broker, async (client) => {
         await requireTopic(client, name);
         if (options.yes !== true) {
-          throw new TailraceError(
-            'TLR_USAGE',
-            `this deletes every record of ${name} for good: say --yes if that is meant`,
-          );
+          note(`this deletes topic ${name} with every record in it for good; say --yes to do it`);
+          process.exitCode = ExitCode.refused;
+          return;
         }
         await client.admin().deleteTopic(name);
         if (options.json) printJson({ deleted: name });

@@ -84,7 +84,8 @@ export class IndexTemplate {
   }
 
   private check(): void {
-    if (this.text === '') fail(this.text, 'it is empty');
+    if (this.text === '')
+      fail(this.text, 'it is empty; in a URL it stands behind the host: elasticsearch://es1:9200/app-%Y.%m.%d');
     for (const part of this.parts) {
       if (part.kind !== 'text') continue;
       const bad = /[\s"*\\<|,>/?#:{}]/u.exec(part.text)?.[0];

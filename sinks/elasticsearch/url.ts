@@ -2,7 +2,7 @@
 //   elasticsearch://[user:password@]host[:9200][,host…]/index   opensearch://…      over plain HTTP
 //   elasticsearch+https://…   opensearch+https://…              over TLS
 //   http(s)://[user:password@]host[:port]/index
-// The index is the last part of the path and may have places to fill in (index-name.ts), which is why it is not decoded.
+// A store's scheme without an index is understood, for what is missing to be said by the settings. The index is the last part of the path and may have places to fill in (index-name.ts), which is why it is not decoded.
 
 const pattern = /^(elasticsearch|opensearch|http|https)(\+https?)?:\/\/(?:([^/@]*)@)?([^/?#@]+)(\/[^?#]*)?$/u;
 const storePort = 9200;
@@ -15,7 +15,8 @@ export function settingsOfUrl(url: string): Record<string, unknown> | undefined 
   if (isPlainScheme && over !== undefined) return undefined;
   const slash = path.lastIndexOf('/');
   const index = path.slice(slash + 1);
-  if (index === '') return undefined;
+  // An address of http alone may be anybody's.
+  if (index === '' && isPlainScheme) return undefined;
   const protocol = isPlainScheme ? scheme : (over ?? '+http').slice(1);
   const prefix = path.slice(0, Math.max(slash, 0));
   const urls = hosts.split(',').map((host) => {

@@ -3,6 +3,8 @@
 import { basename, resolve } from 'node:path';
 import { z } from 'zod';
 import { DurableFolders } from '../../base/durable-folders.ts';
+import { TailraceError } from '../../base/errors.ts';
+import { homePathProblem } from '../../base/home-path.ts';
 import { defineSink } from '../definition.ts';
 import { type Compression, compressionOf } from '../rolled/compression.ts';
 import { PathTemplate, TopicCheck } from '../rolled/path-template.ts';
@@ -13,8 +15,14 @@ import { FileAuditor } from './audit.ts';
 import { type FileManifest, Publisher, readManifest } from './publication.ts';
 import { FileWriter } from './writer.ts';
 
+function readPath(text: string): void {
+  const problem = homePathProblem(text);
+  if (problem !== undefined) throw new TailraceError('TLR_CONFIG', problem);
+  new PathTemplate(text);
+}
+
 const settings = z.strictObject({
-  path: pathSetting((text) => new PathTemplate(text)).describe(
+  path: pathSetting(readPath).describe(
     'File path with places to fill in; with {offset} files are rolled, without it they are appended to',
   ),
   roll: rollSetting(),

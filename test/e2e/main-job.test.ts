@@ -146,6 +146,8 @@ describe('up', () => {
       return /greetings +0 +none +\d+ +unknown .*kafkajs/.test(stdout) && /greetings +1 /.test(stdout);
     });
     await reader.disconnect();
+    const asked = await tailrace('topics', 'delete', 'greetings', ...broker());
+    expect([asked.code, asked.stderr]).toEqual([1, expect.stringContaining('say --yes to do it')]);
     expect((await tailrace('topics', 'delete', 'greetings', '--yes', ...broker())).code).toBe(0);
     expect((await tailrace('topics', 'describe', 'greetings', ...broker())).code).toBe(1);
 

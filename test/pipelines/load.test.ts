@@ -111,13 +111,13 @@ broker:
     expect(broker).toEqual({
       kind: 'embedded',
       listen: [
-        { host: '127.0.0.1', port: 9092, ...none },
+        { host: '127.0.0.1', port: 9092, ...none, place: 'a.yaml:4:7' },
         {
           ...{ host: '0.0.0.0', port: 9093, advertised: { host: 'logs.example', port: 9093 } },
-          ...{ tls, sasl: ['PLAIN', 'SCRAM-SHA-512'] },
+          ...{ tls, sasl: ['PLAIN', 'SCRAM-SHA-512'], place: 'a.yaml:5:7' },
         },
-        { host: '10.0.0.1', port: 9094, ...none, tls: { ...tls, ca: 'ca.pem' } },
-        { host: '10.0.0.1', port: 9095, ...none, sasl: ['SCRAM-SHA-256'] },
+        { host: '10.0.0.1', port: 9094, ...none, tls: { ...tls, ca: 'ca.pem' }, place: 'a.yaml:6:7' },
+        { host: '10.0.0.1', port: 9095, ...none, sasl: ['SCRAM-SHA-256'], place: 'a.yaml:7:7' },
       ],
       users: { shipper: 'secret' },
       settings: {},

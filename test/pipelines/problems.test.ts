@@ -102,6 +102,34 @@ describe('problems', () => {
     ],
     ['broker: { url: "x:9092" }', '1:16: error: a broker elsewhere is written kafka://host:port,host:port'],
     // Agents and sinks.
+    [
+      'data: "~/tailrace"',
+      '1:7: error: data: "~/tailrace" begins with ~, which the shell alone understands: write the whole path, such as /home/you/…',
+    ],
+    [
+      'agents: { a: "tail://~/x.log" }',
+      '1:14: error: paths[0]: "~/x.log" begins with ~, which the shell alone understands: write the whole path, such as /home/you/…',
+    ],
+    [
+      'agents: { a: { type: tail, paths: [ "tail:///x.log" ] } }',
+      '1:37: error: paths[0]: "tail:///x.log" is a URL; a path is expected: /x.log',
+    ],
+    [
+      'agents: { a: "tail://logs/x.log" }',
+      '1:14: error: paths[0]: "tail://logs/x.log" names no path: write tail:///logs/x.log from the root, or tail:logs/x.log from the folder that Tailrace is started in',
+    ],
+    [
+      'sinks: { s: "file:~/x.log" }',
+      '1:13: error: path: "~/x.log" begins with ~, which the shell alone understands: write the whole path, such as /home/you/…',
+    ],
+    [
+      'sinks: { s: "elasticsearch://es1:9200" }',
+      '1:13: error: index: index "": it is empty; in a URL it stands behind the host: elasticsearch://es1:9200/app-%Y.%m.%d',
+    ],
+    [
+      'sinks: { s: "elasticsearch:es1" }',
+      '1:13: error: elasticsearch does not understand this URL; there are elasticsearch, file, hdfs, stdout',
+    ],
     ['agents: { a: { paths: [x] } }', '1:11: error: "type" is missing in agents.a'],
     [
       'agents: { a: { type: tial, paths: [x] } }',
@@ -254,6 +282,17 @@ describe('problems', () => {
       'b.yaml:2 topics.t is there already, in a.yaml:2',
       'b.yaml:3 data is there already, in a.yaml:1',
     ]);
+  });
+
+  it('of a file that is no text, or has very many', async () => {
+    const notText = (line: number) =>
+      `error: a.yaml is not YAML text: in line ${line} are bytes that text in UTF-8 does not have (it is packed, in another encoding, or another file was meant)`;
+    expect(await problemsOf('\u001f\ufffd\b\u0000{{{')).toBe(notText(1));
+    expect(await problemsOf('data: x # gr\ufffd\ufffde\n')).toBe(notText(1));
+    expect(await problemsOf('data: x\nd\0a')).toBe(notText(2));
+    const many = await headlines('a: [ @\n'.repeat(500));
+    expect(many).toHaveLength(11);
+    expect(many[0]).toMatch(/^error: [\d,]+ more problems with the YAML of a\.yaml are not shown$/);
   });
 
   it('of aliases that blow up', async () => {

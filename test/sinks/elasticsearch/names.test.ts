@@ -118,8 +118,9 @@ describe('addresses', () => {
       'elasticsearch://me:p%40ss%3A@es1/x',
       { urls: ['http://es1:9200'], index: 'x', auth: { basic: { user: 'me', password: 'p@ss:' } } },
     ],
-    ['elasticsearch://es1', undefined],
-    ['elasticsearch://es1/', undefined],
+    ['elasticsearch://es1', { urls: ['http://es1:9200'], index: '' }],
+    ['elasticsearch://es1/', { urls: ['http://es1:9200'], index: '' }],
+    ['https://es1', undefined],
     ['https+http://es1/x', undefined],
     ['file:///x', undefined],
   ])('%s', (url, expected) => {
