@@ -4,18 +4,19 @@
 //   its bytes agree with a file that was truncated or has vanished in this very sweep   → it goes on where that one was
 //   its bytes so far are those of a file that is still whole                             → wait: a copy may be under way
 //   packed, and unpacked the same as a file that is still there                         → held: nothing to do while that one is there
+//   no more than the beginning of a log, made after it under a name that rotators give   → held, too, when it has waited: copying may stand still
 //   it is one that ended before and has come back, packed or under the same inode        → it goes on where that one was
 //   all it holds, and more, was read of one that is no more (cut-copies.ts)              → nothing of it is left to be read
 //   anything else                                                                        → a new file
 //
-// Waiting ends when the copy has been complete for a while and the original is still there: then it is a file of its own.
+// Waiting ends when nothing came for a while and the original is still there: but for the above it is a file of its own then.
 import { basename } from 'node:path';
 import { TailraceError } from '../../base/errors.ts';
 import type { OpenFile } from '../../base/files.ts';
 import { cutEnd, sharesHead } from './cut-copies.ts';
 import type { FoundFile } from './discovery.ts';
 import type { ComeBack } from './ended-files.ts';
-import { familyName, isUnpackedName } from './families.ts';
+import { familyName, hasRotatedName, isUnpackedName } from './families.ts';
 import { beginAlike, headLimitBytes, type Imprint, imprintAt, isSameInode, readRange, verify } from './identity.ts';
 import type { Originals } from './originals.ts';
 import { type Packing, UnpackedFile } from './packing.ts';
@@ -35,12 +36,14 @@ interface Candidate {
   lastGrowthMs: number;
   /** Sizes the originals had when it was first seen and, `before`, at the sweep before that. */
   originals: Map<TailedFile, { sizeBytes: number; beforeBytes: number }>;
+  /** It was there before the agent looked: a generation that says the same, perhaps. */
+  wasThere: boolean;
 }
 
 export type Verdict =
   | { kind: 'new' }
   | { kind: 'wait' }
-  /** `original`: what it is a packed copy of; undefined when it cannot be unpacked. */
+  /** `original`: what it is a copy of; undefined when it cannot be unpacked. */
   | { kind: 'held'; original: TailedFile | undefined }
   | { kind: 'copy'; original: TailedFile; position: number; imprint: Imprint };
 
@@ -88,18 +91,13 @@ export class CopyJudge {
     originals: Originals,
     { isTaken, isStray, nowMs }: JudgeOptions,
   ): Promise<Verdict> {
-    const candidate = this.candidate(found, nowMs);
+    const candidate = this.candidate(found, nowMs, originals.scene.recovering);
     if (handle instanceof UnpackedFile) {
       if (Math.abs(nowMs - found.stat.modifiedMs) < packingMs) return { kind: 'wait' };
-      try {
-        return await this.judgePacked(found, handle, originals, isTaken);
-      } catch (error) {
-        if (!(error instanceof TailraceError)) throw error;
-        this.cannotRead(found.path, error);
-        return { kind: 'held', original: undefined };
-      }
+      return this.judgePacked(found, handle, originals, isTaken);
     }
     let waits = false;
+    let held: TailedFile | undefined;
     const alike = originals.candidates(found.path, head);
     for (const original of alike) {
       if (isTaken(original) || isAnother(found, original)) continue;
@@ -112,22 +110,29 @@ export class CopyJudge {
       } else if (isStray && (await this.isBeginningOf(handle, original))) {
         if (!isLaterAlike(found, original)) return { kind: 'held', original };
         waits ||= nowMs - found.stat.modifiedMs < copyWaitMs;
-      } else if (waits || original.isMissing) {
+      } else if (!waits && !original.isMissing) {
         // What is missing for longer was not copied before it went.
-      } else if (original.unverified !== undefined) {
-        // It could not be looked at yet, for some passing reason.
-        waits = (await verify(handle, original.position, original.unverified)) !== undefined;
-      } else if (original.position === 0 ? original.sizeBytes > 0 : startsLike(original, head)) {
-        waits = await this.isUnderWay(handle, original, candidate, nowMs);
+        waits = await this.mayBeUnderWay(handle, head, original, candidate, nowMs);
+        if (!waits && (await this.isCopyOfLog(found, handle, original, candidate))) held = original;
       }
     }
-    if (waits) return { kind: 'wait' };
+    if (waits || held !== undefined) return waits ? { kind: 'wait' } : { kind: 'held', original: held };
     const isWanted = (known: KnownFile) => isStray || isSameInode(known, found.stat);
     const known = await this.comeBack(found, handle, originals, isWanted);
     return known ?? this.cutOrNew(found, handle, originals, alike);
   }
 
-  private async judgePacked(
+  private async judgePacked(...packed: Parameters<CopyJudge['comparePacked']>): Promise<Verdict> {
+    try {
+      return await this.comparePacked(...packed);
+    } catch (error) {
+      if (!(error instanceof TailraceError)) throw error;
+      this.cannotRead(packed[0].path, error);
+      return { kind: 'held', original: undefined };
+    }
+  }
+
+  private async comparePacked(
     found: FoundFile,
     handle: UnpackedFile,
     originals: Originals,
@@ -182,17 +187,31 @@ export class CopyJudge {
     return ended && comeBackAs(ended);
   }
 
-  private candidate(found: FoundFile, nowMs: number): Candidate {
+  private candidate(found: FoundFile, nowMs: number, wasThere: boolean): Candidate {
     const { identity, sizeBytes } = found.stat;
     let candidate = this.candidates.get(identity);
     if (candidate === undefined) {
-      candidate = { firstSeenMs: nowMs, sizeBytes, lastGrowthMs: nowMs, originals: new Map() };
+      candidate = { firstSeenMs: nowMs, sizeBytes, lastGrowthMs: nowMs, originals: new Map(), wasThere };
       this.candidates.set(identity, candidate);
     } else if (sizeBytes !== candidate.sizeBytes) {
       candidate.sizeBytes = sizeBytes;
       candidate.lastGrowthMs = nowMs;
     }
     return candidate;
+  }
+
+  private async mayBeUnderWay(
+    handle: OpenFile,
+    head: Buffer,
+    original: TailedFile,
+    candidate: Candidate,
+    nowMs: number,
+  ): Promise<boolean> {
+    // It could not be looked at yet, for some passing reason.
+    if (original.unverified !== undefined)
+      return (await verify(handle, original.position, original.unverified)) !== undefined;
+    const beginsAlike = original.position === 0 ? original.sizeBytes > 0 : startsLike(original, head);
+    return beginsAlike && this.isUnderWay(handle, original, candidate, nowMs);
   }
 
   /** Whether the file holds nothing but the first bytes of `original`, and was not yet complete long enough to be called its own. */
@@ -221,6 +240,24 @@ export class CopyJudge {
       // The original went away this moment: the next sweep knows better.
       return true;
     }
+  }
+
+  /**
+   * Whether it holds nothing but the beginning of a log that stands under its own name, and was made after it. A generation that was put aside and happens to say the
+   * same is older than the log.
+   */
+  private async isCopyOfLog(
+    found: FoundFile,
+    handle: OpenFile,
+    original: TailedFile,
+    candidate: Candidate,
+  ): Promise<boolean> {
+    if (candidate.wasThere) return false;
+    const { born, sizeBytes } = found.stat;
+    const isLater = born !== undefined && original.born !== undefined && BigInt(born) > BigInt(original.born);
+    const isNamedAfter = hasRotatedName(found.path) && !hasRotatedName(original.path) && isAkin(found.path, original);
+    if (sizeBytes < chanceBytes || !isLater || !isNamedAfter) return false;
+    return this.isBeginningOf(handle, original);
   }
 
   /** Whether the unpacked bytes are those of a file that is still there. Throws when they cannot be unpacked. */

@@ -58,7 +58,7 @@ export interface Sight extends Scene {
   nowMs: number;
 }
 
-/** A packed file that is not wanted as long as it is as `stat` says and its original is there. */
+/** A copy that is not wanted as long as it is as `stat` says and its original is there. */
 interface Held {
   stat: FileStat;
   original: TailedFile | undefined;
@@ -99,7 +99,7 @@ function isFollowed({ stat }: FoundFile, { live, replaced, vanished }: Sight): b
 export class Newcomers {
   private readonly options: NewcomerOptions;
   private readonly judge: CopyJudge;
-  /** Packed files whose original is still there, and those that cannot be unpacked: not looked into again while nothing changes. */
+  /** Copies whose original is still there, and what cannot be unpacked: not looked into again while nothing changes. */
   private readonly held = new Map<string, Held>();
   private isPostponed = false;
   /** Generations that are not decided yet and that no pattern matches, or soon may match, by identity. */

@@ -5,12 +5,14 @@ import {
   copyFileSync,
   openSync,
   renameSync,
+  rmSync,
   truncateSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
 import { expect, it } from 'vitest';
-import { until } from '../support/tail-bench.ts';
+import { copyWaitMs } from '../../../agents/tail/copies.ts';
+import { hastyClock, until } from '../support/tail-bench.ts';
 import { bench, cluster, texts, useTailWorld } from '../support/tail-world.ts';
 
 useTailWorld();
@@ -20,6 +22,11 @@ const lines = (tag: string, count: number) =>
   Array.from({ length: count }, (_none, index) => `${tag} ${index} ${'x'.repeat(30)}`);
 const text = (each: readonly string[]) => each.map((line) => `${line}\n`).join('');
 const look = (pattern: string) => bench.once(cluster.client(), { paths: [pattern] });
+/** Long enough for an agent to take a file that waits for a copy that does not. */
+const standStill = async () => {
+  const endMs = hastyClock.monotonicMs() + 4 * copyWaitMs;
+  await until(() => hastyClock.monotonicMs() > endMs);
+};
 const arrived = (count: number) =>
   until(
     () => texts().length >= count,
@@ -92,19 +99,50 @@ it('reads a log once that an editor replaced while no agent ran', async () => {
 });
 
 it.each(['app.log', 'app.log*'])(
-  'reads a copy that stands still half-way as a file of its own, only with app.log*: %s',
+  'reads nothing twice when the making of a copy stands still half-way, and when the log is truncated long after it, with %s',
   async (pattern) => {
     const all = lines('line', 20);
     writeFileSync(path('app.log'), text(all));
     await bench.start(cluster.client(), { paths: [pattern] });
     await arrived(20);
     writeFileSync(path('app.log.1'), text(all.slice(0, 10)));
-    if (pattern === 'app.log*') await arrived(30);
+    await standStill();
     appendFileSync(path('app.log.1'), text(all.slice(10)));
-    if (pattern === 'app.log*') await arrived(40);
+    await standStill();
+    appendFileSync(path('app.log'), text(['late']));
     truncateSync(path('app.log'));
     appendFileSync(path('app.log'), text(['new']));
     await until(() => texts().includes('new'));
-    expect(texts()).toEqual([...all, ...(pattern === 'app.log*' ? all : []), 'new']);
+    expect(texts().filter((line) => line !== 'late')).toEqual([...all, 'new']);
   },
 );
+
+it('reads a copy that becomes another file, and a dated log that says what the one of yesterday said', async () => {
+  const all = lines('line', 20);
+  writeFileSync(path('app.log'), text(all));
+  writeFileSync(path('job-2026-11-22.log'), text(lines('job', 20)));
+  await bench.start(cluster.client(), { paths: ['app.log*', 'job-*.log'] });
+  await arrived(40);
+  writeFileSync(path('app.log.1'), text(all.slice(0, 10)));
+  writeFileSync(path('job-2026-11-23.log'), text(lines('job', 20)));
+  await arrived(60);
+  await standStill();
+  expect(texts().filter((line) => line.startsWith('line'))).toEqual(all);
+  appendFileSync(path('app.log.1'), text(['other']));
+  await until(() => texts().includes('other'));
+  expect(texts()).toHaveLength(71);
+});
+
+it('reads nothing twice when a log is deleted beside a copy that stood still', async () => {
+  const all = lines('line', 20);
+  writeFileSync(path('app.log'), text(all));
+  await bench.start(cluster.client(), { paths: ['app.log*'] });
+  await arrived(20);
+  copyFileSync(path('app.log'), path('app.log.1'));
+  await standStill();
+  rmSync(path('app.log'));
+  appendFileSync(path('app.log.1'), text(['only in the copy']));
+  writeFileSync(path('app.log'), text(['new']));
+  await until(() => texts().includes('new') && texts().includes('only in the copy'));
+  expect(texts().toSorted()).toEqual([...all, 'new', 'only in the copy'].toSorted());
+});
