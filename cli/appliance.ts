@@ -8,6 +8,7 @@ import type { Files } from '../base/files.ts';
 import type { Logger } from '../base/logger.ts';
 import { nodeFiles } from '../base/node-files.ts';
 import { systemRandom } from '../base/random.ts';
+import { formatCount } from '../base/units.ts';
 import type { KafkaClient } from '../broker/client/contract.ts';
 import { retry } from '../broker/client/retry.ts';
 import { SocketTransport } from '../broker/client/socket-transport.ts';
@@ -259,6 +260,17 @@ export class Appliance {
   ledger(): Ledger {
     const agents = this.agents.entries().map(([name, agent]) => ({ agent: name, ...agent.ledger() }));
     return buildLedger(agents, this.runner.accounts());
+  }
+
+  /** Edges that have not yet delivered what they are to, in words; of `--once` and jobs. */
+  unfinished(): string[] {
+    return this.runner
+      .status()
+      .filter(({ state }) => state !== 'finished')
+      .map(({ group, problem, account }) => {
+        const settled = account.out + account.alreadyThere + account.dropped + account.dead - account.split;
+        return `edge ${group}, ${formatCount(settled)} of ${formatCount(account.in)} records read are delivered${problem === undefined ? '' : `: ${problem}`}`;
+      });
   }
 
   /** What runs at the moment, for the monitor. */

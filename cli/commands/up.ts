@@ -2,7 +2,7 @@
 // again); with --once, until everything that is there is delivered.
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { sleep, systemClock } from '../../base/clock.ts';
+import { sleep, systemClock, type Timer } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import { nodeFiles } from '../../base/node-files.ts';
 import { renderLedger } from '../../pipelines/ledger.ts';
@@ -27,6 +27,9 @@ export interface RunOptions {
 }
 
 const stopDeadlineMs = 10_000;
+/** When `--once` first says what it waits for; the pauses double up to the other. */
+const firstNoticeMs = 5000;
+const rarestNoticeMs = 60_000;
 /** For telling who asked for a reload that it was cut short. */
 const answerGraceMs = 1000;
 
@@ -87,8 +90,30 @@ function describeTarget(target: Plan['pipelines'][number]['edges'][number]['targ
   return target.kind === 'topic' ? `topic ${target.topic}` : target.sink.definition.describe(target.sink.settings);
 }
 
-async function runOnce(appliance: Appliance, signal: Promise<string>, options: RunOptions): Promise<void> {
-  const interrupted = await Promise.race([appliance.drained().then(() => undefined), appliance.failed, signal]);
+/** Of `--once`: says what is waited for, soon, and then ever more rarely. Returns what ends that. */
+function tellWhatIsAwaited(appliance: Appliance, logger: Logger): () => void {
+  let pauseMs = firstNoticeMs;
+  const tell = (): Timer =>
+    systemClock.schedule(pauseMs, () => {
+      const edges = appliance.unfinished();
+      const waiting = edges.length === 0 ? 'the agents to read to the ends' : edges.join('; ');
+      logger.info('still at work', { waitingFor: waiting });
+      pauseMs = Math.min(pauseMs * 2, rarestNoticeMs);
+      timer = tell();
+    });
+  let timer = tell();
+  return () => timer.cancel();
+}
+
+async function runOnce(
+  appliance: Appliance,
+  signal: Promise<string>,
+  logger: Logger,
+  options: RunOptions,
+): Promise<void> {
+  const done = tellWhatIsAwaited(appliance, logger);
+  const drained = appliance.drained().then(() => undefined);
+  const interrupted = await Promise.race([drained, appliance.failed, signal]).finally(done);
   await appliance.stop(stopDeadlineMs);
   const ledger = appliance.ledger();
   if (options.json) printJson(ledger);
@@ -158,7 +183,7 @@ export async function runPlan(loaded: Plan, options: RunOptions, files?: readonl
     reloader = started;
   }
   try {
-    if (once) await runOnce(appliance, signal, options);
+    if (once) await runOnce(appliance, signal, logger, options);
     else await runOn(appliance, signal, logger);
   } finally {
     await Promise.race([reloader?.idle(), sleep(systemClock, answerGraceMs)]);

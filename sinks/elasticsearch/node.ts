@@ -172,13 +172,22 @@ export class ElasticNode implements StoreNode {
   }
 
   private async open(): Promise<{ errors: Elastic['errors']; client: elastic.Client }> {
-    const { Client, errors, Serializer } = await import('@elastic/elasticsearch');
+    const { Client, errors, Serializer, Transport } = await import('@elastic/elasticsearch');
     const { authorization, ca } = this.options;
     class AnswerReader extends Serializer {
       override deserialize = parsed as typeof Serializer.prototype.deserialize;
     }
+    /** Answers are judged here: one without Elasticsearch's header, as a proxy gives, would be thrown away unread. */
+    class UncheckedTransport extends Transport {
+      constructor(options: elastic.TransportOptions) {
+        const unchecked = { ...options };
+        delete unchecked.productCheck;
+        super(unchecked);
+      }
+    }
     const client = new Client({
       node: this.url,
+      Transport: UncheckedTransport,
       Serializer: AnswerReader,
       maxRetries: 0,
       requestTimeout: 0,

@@ -27,6 +27,7 @@ export type RequestVerdict =
 const stored: Verdict = { kind: 'stored' };
 const alreadyThere: Verdict = { kind: 'already-there' };
 const maxReasonCharacters = 600;
+const quotedCharacters = 120;
 
 /** Types that say something about the index or the cluster, not about the document. */
 const blockedTypes = new Set([
@@ -70,6 +71,15 @@ function textOf({ type, reason }: StoreError, status: number): string {
   return short === '' ? `status ${status}` : short;
 }
 
+/** Of an answer that is no JSON: pages of proxies and log-ins. */
+function quoted(body: string): string {
+  const text = body.replace(/\s+/g, ' ').trim();
+  const begin = text.length > quotedCharacters ? `${text.slice(0, quotedCharacters).toWellFormed()}…` : text;
+  if (begin === '') return 'empty';
+  const kind = /^<(!doctype html|html)/i.test(begin) ? 'a web page, as of a proxy or a log-in' : 'no JSON';
+  return `${kind}: ${JSON.stringify(begin)}`;
+}
+
 /** The verdict on one item, from its status and error. */
 export function verdictOfItem(status: number, error: unknown, operation: BulkOperation): Verdict {
   if (status >= 200 && status < 300 && error === undefined) return stored;
@@ -93,7 +103,7 @@ export function verdictOfAnswer(
 ): RequestVerdict {
   if (status === 200) return verdictOfItems(body, count, operation);
   const error = isRecord(body) ? readError(body['error']) : { type: '', reason: '' };
-  const reason = textOf(error, status);
+  const reason = typeof body === 'string' && body !== '' ? `status ${status}, ${quoted(body)}` : textOf(error, status);
   if (status === 413) return { kind: 'split', reason };
   if (status === 408 || status === 429 || status >= 500 || status < 400) return { kind: 'retry', reason };
   return { kind: 'blocked', reason };
@@ -103,6 +113,7 @@ function verdictOfItems(body: unknown, count: number, operation: BulkOperation):
   if (body instanceof AllCreated && body.count === count) return { kind: 'all-stored' };
   const items = isRecord(body) ? body['items'] : undefined;
   if (!isRecord(body) || !Array.isArray(items) || items.length !== count) {
+    if (typeof body === 'string') return { kind: 'retry', reason: `the answer to a bulk was ${quoted(body)}` };
     const counted = body instanceof AllCreated ? body.count : Array.isArray(items) ? items.length : undefined;
     const had = counted === undefined ? 'no items' : `${counted} of ${count} items`;
     return { kind: 'retry', reason: `the answer to a bulk had ${had}` };

@@ -91,3 +91,25 @@ sinks:
   up.signal('SIGTERM');
   expect((await up.end()).code).toBe(0);
 });
+
+it('is told by `up --once`: what is waited for', async () => {
+  store = await BulkStore.start({});
+  store.react = () => ({ status: 429, body: { error: { type: 'es_rejected_execution_exception', reason: 'busy' } } });
+  writeFileSync(join(folder, 'a.log'), lines(0, 10));
+  writeFileSync(
+    join(folder, 'tailrace.yaml'),
+    `
+broker: { listen: "127.0.0.1:${await freePort()}" }
+agents: { app: "tail://${folder}/a.log" }
+pipelines: { web: { from: app, to: store } }
+sinks: { store: { type: elasticsearch, urls: [ "${store.url}" ], index: app } }
+`,
+  );
+  const up = start(['up', '--once'], { cwd: folder });
+  const told = /still at work waitingFor="edge web\.store, 0 of 10 records read are delivered/;
+  await until('it says so', () => told.test(up.stderr));
+  store.react = () => undefined;
+  const { code, stderr } = await up.end();
+  expect(code, stderr).toBe(0);
+  expect(store.documents.size).toBe(10);
+});

@@ -118,9 +118,11 @@ export class BulkStore {
   }
 
   private answer(response: ServerResponse, status: number, body: unknown): void {
-    if (this.options.product !== 'OpenSearch') response.setHeader('x-elastic-product', 'Elasticsearch');
-    response.setHeader('content-type', typeof body === 'string' ? 'text/html' : 'application/json');
-    response.writeHead(status).end(typeof body === 'string' ? body : JSON.stringify(body));
+    // A text is the page of a proxy.
+    const isStore = typeof body !== 'string';
+    if (isStore && this.options.product !== 'OpenSearch') response.setHeader('x-elastic-product', 'Elasticsearch');
+    response.setHeader('content-type', isStore ? 'application/json' : 'text/html');
+    response.writeHead(status).end(isStore ? JSON.stringify(body) : body);
   }
 
   /** As Elasticsearch 8 and 9: only its own major and the one before; OpenSearch knows the plain types only. */

@@ -37,3 +37,13 @@ it.each<[string, Reaction]>([
   expect(user + system).toBeLessThan(700_000);
   expect(inspect(outcome, { depth: null, maxArrayLength: 10, maxStringLength: 2000 })).not.toContain('Z2VoZWlt');
 });
+
+it('hands on what a proxy answers in its place', async () => {
+  const page = '<html>Please log in</html>';
+  store.react = () => ({ status: 200, body: page });
+  const answer = await node.request(
+    { method: 'POST', path: '/_bulk', body, kind: 'ndjson' },
+    new AbortController().signal,
+  );
+  expect(answer).toMatchObject({ status: 200, body: page });
+});

@@ -84,6 +84,20 @@ describe('an answer', () => {
     });
     for (const body of [undefined, null, '<html>', [], {}, { errors: false }, { items: {} }])
       expect(verdictOfAnswer(200, body, 1, 'create').kind).toBe('retry');
+    const page = `<!DOCTYPE html>\n<html><title>Sign in</title>${'x'.repeat(500)}`;
+    expect(verdictOfAnswer(200, page, 1, 'create')).toEqual({
+      kind: 'retry',
+      reason: expect.stringMatching(
+        /^the answer to a bulk was a web page, as of a proxy or a log-in: "<!DOCTYPE html> <html><title>Sign in.{70,90}…"$/,
+      ) as string,
+    });
+    expect(verdictOfAnswer(200, 'hello', 1, 'create')).toMatchObject({
+      reason: 'the answer to a bulk was no JSON: "hello"',
+    });
+    expect(verdictOfAnswer(502, '<html>Bad Gateway', 1, 'create')).toEqual({
+      kind: 'retry',
+      reason: 'status 502, a web page, as of a proxy or a log-in: "<html>Bad Gateway"',
+    });
     expect(verdictOfAnswer(200, { errors: true, items: [null] }, 1, 'create')).toMatchObject({
       items: [{ kind: 'retry' }],
     });
