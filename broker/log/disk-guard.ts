@@ -117,7 +117,8 @@ export class DiskGuard {
       this.told = undefined;
     } else if (this.told === undefined || nowMs - this.told.lastMs >= reminderMs) {
       this.told = { sinceMs: this.told?.sinceMs ?? nowMs, lastMs: nowMs };
-      this.logger.warn('intake waits: the disk is full', { reason: reason.message });
+      const what = this.overLimit === undefined ? 'the disk is full' : 'max_disk is reached';
+      this.logger.warn(`intake waits: ${what}`, { reason: reason.message });
     }
   }
 }

@@ -197,7 +197,7 @@ export class Upkeep {
         ? undefined
         : new TailraceError(
             'TLR_DISK_FULL',
-            `the log holds ${formatBytes(usedBytes)} of at most ${formatBytes(maxDiskBytes)} (max_disk), and all of it is still to be delivered`,
+            `max_disk is reached: the log holds ${formatBytes(usedBytes)}, at most ${formatBytes(maxDiskBytes)} are allowed, and what is left is still to be delivered or being written; mend the edges that lag (tailrace groups list), or raise max_disk and restart`,
             { retriable: true },
           ),
     );

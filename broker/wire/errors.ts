@@ -231,7 +231,7 @@ const messages: Readonly<Partial<Record<ErrorName, string>>> = {
   TRANSACTIONAL_ID_AUTHORIZATION_FAILED: 'no permission for the transactional id',
   SECURITY_DISABLED: 'the broker has no access control',
   OPERATION_NOT_ATTEMPTED: 'not tried, because another part of the request failed',
-  KAFKA_STORAGE_ERROR: "the broker's disk failed",
+  KAFKA_STORAGE_ERROR: 'the broker cannot write to its disk, or read from it',
   SASL_AUTHENTICATION_FAILED: 'wrong user or password',
   UNKNOWN_PRODUCER_ID: 'nothing is known of this producer any more',
   NON_EMPTY_GROUP: 'the group still has members',

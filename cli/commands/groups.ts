@@ -17,12 +17,13 @@ interface LagRow extends PartitionLag {
   member: string | undefined;
 }
 
-async function lagRows(client: KafkaClient, groupId: string): Promise<LagRow[]> {
+/** `topics`: those of which a group that has committed nothing has everything to read. */
+async function lagRows(client: KafkaClient, groupId: string, topics: readonly string[]): Promise<LagRow[]> {
   const { members } = await client.admin().describeGroup(groupId);
   const assigned = new Map<string, number[]>();
   for (const [topic, partitions] of members.flatMap(({ assignment }) => [...assignment]))
     assigned.set(topic, [...(assigned.get(topic) ?? []), ...partitions]);
-  const lags = await groupLag(client, systemClock, groupId, [], assigned);
+  const lags = await groupLag(client, systemClock, groupId, topics, assigned);
   return lags.map((lag) => {
     const member = members.find(({ assignment }) => assignment.get(lag.topic)?.includes(lag.partition) === true);
     return { ...lag, member: member?.memberId };
@@ -49,10 +50,15 @@ async function list(client: KafkaClient, options: Options): Promise<void> {
 
 async function describe(client: KafkaClient, groupId: string, options: Options): Promise<void> {
   const known = (await client.admin().listGroups()).map((group) => group.groupId);
-  if (!known.includes(groupId)) {
-    throw new TailraceError('TLR_NOT_FOUND', `there is no group ${groupId}; there are: ${known.join(', ') || 'none'}`);
+  const isKnown = known.includes(groupId);
+  const edge = isKnown ? undefined : await (await import('../edge-outside-group.ts')).tellOfEdge(groupId);
+  if (!isKnown && edge === undefined) {
+    const message = `there is no group ${groupId}; there are: ${known.join(', ') || 'none'}`;
+    const hint =
+      'an edge that has committed nothing is in none while its sink is away: ask in the folder of its tailrace.yaml';
+    throw new TailraceError('TLR_NOT_FOUND', `${message} (${hint})`);
   }
-  const rows = await lagRows(client, groupId);
+  const rows = await lagRows(client, groupId, edge?.pipeline.from ?? []);
   if (options.json) {
     rows.forEach(({ committed = null, end = null, lagRecords = null, lagBytes = null, lagSeconds = null, ...row }) =>
       printJson({ ...row, committed, end, lagRecords, lagBytes, lagSeconds }),

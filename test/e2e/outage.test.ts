@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { BulkStore, type Reaction } from '../support/bulk-store.ts';
-import { endAll, freePort, start, until } from '../support/command.ts';
+import { endAll, freePort, run, start, until } from '../support/command.ts';
 
 let folder: string;
 let store: BulkStore | undefined;
@@ -112,4 +112,29 @@ sinks: { store: { type: elasticsearch, urls: [ "${store.url}" ], index: app } }
   const { code, stderr } = await up.end();
   expect(code, stderr).toBe(0);
   expect(store.documents.size).toBe(10);
+});
+
+it('before anything was committed: `groups describe` tells of the edge, its sink and its lag', async () => {
+  const port = await freePort();
+  writeFileSync(join(folder, 'a.log'), lines(0, 10));
+  writeFileSync(
+    join(folder, 'tailrace.yaml'),
+    `
+broker: { listen: "127.0.0.1:${port}" }
+agents: { app: "tail://${folder}/a.log" }
+pipelines: { web: { from: app, to: store } }
+sinks: { store: "elasticsearch://127.0.0.1:1/app" }
+`,
+  );
+  start(['up'], { cwd: folder });
+  const describe = (group: string) =>
+    run(['groups', 'describe', group, '--json', '--broker', `127.0.0.1:${port}`], { cwd: folder });
+  const { stderr } = await until('all its lag', async () => {
+    const told = await describe('web.store');
+    return /"committed":null,"end":1[01],"lagRecords":1[01],/.test(told.stdout) && told;
+  });
+  expect(stderr).toMatch(
+    /edge web\.store of tailrace\.yaml has committed nothing yet.*\n.*sink cannot be opened: .*ECONNREFUSED/,
+  );
+  expect((await describe('web.other')).stderr).toMatch(/there is no group web\.other/);
 });

@@ -90,7 +90,7 @@ describe('max_disk', () => {
     expect(app().logStartOffset).toBe(3);
     expect(app().sizeBytes).toBeLessThanOrEqual(4000);
     // Nobody calls maintain(): the writer notices by itself.
-    await expect(fill(20)).rejects.toThrow(/max_disk.*KAFKA_STORAGE_ERROR/);
+    await expect(fill(20)).rejects.toThrow(/max_disk is reached.*raise max_disk.*cannot write.*KAFKA_STORAGE_ERROR/);
     expect(app().logStartOffset).toBe(6);
     const end = app().logEndOffset;
     delivered = end;
