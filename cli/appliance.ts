@@ -20,7 +20,7 @@ import { accessOf, listenersOf } from './broker-security.ts';
 import { clusterError, judgeCluster, lookAtCluster } from './cluster-check.ts';
 import { checkReachable } from './connection.ts';
 import { beginningsOf, notesOn } from './change-notes.ts';
-import { closeHouse, type House, openHouse, readersOf } from './house.ts';
+import { closeHouse, type House, openHouse, readersOf, usingDirectory } from './house.ts';
 import { packUp, unpack } from './move.ts';
 import type { Observed } from './observation.ts';
 import { RunningAgents } from './running-agents.ts';
@@ -144,7 +144,7 @@ export class Appliance {
   static async start(options: ApplianceOptions): Promise<Appliance> {
     const dataDirectory = resolve(options.dataDirectory);
     const moving = { ...options, dataDirectory, files, clock };
-    const carried = await packUp(moving);
+    const carried = await usingDirectory(dataDirectory, () => packUp(moving));
     const house = await openHouse({ ...options, dataDirectory });
     const begun: { agents?: RunningAgents; runner?: PipelineRunner } = {};
     try {

@@ -1,6 +1,7 @@
 // What a configuration's broker needs of this process: the embedded broker on its data directory, or the directory's lock and a client for another broker.
 import { hostname } from 'node:os';
 import { type Clock, systemClock } from '../base/clock.ts';
+import { messageOf, TailraceError } from '../base/errors.ts';
 import type { Files } from '../base/files.ts';
 import { acquireLock, type Lock } from '../base/lock.ts';
 import type { Logger } from '../base/logger.ts';
@@ -30,11 +31,29 @@ export interface HouseOptions {
   logger: Logger;
 }
 
+/** What the system says of paths that are others', or something else than they should be. */
+const pathErrors = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST'];
 const files: Files = nodeFiles;
 const clock: Clock = systemClock;
 
+/** Runs `work`, which uses the data directory; throws TLR_UNREADABLE where the system does not let it. */
+export async function usingDirectory<T>(dataDirectory: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    if (!pathErrors.includes(code)) throw error;
+    const message = `the data directory ${dataDirectory} cannot be used: ${messageOf(error)}`;
+    throw new TailraceError('TLR_UNREADABLE', message, { cause: error });
+  }
+}
+
 /** Opens the embedded broker, or takes the data directory's lock for an external one; and a client to it. */
-export async function openHouse({ plan, dataDirectory, logger }: HouseOptions): Promise<House> {
+export function openHouse(options: HouseOptions): Promise<House> {
+  return usingDirectory(options.dataDirectory, () => open(options));
+}
+
+async function open({ plan, dataDirectory, logger }: HouseOptions): Promise<House> {
   await files.makeDirectory(dataDirectory);
   const clientId = `tailrace-${hostname()}`;
   const dependencies = { clientId, clock, random: systemRandom, logger };

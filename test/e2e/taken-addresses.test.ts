@@ -1,4 +1,4 @@
-// Addresses that another process listens on: one message that says which, where it is written and what to do; what had begun is ended in order.
+// What a start cannot have, such as addresses that another process listens on: one message that says which, where it is written and what to do; what had begun is ended in order.
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
@@ -59,5 +59,12 @@ it('of the broker', async () => {
       `^tailrace: tailrace.yaml:1:\\d+: the broker cannot listen on 127.0.0.1:${taken}: another process listens there\\n +TLR_LISTEN: .*\\n$`,
     ),
   );
+  expect(code).toBe(1);
+});
+
+it('of a data directory that is a file', async () => {
+  writeFileSync(join(folder, 'tailrace-data'), '');
+  const { code, stderr } = await up(await freePort(), await freePort());
+  expect(stderr).toMatch(/^tailrace: the data directory .*tailrace-data cannot be used: .*\n +TLR_UNREADABLE: .*\n$/);
   expect(code).toBe(1);
 });
