@@ -6,6 +6,10 @@ const packedEnding = /\.(?:gz|zst|zstd|bz2|xz|lz4|Z)$/;
 const ending = /(?:[._-](?:\d[\dTZ:+._-]*|old|prev|bak|backup|save|rotated))+$/i;
 /** A date before the last ending. Less than a date is more likely the number of a worker. */
 const dateBeforeEnding = /[._-](?:\d{4}[._-]?\d{2}[._-]?\d{2}|\d{2}-\d{2}-\d{4})[\dTZ:+._-]*(?=\.[^.]*$)/;
+/** A date before the name, as rotating-file-stream writes it: 20261122-1530-01-app.log. */
+const dateBeforeName = /^\d{4}[._-]?\d{2}[._-]?\d{2}[\dTZ:+._-]*[._-](?=[A-Za-z])/;
+/** The log itself is the first of its generations: java.util.logging writes app.log.0 and moves it to app.log.1. */
+const generationZero = /\.(?:log|txt|out|err)\.0$/;
 /** What the loggers of daemontools, runit and s6 make of `current`: a TAI64N label, and how it ended. */
 const tai64nLabel = /^@[0-9a-f]{24}\.[a-z]$/;
 
@@ -13,12 +17,18 @@ const tai64nLabel = /^@[0-9a-f]{24}\.[a-z]$/;
 export function familyName(name: string): string {
   if (tai64nLabel.test(name)) return 'current';
   const stripped = name.replace(packedEnding, '').replace(ending, '').replace(dateBeforeEnding, '');
-  return stripped === '' ? name : stripped;
+  const bare = stripped.replace(dateBeforeName, '');
+  return bare === '' ? name : bare;
 }
 
 /** Folder and family: the same for a log and everything that a rotator makes of it there. */
 export function familyOf(path: string): string {
   return `${dirname(path)}/${familyName(basename(path))}`;
+}
+
+/** Whether programs write to a file of this name, not only rotators. */
+export function isLogName(name: string): boolean {
+  return familyName(name) === name || generationZero.test(name);
 }
 
 /** Whether a rotator may have given its name to the file. */
@@ -28,9 +38,8 @@ export function hasRotatedName(path: string): boolean {
 
 /** Whether `name` is what a rotator would call `base` when it puts it aside; copies that people make (.bak, .save) are not meant. */
 export function isRotatedName(base: string, name: string): boolean {
-  return (
-    name !== base && familyName(base) === base && familyName(name) === base && !/[._-](?:bak|backup|save)\b/i.test(name)
-  );
+  const isAkin = familyName(base) === familyName(name);
+  return name !== base && isLogName(base) && isAkin && !/[._-](?:bak|backup|save)\b/i.test(name);
 }
 
 /** Whether programs that unpack `packed` call what comes out as `path` is called. */

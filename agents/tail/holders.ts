@@ -2,7 +2,7 @@
 // went unseen: then what a rotator put aside since belongs to the log (newcomers.ts looks for it). So may lines of the same holder, when it was empty
 // and is not any more: nothing tells whether it only grew.
 import { basename } from 'node:path';
-import { familyName } from './families.ts';
+import { isLogName } from './families.ts';
 
 /** A name that has another holder than before, or none, or one that was empty before. */
 export interface Departure {
@@ -49,7 +49,7 @@ export class Holders {
 
   private isLog(path: string): boolean {
     if (this.passedOver.has(path)) return false;
-    if (this.byPath.has(path) || familyName(basename(path)) === basename(path)) return true;
+    if (this.byPath.has(path) || isLogName(basename(path))) return true;
     this.passedOver.add(path);
     return false;
   }

@@ -312,6 +312,11 @@ const homes: Record<string, { log: string; followed: string; aside: (number: num
     followed: 'a/app.log',
     aside: (number) => `a/2026-11/app-11-22-2026-${number}.log`,
   },
+  'rotating-file-stream, which puts the date first': {
+    log: 'a/app.log',
+    followed: 'a/app.log',
+    aside: (number) => `a/20261122-1530-0${number}-app.log`,
+  },
 };
 
 it.each(Object.keys(homes))('reads what was rotated twice while no agent ran: %s', async (home) => {
@@ -327,6 +332,23 @@ it.each(Object.keys(homes))('reads what was rotated twice while no agent ran: %s
   lines.push(...put(6, 9));
   move(log, aside(2));
   lines.push(...put(9, 12));
+  await bench.start(cluster.client(), { paths });
+  await arrived(lines);
+});
+
+it('reads what was rotated twice while no agent ran: java.util.logging, which writes to app.log.0', async () => {
+  const rotate = () => {
+    if (existsSync(bench.path('a/app.log.1'))) move('a/app.log.1', 'a/app.log.2');
+    move('a/app.log.0', 'a/app.log.1');
+  };
+  const lines = write('a', 0, 3, 'app.log.0');
+  const paths = ['a/app.log.0'];
+  await bench.once(cluster.client(), { paths });
+  lines.push(...write('a', 3, 6, 'app.log.0'));
+  rotate();
+  lines.push(...write('a', 6, 9, 'app.log.0'));
+  rotate();
+  lines.push(...write('a', 9, 12, 'app.log.0'));
   await bench.start(cluster.client(), { paths });
   await arrived(lines);
 });
