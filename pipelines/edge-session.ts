@@ -24,6 +24,7 @@ import { onlyPiece, sortLetters } from './letter-source.ts';
 import { type JobRecord, scopeKey } from './manifests.ts';
 import type { ReplayStart } from './plan.ts';
 import { PartitionProgress } from './progress.ts';
+import { Rebalance } from './rebalance.ts';
 import { PassThroughBatch, type SourceBatch } from './source-batch.ts';
 import { scopeOf, type Target } from './target.ts';
 import { type Transformed, Transformer } from './transform.ts';
@@ -73,6 +74,7 @@ export class EdgeSession {
   private readonly partitions = new Map<string, PartitionProgress>();
   private readonly ledger: LedgerKeeper;
   private readonly deliveries: Deliveries;
+  private readonly rebalance = new Rebalance();
   private lastDecisionMs: number;
   private takenBytes = 0;
   private closing = false;
@@ -116,8 +118,8 @@ export class EdgeSession {
       undivided: this.target.hasManifests && this.target.scope === 'edge',
       ...(parts.instanceId === undefined ? {} : { instanceId: parts.instanceId, sessionTimeoutMs: memberSessionMs }),
       isVoid: (committed) => this.gone.voids(committed),
-      onAssigned: (assigned) => this.onAssigned(assigned),
-      onRevoked: (revoked) => this.onRevoked(revoked),
+      onAssigned: (assigned) => this.rebalance.begin(() => this.onAssigned(assigned)),
+      onRevoked: (revoked) => this.rebalance.begin(() => this.onRevoked(revoked)),
     });
   }
 
@@ -164,6 +166,7 @@ export class EdgeSession {
         return true;
       }
     }
+    await this.rebalance.settled();
     await this.decideAll();
     return false;
   }
@@ -185,6 +188,7 @@ export class EdgeSession {
   async close(): Promise<void> {
     this.closing = true;
     await this.deliveries.stop();
+    await this.rebalance.over(this.options.clock);
     await this.consumer.close();
   }
 
@@ -309,6 +313,7 @@ export class EdgeSession {
       // What was decided while partitions shared files, or did not, is finished before the first is written as it is now.
       if (this.target.scope === 'partition') scopes.reverse();
       for (const scope of scopes) {
+        if (this.closing) throw new TailraceError('TLR_CLOSED', 'the edge was stopped');
         const key = scopeKey(scope);
         const lastDecided = manifests.manifest(manifestGroup, key);
         if (scope.kind === this.target.scope && !opened.has(key)) {

@@ -16,9 +16,10 @@ const kept: readonly number[] = [109, 112];
  * 9487: a repeated request to delete a topic came late and deleted the one that had been made under its name since.
  * 9036: a topic was made again between an assignment and the return of the static member that leads: nobody got its partitions.
  * 11334: a topic could be neither made nor taken back, for the disk was full; when it was made later the broker could not start any more.
+ * 20902: an edge that was stopped while files of a partition that was taken away were being completed decided the offsets without these files.
  * 16551: what a full disk had made the log cut back was there again after a power failure, under offsets that the next segment had given anew.
  */
-const keptWithLater: readonly number[] = [81061, 9036, 9487, 11334, 16551];
+const keptWithLater: readonly number[] = [81061, 9036, 9487, 11334, 16551, 20902];
 const count = Number(process.env['SEEDS'] ?? 8);
 const first = Number(process.env['SEED'] ?? 1);
 const seeds =

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { KafkaClient } from '../../../broker/client/contract.ts';
 import type { PipelineRunner } from '../../../pipelines/runner.ts';
 import type { PipelinePlan } from '../../../pipelines/plan.ts';
+import type { TwoPhaseWriter } from '../../../sinks/sink.ts';
 import { numbered, pipeline, PipelineWorld, sinkPlan } from '../../support/pipeline-world.ts';
 
 let world: PipelineWorld;
@@ -89,4 +90,46 @@ it('are drained when the other has decided its share, too', async () => {
   await draining;
   await one.stop(20_000);
   expect(one.accounts()).toMatchObject([{ account: { in: 800 } }]);
+});
+
+it('decide no offsets beside files that are being completed because a partition is taken away, when they are stopped meanwhile', async () => {
+  const gate = Promise.withResolvers<undefined>();
+  const seen = { written: 0, preparing: 0 };
+  const writer = (): TwoPhaseWriter => {
+    let taken = 0;
+    return {
+      write: (batch) => {
+        taken += batch.count;
+        seen.written += batch.count;
+        return Promise.resolve();
+      },
+      isDue: () => false,
+      prepare: async () => {
+        if (taken === 0) return undefined;
+        const records = taken;
+        taken = 0;
+        seen.preparing++;
+        await gate.promise;
+        return { records };
+      },
+      publish: () => Promise.resolve(),
+      discard: () => Promise.resolve(),
+    };
+  };
+  const slow = sinkPlan('files', () =>
+    Promise.resolve({
+      ...{ guarantee: 'two-phase' as const, scope: 'partition' as const, fieldPaths: [] },
+      ...{ accept: () => Promise.resolve(), recover: () => Promise.resolve(), close: () => Promise.resolve() },
+      openWriter: () => Promise.resolve(writer()),
+    }),
+  );
+  const one = await start('one', pipeline('app', slow));
+  await expect.poll(() => seen.written, { timeout: 20_000 }).toBe(400);
+  await start('two', pipeline('app', world.fileSink('{partition}-{offset}')));
+  await expect.poll(() => seen.preparing, { timeout: 20_000 }).toBe(4);
+  // It is given up in the middle of that: nothing of it may have been decided.
+  await one.stop(200);
+  const committed = await world.client.admin().groupOffsets('web.files');
+  gate.resolve(undefined);
+  expect([...(committed.get('app')?.keys() ?? [])]).toEqual([]);
 });
