@@ -107,8 +107,8 @@ export class Session {
       const reader = new Reader(context.files, context.clock, shipper, framing, multiline, keyed, context.handles);
       const breathe = () => this.breathe(roster!, reader, shipper, positions);
       roster = this.createRoster(reader, positions, limits.partitions, breathe);
-      // With `from: end` what was not committed begins at the end again.
-      const isRecorded = (key: string) => positions.files.has(key) || settings.from === 'end';
+      // What the first look with `from: end` found, and could not commit, is not read from its beginning.
+      const isRecorded = (key: string) => positions.files.has(key) || this.isStartingAtEnd(positions);
       const unrecorded = await reader.takeBack(this.options.kept, roster.live, isRecorded);
       for (const file of unrecorded) roster.takeUp(file);
       // The roster knows them now, and where thousands of logs are rotated there are many.
@@ -125,6 +125,10 @@ export class Session {
       await roster?.close();
       await shipper.close().catch(() => undefined);
     }
+  }
+
+  private isStartingAtEnd({ isFirstStart }: Positions): boolean {
+    return isFirstStart && this.options.settings.from === 'end';
   }
 
   /** How large batches may be, which codec the topic asks for, and how many partitions it has. Makes the topic when it is missing. */
@@ -189,7 +193,7 @@ export class Session {
     const now = () => clock.now();
     const partitionOf = (firstPath: string) => partitionForKey(Buffer.from(`${instance}\0${firstPath}`), partitions);
     const discovery = new Discovery({ files, patterns: settings.paths, exclude: settings.exclude, now }, warn);
-    const startAtEnd = settings.from === 'end' && positions.isFirstStart;
+    const startAtEnd = this.isStartingAtEnd(positions);
     const roster = new Roster({
       ...{ files, clock, random, discovery, reader, partitionOf, startAtEnd, targets, account, breathe },
       excluded: context.excludedIdentities ?? new Set(),

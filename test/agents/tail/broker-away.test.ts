@@ -32,9 +32,16 @@ it('reads a file to its end that is deleted while the broker is away', async () 
   await arrived(lines);
 });
 
-it.each(['renamed', 'deleted'])('reads a new log that is %s before anything of it could be committed', async (fate) => {
-  const lines = write('b', 0, 3);
-  await bench.start(cluster.client(), { paths: ['*/app.log'] });
+it.each([
+  ['renamed', 'beginning'],
+  ['deleted', 'beginning'],
+  ['renamed', 'end'],
+  ['deleted', 'end'],
+])('reads a new log that is %s before anything of it could be committed, from: %s', async (fate, from) => {
+  const old = write('b', 0, 3);
+  await bench.start(cluster.client(), { paths: ['*/app.log'], from });
+  await until(() => cluster.commits > 0);
+  const lines = [...(from === 'end' ? [] : old), ...write('b', 3, 6)];
   await arrived(lines);
   const failures = goAway();
   lines.push(...write('a', 0, 3));
