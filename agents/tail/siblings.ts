@@ -31,6 +31,22 @@ function isArchive(folder: string): boolean {
   return /old|arch|back|rotat|hist|log|prev/i.test(basename(folder));
 }
 
+/** What folders are called that hold nothing but what was put aside, beside the name of a log or its folder: old, app-archive, 2026-11. */
+const archiveWords =
+  /^(?:old|arch|archives?|archived|backups?|bak|rotated?|rotation|hist|history|logs?|prev|previous|[\d._-])+$/i;
+
+/** Whether `folder`, which stands beside `home`, is by its name where the log `path` is put aside. */
+function isArchiveOf(folder: string, path: string): boolean {
+  const name = basename(folder);
+  const owners = [basename(dirname(path)), stemOf(path)].filter((owner) => name.startsWith(owner));
+  return [name, ...owners.map((owner) => name.slice(owner.length))].some((rest) => archiveWords.test(rest));
+}
+
+/** What a log's name begins with. */
+function stemOf(path: string): string {
+  return /^.[^.\-_]*/.exec(basename(path))?.[0] ?? '';
+}
+
 /** The same folders, those with names of archives first. */
 function archivesFirst(folders: readonly string[]): string[] {
   return [...folders.filter(isArchive), ...folders.filter((folder) => !isArchive(folder))];
@@ -91,15 +107,19 @@ export class Siblings {
     add(familyIn(here, path));
     // Elsewhere only the family counts.
     add(textFirst(await this.archived(path)));
-    const stem = /^.[^.\-_]*/.exec(basename(path))?.[0] ?? '';
-    add(beginningWith(here.files, join(home, stem)));
+    add(beginningWith(here.files, join(home, stemOf(path))));
     return [...found];
   }
 
-  /** Everything by whose name a rotator may have made it of `path`, and that was changed since then. */
+  /** Everything by whose name a rotator may have made it of `path`, and that was changed since then. What belongs to another log of that name is not meant. */
   async generations(path: string, sinceMs: number): Promise<FoundFile[]> {
-    const here = familyIn(await this.folder(dirname(path)), path);
-    return [...here, ...(await this.archived(path))].filter(({ stat }) => stat.modifiedMs >= sinceMs);
+    const home = dirname(path);
+    const folders = (await this.archives(home)).filter((each) => dirname(each) === home || isArchiveOf(each, path));
+    const found = await Promise.all([home, ...folders].map((each) => this.folder(each)));
+    const own = found.filter(
+      ({ files }, index) => index === 0 || !files.some((each) => basename(each.path) === basename(path)),
+    );
+    return own.flatMap((folder) => familyIn(folder, path)).filter(({ stat }) => stat.modifiedMs >= sinceMs);
   }
 
   /** The family of `path` in the folders around. */
