@@ -1,6 +1,7 @@
-// The loggers and the rotator that people have: Python's rotating handlers and logrotate, rotating every second or so, while `tailrace up` is killed with -9
+// The loggers and rotators that people have: Python's rotating handlers, logrotate, svlogd, multilog, rotatelogs, and what Docker and the kubelet do (loggers.py),
+// rotating every second or so, while `tailrace up` is killed with -9
 // again and again. What is on the disk in the end is in the files once; what only stood in a file that logrotate deleted or truncated at most once.
-// LOGGERS_SECONDS: 12 unless told. Skipped by name where Python, logrotate or zstd is missing.
+// LOGGERS_SECONDS: 12 unless told. Skipped by name where Python, logrotate or zstd is missing; piped loggers that are not installed are left out and named.
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,7 +25,15 @@ const rotations: Record<string, string> = {
   olddir: 'olddir old\ncreateolddir 755',
   copytruncate: 'copytruncate',
 };
-const patterns = { named: ['*/app.log'], matched: ['*/app.log*', '*/old/app.log*'] };
+const patterns = {
+  named: ['*/app.log', '*/current', '*/link.log'],
+  matched: ['*/app.log*', '*/app-*.log', '*/old/app.log*', '*/current', '*/@*', '*/pods/0.log*'],
+};
+/** Those that rotate what they are piped, and how many logs they have. */
+const piped = { svlogd: 2, multilog: 1, rotatelogs: 3 };
+const isHere = ([program]: readonly [string, number]) => isInstalled(program);
+/** Beside those: Python's four, logrotate's seven, Docker's two, the kubelet's. */
+const otherLogs = 14;
 
 let folder: string;
 const logs = () => join(folder, 'logs');
@@ -58,14 +67,20 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** The lines of all files in the folder and below, without the copies that logrotate makes of files that are in its way. */
+/** The lines of all files in the folder and below, without what loggers keep for themselves and the copies that logrotate makes of files that are in its way. */
 function linesIn(path: string): string[] {
   const names = readdirSync(path, { recursive: true, encoding: 'utf8' }).filter(
-    (each) => !/(^|\/)\.|\.backup$/.test(each) && statSync(join(path, each)).isFile(),
+    (each) =>
+      !/(^|\/)(?:\.|(?:lock|config|state|newstate)$)|\.backup$/.test(each) && statSync(join(path, each)).isFile(),
   );
   return names.flatMap((each) => {
     const bytes = readFileSync(join(path, each));
-    const text = each.endsWith('.gz') ? gunzipSync(bytes) : each.endsWith('.zst') ? zstdDecompressSync(bytes) : bytes;
+    const magic = bytes.toString('hex', 0, 4);
+    const text = magic.startsWith('1f8b')
+      ? gunzipSync(bytes)
+      : magic === '28b52ffd'
+        ? zstdDecompressSync(bytes)
+        : bytes;
     return text.toString().split('\n').slice(0, -1);
   });
 }
@@ -101,11 +116,14 @@ describe.skipIf(missing.length > 0)(name, () => {
       mkdirSync(join(folder, agent), { recursive: true });
       return linesIn(join(folder, agent));
     };
+    const here = Object.entries(piped).filter(isHere);
+    const absent = Object.keys(piped).filter((program) => !here.some(([each]) => each === program));
+    const logCount = here.reduce((sum, [, count]) => sum + count, otherLogs);
     let up = start(['up'], { cwd: folder });
     const programs = run('python3', [join(root, 'test/crash/loggers.py'), logs()], '', 240_000);
     try {
       // A log that is rotated before anybody has ever seen it is nobody's.
-      const isSeen = () => Object.keys(patterns).every((agent) => out(agent).length >= 11);
+      const isSeen = () => Object.keys(patterns).every((agent) => out(agent).length >= logCount);
       await until('the first line of each log is out', isSeen, 60_000);
       writeFileSync(join(logs(), 'go'), '');
       const rotating = rotate();
@@ -136,6 +154,7 @@ describe.skipIf(missing.length > 0)(name, () => {
         shown.map(() => ({ count: 0, some: [] })),
       );
     }
-    console.log(`loggers: ${written.length} lines on the disk, each once in both outcomes`);
+    const without = absent.length === 0 ? '' : ` (not here: ${absent.join(', ')})`;
+    console.log(`${logCount} loggers${without}: ${written.length} lines on the disk, each once in both outcomes`);
   });
 });
