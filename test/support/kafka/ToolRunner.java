@@ -148,11 +148,15 @@ public final class ToolRunner {
     /** Some tools leave their hooks with the Java machine: those of this one have its class loader. Needs --add-opens java.base/java.lang. */
     private List<Thread> ofTheMachine() {
       try {
-        Field field = Class.forName("java.lang.ApplicationShutdownHooks").getDeclaredField("hooks");
+        Class<?> machine = Class.forName("java.lang.ApplicationShutdownHooks");
+        Field field = machine.getDeclaredField("hooks");
         field.setAccessible(true);
         List<Thread> found = new ArrayList<>();
-        for (Object hook : ((Map<?, ?>) field.get(null)).keySet())
-          if (((Thread) hook).getContextClassLoader() == own) found.add((Thread) hook);
+        // Other tools add and remove theirs meanwhile, under this lock.
+        synchronized (machine) {
+          for (Object hook : ((Map<?, ?>) field.get(null)).keySet())
+            if (((Thread) hook).getContextClassLoader() == own) found.add((Thread) hook);
+        }
         return found;
       } catch (ReflectiveOperationException cause) {
         throw new IllegalStateException(cause);
