@@ -16,7 +16,7 @@ import { PositionsLog } from '../broker/client/positions-log.ts';
 import { positionsTopic } from '../broker/client/positions-record.ts';
 import { decodeAccount } from '../pipelines/account.ts';
 import { groupLag, type PartitionLag } from '../pipelines/lag.ts';
-import { ManifestStore } from '../pipelines/manifests.ts';
+import { ManifestStore, partitionOfKey } from '../pipelines/manifests.ts';
 import type { Plan } from '../pipelines/plan.ts';
 import type { WriterScope } from '../sinks/sink.ts';
 import { closeHouse, type House, openHouse } from './house.ts';
@@ -133,19 +133,18 @@ async function publishDecided(house: House, manifests: ManifestStore, options: M
     });
     try {
       if (sink.guarantee === 'two-phase')
-        for (const [key, manifest] of decided) await sink.recover(scopeOf(key, names), manifest);
+        for (const [key, manifest] of decided) await sink.recover(scopeOfKey(key, names), manifest);
     } finally {
       await sink.close();
     }
   }
 }
 
-/** Undoes scopeKey (pipelines/manifests.ts). */
-function scopeOf(key: string, names: ReadonlyMap<string, string>): WriterScope {
-  if (key === 'edge') return { kind: 'edge' };
-  const [id = '', partition] = key.split('/');
-  const topic = names.get(id) ?? '';
-  return { kind: 'partition', coordinates: { topic, topicId: Buffer.from(id, 'hex'), partition: Number(partition) } };
+function scopeOfKey(key: string, names: ReadonlyMap<string, string>): WriterScope {
+  const partition = partitionOfKey(key);
+  if (partition === undefined) return { kind: 'edge' };
+  const topic = names.get(partition.topicId.toString('hex')) ?? '';
+  return { kind: 'partition', coordinates: { topic, ...partition } };
 }
 
 /** Whether there is anything but markers of transactions between what is committed and the end. */

@@ -7,7 +7,7 @@ import type { Admin, StartingPoint, TopicPartition } from '../broker/client/cont
 import { idOfName } from '../broker/client/metadata.ts';
 import type { Manifest, WriterScope } from '../sinks/sink.ts';
 import { topicIdIn } from './account.ts';
-import { scopeKey } from './manifests.ts';
+import { partitionOfKey, scopeKey } from './manifests.ts';
 import type { Target } from './target.ts';
 
 export class GoneTopics {
@@ -45,11 +45,10 @@ export class GoneTopics {
   ): Promise<void> {
     const scopes = new Map(this.opened);
     for (const key of decided.keys()) {
-      const [id = '', number] = key.split('/');
-      const heir = assigned.find(({ partition }) => String(partition) === number);
-      if (heir === undefined) continue;
-      const coordinates = { ...heir, topicId: Buffer.from(id, 'hex') };
-      scopes.set(key, { kind: 'partition', coordinates });
+      const decidedIn = partitionOfKey(key);
+      const heir = assigned.find(({ partition }) => partition === decidedIn?.partition);
+      if (decidedIn === undefined || heir === undefined) continue;
+      scopes.set(key, { kind: 'partition', coordinates: { ...heir, ...decidedIn } });
     }
     if (scopes.size === 0) return;
     const ids = new Set((await admin.topics()).map(({ topicId }) => topicId.toString('hex')));

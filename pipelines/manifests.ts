@@ -7,7 +7,7 @@
 import { compactedTopicConfigs } from '../broker/client/own-topics.ts';
 import { TailraceError } from '../base/errors.ts';
 import type { Consumer, KafkaClient, OutgoingRecord } from '../broker/client/contract.ts';
-import type { Manifest, WriterScope } from '../sinks/sink.ts';
+import type { Coordinates, Manifest, WriterScope } from '../sinks/sink.ts';
 import { createLedgerTopic } from './ledger-record.ts';
 import { PassThroughBatch } from './source-batch.ts';
 
@@ -25,6 +25,12 @@ export interface JobRecord {
 /** The part of the key that names the scope. */
 export function scopeKey(scope: WriterScope): string {
   return scope.kind === 'edge' ? 'edge' : `${scope.coordinates.topicId.toString('hex')}/${scope.coordinates.partition}`;
+}
+
+/** The partition that such a key is of, whatever its topic's name is; undefined for the other keys. */
+export function partitionOfKey(key: string): Pick<Coordinates, 'topicId' | 'partition'> | undefined {
+  const [id, partition] = key.split('/');
+  return partition === undefined ? undefined : { topicId: Buffer.from(id!, 'hex'), partition: Number(partition) };
 }
 
 function record(edge: string, scope: string, body: Record<string, unknown>): OutgoingRecord {

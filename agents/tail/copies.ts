@@ -94,7 +94,7 @@ export class CopyJudge {
     const candidate = this.candidate(found, nowMs, originals.scene.recovering);
     if (handle instanceof UnpackedFile) {
       if (Math.abs(nowMs - found.stat.modifiedMs) < packingMs) return { kind: 'wait' };
-      return this.judgePacked(found, handle, originals, isTaken);
+      return this.judgePacked(found, handle, originals, isTaken).catch((error: unknown) => this.giveUp(found, error));
     }
     let waits = false;
     let held: TailedFile | undefined;
@@ -110,29 +110,28 @@ export class CopyJudge {
       } else if (isStray && (await this.isBeginningOf(handle, original))) {
         if (!isLaterAlike(found, original)) return { kind: 'held', original };
         waits ||= nowMs - found.stat.modifiedMs < copyWaitMs;
-      } else if (!waits && !original.isMissing) {
+      } else if (waits || original.isMissing) {
         // What is missing for longer was not copied before it went.
+      } else {
         waits = await this.mayBeUnderWay(handle, head, original, candidate, nowMs);
         if (!waits && (await this.isCopyOfLog(found, handle, original, candidate))) held = original;
       }
     }
-    if (waits || held !== undefined) return waits ? { kind: 'wait' } : { kind: 'held', original: held };
+    if (waits) return { kind: 'wait' };
+    if (held !== undefined) return { kind: 'held', original: held };
     const isWanted = (known: KnownFile) => isStray || isSameInode(known, found.stat);
     const known = await this.comeBack(found, handle, originals, isWanted);
     return known ?? this.cutOrNew(found, handle, originals, alike);
   }
 
-  private async judgePacked(...packed: Parameters<CopyJudge['comparePacked']>): Promise<Verdict> {
-    try {
-      return await this.comparePacked(...packed);
-    } catch (error) {
-      if (!(error instanceof TailraceError)) throw error;
-      this.cannotRead(packed[0].path, error);
-      return { kind: 'held', original: undefined };
-    }
+  /** What cannot be unpacked. */
+  private giveUp({ path }: FoundFile, error: unknown): Verdict {
+    if (!(error instanceof TailraceError)) throw error;
+    this.cannotRead(path, error);
+    return { kind: 'held', original: undefined };
   }
 
-  private async comparePacked(
+  private async judgePacked(
     found: FoundFile,
     handle: UnpackedFile,
     originals: Originals,

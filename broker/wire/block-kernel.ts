@@ -1,19 +1,10 @@
 // Runs block-kernel.wat: blocks of LZ4 and Snappy undone, and the checksum of LZ4 frames. What goes in is copied in, what comes out lies in that memory until the
 // next call. One memory serves the process; for a batch that does not fit, another is made and given back after it.
 import { blockKernelCode } from './block-kernel-code.ts';
-
-// The part of the WebAssembly interface that is used here; TypeScript knows it only together with the whole of the browser.
-declare const WebAssembly: {
-  Memory: new (limits: { initial: number; maximum: number }) => { readonly buffer: ArrayBuffer };
-  Module: new (code: Uint8Array) => object;
-  Instance: new (module: object, imports: Record<string, Record<string, object>>) => { readonly exports: object };
-};
+import { type KernelInstance, KernelModule, slackBytes } from './kernel-instance.ts';
 
 /** Enough for a batch of the largest default size (max.message.bytes) whose records are four times as many bytes. What is never used takes no memory. */
 const keptBytes = 6 * 1024 * 1024;
-/** Copies may touch so much beyond their end. */
-const slackBytes = 64;
-const pageBytes = 65_536;
 
 /** Addresses of the memory; a function that finds damage gives 0. */
 interface Functions {
@@ -26,31 +17,22 @@ interface Functions {
 }
 
 /** A memory with what is to be undone, and room for what comes out. */
-export interface BlockKernel extends Functions {
-  memory: Buffer;
+export interface BlockKernel extends KernelInstance<Functions> {
   /** Where what was copied in begins. */
   inputAt: number;
   /** Where what comes out may begin. */
   outputAt: number;
 }
 
-let module: object | undefined;
-let kept: (Functions & { memory: Buffer }) | undefined;
-
-function instance(bytes: number): Functions & { memory: Buffer } {
-  module ??= new WebAssembly.Module(Buffer.from(blockKernelCode, 'base64'));
-  const pages = Math.ceil(bytes / pageBytes);
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-  const { exports } = new WebAssembly.Instance(module, { kernel: { memory } });
-  return { ...(exports as Functions), memory: Buffer.from(memory.buffer) };
-}
+const module = new KernelModule<Functions>(blockKernelCode);
+let kept: KernelInstance<Functions> | undefined;
 
 /** A kernel whose memory holds `input` and has room for so much output; both hold until the next call. */
 export function blockKernel(input: Buffer, outputBytes: number): BlockKernel {
   const inputAt = slackBytes;
   const outputAt = inputAt + input.length + slackBytes;
   const bytes = outputAt + outputBytes + slackBytes;
-  const functions = bytes <= keptBytes ? (kept ??= instance(keptBytes)) : instance(bytes);
+  const functions = bytes <= keptBytes ? (kept ??= module.instance(keptBytes)) : module.instance(bytes);
   input.copy(functions.memory, inputAt);
   return { ...functions, inputAt, outputAt };
 }

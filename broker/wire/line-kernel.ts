@@ -1,20 +1,12 @@
 // Runs the two inner loops of line-kernel.wat: lines into records, records into lines. One instance with one memory serves the process (calls never wait, so
 // they never overlap); it is made by the first call. What goes in is copied in, what comes out lies in that memory until the next call.
+import { type KernelInstance, KernelModule, slackBytes } from './kernel-instance.ts';
 import { lineKernelCode } from './line-kernel-code.ts';
-
-// The part of the WebAssembly interface that is used here; TypeScript knows it only together with the whole of the browser.
-declare const WebAssembly: {
-  Memory: new (limits: { initial: number; maximum: number }) => { readonly buffer: ArrayBuffer };
-  Module: new (code: Uint8Array) => object;
-  Instance: new (module: object, imports: Record<string, Record<string, object>>) => { readonly exports: object };
-};
 
 /** So many bytes of lines are taken at once. */
 const inputBytes = 512 * 1024;
 /** So many bytes of records may come out at once, or go in. */
 const recordBytes = 1024 * 1024;
-/** Loads and copies may touch so much beyond their end. */
-const slackBytes = 64;
 
 /** Bytes of the part of a file reference's header that is the same for all lines of a file. */
 export const referencePrefixBytes = 10;
@@ -23,11 +15,9 @@ const referenceAt = 16;
 const linesAt = 64;
 const recordsAt = linesAt + inputBytes + slackBytes;
 const unframedAt = recordsAt + recordBytes + slackBytes;
-const pageBytes = 65_536;
-const pages = Math.ceil((unframedAt + recordBytes + slackBytes) / pageBytes);
+const memoryBytes = unframedAt + recordBytes + slackBytes;
 
-interface Kernel {
-  memory: Buffer;
+interface Functions {
   frame: (...args: [...numbers: FrameNumbers, position: bigint]) => [from: number, out: number, record: number];
   unframe: (...args: RecordBounds) => [out: number, earliestDelta: bigint, latestDelta: bigint];
 }
@@ -38,15 +28,11 @@ type FrameNumbers = [
 
 type RecordBounds = [from: number, end: number, count: number, out: number];
 
-let loaded: Kernel | undefined;
+const module = new KernelModule<Functions>(lineKernelCode);
+let loaded: KernelInstance<Functions> | undefined;
 
-function kernel(): Kernel {
-  if (loaded !== undefined) return loaded;
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-  const module = new WebAssembly.Module(Buffer.from(lineKernelCode, 'base64'));
-  const { exports } = new WebAssembly.Instance(module, { kernel: { memory } });
-  loaded = { ...(exports as Omit<Kernel, 'memory'>), memory: Buffer.from(memory.buffer) };
-  return loaded;
+function kernel(): KernelInstance<Functions> {
+  return (loaded ??= module.instance(memoryBytes));
 }
 
 /** How lines become records. */

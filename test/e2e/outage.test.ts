@@ -92,19 +92,26 @@ sinks:
   expect((await up.end()).code).toBe(0);
 });
 
-it('is told by `up --once`: what is waited for', async () => {
-  store = await BulkStore.start({});
-  store.react = () => ({ status: 429, body: { error: { type: 'es_rejected_execution_exception', reason: 'busy' } } });
+/** A log of ten lines is delivered to `sink`. Returns the broker's port. */
+async function configure(sink: string): Promise<number> {
+  const port = await freePort();
   writeFileSync(join(folder, 'a.log'), lines(0, 10));
   writeFileSync(
     join(folder, 'tailrace.yaml'),
     `
-broker: { listen: "127.0.0.1:${await freePort()}" }
+broker: { listen: "127.0.0.1:${port}" }
 agents: { app: "tail://${folder}/a.log" }
 pipelines: { web: { from: app, to: store } }
-sinks: { store: { type: elasticsearch, urls: [ "${store.url}" ], index: app } }
+sinks: { store: ${sink} }
 `,
   );
+  return port;
+}
+
+it('is told by `up --once`: what is waited for', async () => {
+  store = await BulkStore.start({});
+  store.react = () => ({ status: 429, body: { error: { type: 'es_rejected_execution_exception', reason: 'busy' } } });
+  await configure(`{ type: elasticsearch, urls: [ "${store.url}" ], index: app }`);
   const up = start(['up', '--once'], { cwd: folder });
   const told = /still at work waitingFor="edge web\.store, 0 of 10 records read are delivered/;
   await until('it says so', () => told.test(up.stderr));
@@ -115,17 +122,7 @@ sinks: { store: { type: elasticsearch, urls: [ "${store.url}" ], index: app } }
 });
 
 it('before anything was committed: `groups describe` tells of the edge, its sink and its lag', async () => {
-  const port = await freePort();
-  writeFileSync(join(folder, 'a.log'), lines(0, 10));
-  writeFileSync(
-    join(folder, 'tailrace.yaml'),
-    `
-broker: { listen: "127.0.0.1:${port}" }
-agents: { app: "tail://${folder}/a.log" }
-pipelines: { web: { from: app, to: store } }
-sinks: { store: "elasticsearch://127.0.0.1:1/app" }
-`,
-  );
+  const port = await configure('"elasticsearch://127.0.0.1:1/app"');
   start(['up'], { cwd: folder });
   const describe = (group: string) =>
     run(['groups', 'describe', group, '--json', '--broker', `127.0.0.1:${port}`], { cwd: folder });
