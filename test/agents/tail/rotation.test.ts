@@ -197,8 +197,8 @@ it.each(['alone', 'beside another'])(
     if (place === 'beside another') write('other.log', 0, 5);
     await look(...paths);
     write('app.log', texts().length, 10);
-    // How old the new one is cannot be told yet: it was changed in the tick in which it was made.
-    const files = withStat(bench.path('app.log'), { born: '1' }, {});
+    // The look still saw the old one. How old the new one is cannot be told yet: it was changed in the tick in which it was made.
+    const files = withStat(bench.path('app.log'), { born: '1' }, {}, true);
     await bench.once(cluster.client(), { paths }, { files });
     write('app.log', 10, 20);
     const later = withStat(bench.path('app.log'), { born: '2' });
@@ -207,8 +207,12 @@ it.each(['alone', 'beside another'])(
   },
 );
 
-/** The same files, of which the one at `path` is told to be like this, by its name and by its handle; unless told, nobody knows when it was made. */
-function withStat(path: string, byName: Partial<FileStat>, byHandle = byName): Files {
+/**
+ * The same files, of which the one at `path` is told to be like this, by its name and by its handle; unless told, nobody knows when it was made.
+ * `untilOpened`: once it was opened, it is by its name what it is by its handle.
+ */
+function withStat(path: string, byName: Partial<FileStat>, byHandle = byName, untilOpened = false): Files {
+  let wasOpened = false;
   const told = ({ kind, sizeBytes, identity, modifiedMs }: FileStat, given: Partial<FileStat>) => ({
     ...{ kind, sizeBytes, identity, modifiedMs },
     ...given,
@@ -217,12 +221,15 @@ function withStat(path: string, byName: Partial<FileStat>, byHandle = byName): F
     ...nodeFiles,
     stat: async (each) => {
       const stat = await nodeFiles.stat(each);
-      return stat && each === path ? told(stat, byName) : stat;
+      return stat && each === path ? told(stat, wasOpened ? byHandle : byName) : stat;
     },
     open: async (each, mode) => {
       const file = await nodeFiles.open(each, mode);
       const stat = file.stat.bind(file);
-      if (each === path) file.stat = async () => told(await stat(), byHandle);
+      if (each === path) {
+        file.stat = async () => told(await stat(), byHandle);
+        wasOpened = untilOpened;
+      }
       return file;
     },
   };
