@@ -16,7 +16,7 @@ import type { OpenFile } from '../../base/files.ts';
 import { cutEnd, sharesHead } from './cut-copies.ts';
 import type { FoundFile } from './discovery.ts';
 import type { ComeBack } from './ended-files.ts';
-import { familyName, hasRotatedName, isUnpackedName } from './families.ts';
+import { familyName, hasRotatedName, isPackedName, isUnpackedName, withoutIndex } from './families.ts';
 import { beginAlike, headLimitBytes, type Imprint, imprintAt, isSameInode, readRange, verify } from './identity.ts';
 import type { Originals } from './originals.ts';
 import { type Packing, UnpackedFile } from './packing.ts';
@@ -332,10 +332,11 @@ function isAnother({ stat }: FoundFile, original: TailedFile): boolean {
   return original.identity === stat.identity && !(original.isMissing && original.isSurely(stat));
 }
 
-/** Whether a rotator may have made one of the other, by their names. */
+/** Whether a rotator may have made one of the other, by their names. An index before the ending may be that of a worker, but for archives. */
 function isAkin(path: string, { path: other, realPath, origin }: TailedFile): boolean {
-  const family = familyName(basename(path));
-  return [other, realPath ?? other, origin.firstPath].some((each) => familyName(basename(each)) === family);
+  const name = basename(path);
+  const names = [familyName(name), isPackedName(name) ? withoutIndex(name) : undefined];
+  return [other, realPath ?? other, origin.firstPath].some((each) => names.includes(familyName(basename(each))));
 }
 
 /** Whether a file may go on for `original` if its bytes agree: so few agree by chance elsewhere. */

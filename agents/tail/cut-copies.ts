@@ -4,11 +4,9 @@
 import { dirname } from 'node:path';
 import type { FileStat, OpenFile } from '../../base/files.ts';
 import type { FoundFile } from './discovery.ts';
-import { beginAlike, hashOf, headLimitBytes, type Imprint, imprintAt, readRange, verify } from './identity.ts';
+import { beginAlike, bornMs, hashOf, headLimitBytes, type Imprint, imprintAt, readRange, verify } from './identity.ts';
 import { UnpackedFile } from './packing.ts';
 import type { KnownFile, Remains, TailedFile } from './tailed-file.ts';
-
-const nanosecondsPerMs = 1_000_000;
 
 /** Where reading goes on in a copy: at its end, when all of it was read. */
 export interface CopyEnd {
@@ -47,18 +45,14 @@ export async function cutEnd(
  * is not packed and stands beside the log is its successor, unless it was given the time of something that is older than it.
  */
 function mayBeCopy({ path, stat }: FoundFile, isPacked: boolean, { known, soundMs }: Remains): boolean {
-  const { born, firstPath } = known;
-  if (born === undefined || path === known.path || path === firstPath) return false;
-  if (stat.modifiedMs <= toMs(born) || stat.modifiedMs > soundMs) return false;
-  return isPacked || dirname(path) !== dirname(firstPath) || isOlderThanItself(stat);
+  const sinceMs = bornMs(known);
+  if (sinceMs === undefined || path === known.path || path === known.firstPath) return false;
+  if (stat.modifiedMs <= sinceMs || stat.modifiedMs > soundMs) return false;
+  return isPacked || dirname(path) !== dirname(known.firstPath) || isOlderThanItself(stat);
 }
 
-function isOlderThanItself({ born, modifiedMs }: FileStat): boolean {
-  return born !== undefined && modifiedMs < toMs(born);
-}
-
-function toMs(nanoseconds: string): number {
-  return Number(nanoseconds) / nanosecondsPerMs;
+function isOlderThanItself(stat: FileStat): boolean {
+  return stat.modifiedMs < (bornMs(stat) ?? -Infinity);
 }
 
 function isSameHead(head: Buffer, { known, head: logHead }: Remains): boolean {

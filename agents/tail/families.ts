@@ -10,6 +10,8 @@ const dateBeforeEnding = /[._-](?:\d{4}[._-]?\d{2}[._-]?\d{2}|\d{2}-\d{2}-\d{4})
 const dateBeforeName = /^\d{4}[._-]?\d{2}[._-]?\d{2}[\dTZ:+._-]*[._-](?=[A-Za-z])/;
 /** The log itself is the first of its generations: java.util.logging writes app.log.0 and moves it to app.log.1. */
 const generationZero = /\.(?:log|txt|out|err)\.0$/;
+/** An index before the last ending, as logback's fixed window and log4j's `nomax` write it: app-1.log. Text files of such names may be the logs of workers. */
+const indexBeforeEnding = /[._-]\d+(?=\.[^.]*$)/;
 /** What the loggers of daemontools, runit and s6 make of `current`: a TAI64N label, and how it ended. */
 const tai64nLabel = /^@[0-9a-f]{24}\.[a-z]$/;
 
@@ -40,6 +42,18 @@ export function hasRotatedName(path: string): boolean {
 export function isRotatedName(base: string, name: string): boolean {
   const isAkin = familyName(base) === familyName(name);
   return name !== base && isLogName(base) && isAkin && !/[._-](?:bak|backup|save)\b/i.test(name);
+}
+
+/** What `name` is without an index before its ending, and unpacked; undefined when it has none. */
+export function withoutIndex(name: string): string | undefined {
+  const unpacked = name.replace(packedEnding, '');
+  const bare = unpacked.replace(indexBeforeEnding, '');
+  return bare === unpacked ? undefined : bare;
+}
+
+/** Whether the name says that the file is packed. */
+export function isPackedName(path: string): boolean {
+  return packedEnding.test(path);
 }
 
 /** Whether programs that unpack `packed` call what comes out as `path` is called. */

@@ -9,6 +9,13 @@ export interface Departure {
   path: string;
   /** It was as before until then at least. */
   sinceMs: number;
+  /** What an earlier run knew of it until then is told by records; later than `sinceMs`, which is when that run began to follow the log. */
+  knownMs: number;
+}
+
+/** That of a log which was looked at then. */
+export function departureFrom(path: string, ms: number): Departure {
+  return { path, sinceMs: ms, knownMs: ms };
 }
 
 interface Holder {
@@ -16,6 +23,7 @@ interface Holder {
   identity: string | undefined;
   isEmpty: boolean;
   seenMs: number;
+  knownMs: number;
 }
 
 export class Holders {
@@ -24,20 +32,21 @@ export class Holders {
   /** Names that a rotator has given: nobody writes under them first. */
   private readonly passedOver = new Set<string>();
 
-  /** An earlier run has followed the log of this name since then. What it knew of is told by its records, the rest by looking around. */
-  recover(path: string, sinceMs: number): void {
-    const known = this.followedSince.get(path) ?? Infinity;
-    if (!this.isLog(path) || known <= sinceMs) return;
-    this.followedSince.set(path, sinceMs);
+  /** An earlier run has followed the log of this name since then, and knew it then. What it knew of is told by its records, the rest by looking around. */
+  recover(path: string, sinceMs: number, knownMs: number): void {
+    if (!this.isLog(path)) return;
+    const earlierMs = Math.min(sinceMs, this.followedSince.get(path) ?? Infinity);
+    this.followedSince.set(path, earlierMs);
+    const lastMs = Math.max(knownMs, this.byPath.get(path)?.knownMs ?? 0);
     // Whoever has the name now: the look that comes shall count as a change.
-    this.byPath.set(path, { identity: '', isEmpty: false, seenMs: sinceMs });
+    this.byPath.set(path, { identity: '', isEmpty: false, seenMs: earlierMs, knownMs: lastMs });
   }
 
   /** In an earlier run a file of this name ended then: whoever takes the name now may not be the first. */
   recoverEnded(path: string, endedMs: number): void {
     const holder = this.byPath.get(path);
     if (!this.isLog(path) || holder?.identity !== undefined || (holder?.seenMs ?? 0) >= endedMs) return;
-    this.byPath.set(path, { identity: undefined, isEmpty: false, seenMs: endedMs });
+    this.byPath.set(path, { identity: undefined, isEmpty: false, seenMs: endedMs, knownMs: endedMs });
   }
 
   /** Since when the log of this name is followed: from now on, when it was not. */
@@ -64,12 +73,12 @@ export class Holders {
       const holder = this.byPath.get(path);
       const isEmpty = stat.sizeBytes === 0;
       if (holder !== undefined && (holder.identity !== stat.identity || (holder.isEmpty && !isEmpty)))
-        departures.push({ path, sinceMs: holder.seenMs });
-      this.byPath.set(path, { identity: stat.identity, isEmpty, seenMs: nowMs });
+        departures.push({ path, sinceMs: holder.seenMs, knownMs: holder.knownMs });
+      this.byPath.set(path, { identity: stat.identity, isEmpty, seenMs: nowMs, knownMs: nowMs });
     }
     for (const [path, holder] of this.byPath) {
       if (seen.has(path) || holder.identity === undefined) continue;
-      departures.push({ path, sinceMs: holder.seenMs });
+      departures.push({ path, sinceMs: holder.seenMs, knownMs: holder.knownMs });
       // Until somebody takes the name everything since this moment may belong to it.
       holder.identity = undefined;
     }

@@ -7,6 +7,7 @@ import type { Fingerprint } from '../../broker/client/positions-record.ts';
 
 export const headLimitBytes = 1024;
 export const anchorLimitBytes = 256;
+const nanosecondsPerMs = 1_000_000;
 
 /** 128 bits of SHA-256, in hexadecimal. */
 export function hashOf(bytes: Uint8Array): string {
@@ -66,6 +67,11 @@ export class Imprint {
 export function isSameInode(one: { identity: string; born?: string | undefined }, other: FileStat): boolean {
   if (one.born === undefined || other.born === undefined) return one.identity === other.identity;
   return one.born === other.born && one.identity.split(':')[1] === other.identity.split(':')[1];
+}
+
+/** When a file was made, where that is known. */
+export function bornMs({ born }: { born?: string | undefined }): number | undefined {
+  return born === undefined ? undefined : Number(born) / nanosecondsPerMs;
 }
 
 /** `length` bytes from `position`, fewer when the file ends before. */

@@ -1,13 +1,12 @@
 // Decides about files that a sweep has not seen before: which are new, which go on for one that ended, which wait. Beside those that the patterns match
 // it looks at what stands around a log that was just rotated: the copy with bytes that were never read, and whole generations that came and went
 // while nobody looked.
-import { basename } from 'node:path';
 import type { Files, FileStat, OpenFile } from '../../base/files.ts';
 import { inParallel } from '../../base/parallel.ts';
 import { type Copy, CopyJudge } from './copies.ts';
 import type { FoundFile } from './discovery.ts';
-import { familyOf, hasRotatedName, isRotatedName } from './families.ts';
-import type { Departure } from './holders.ts';
+import { familyOf, hasRotatedName } from './families.ts';
+import { type Departure, departureFrom } from './holders.ts';
 import { headLimitBytes, type Imprint, readRange } from './identity.ts';
 import { Originals, type Scene } from './originals.ts';
 import { type Breathe, type Packing, packingOf, UnpackedFile } from './packing.ts';
@@ -327,13 +326,13 @@ export class Newcomers {
   private async addStrays(sight: Sight, decision: Decision): Promise<void> {
     const taken = identitiesIn([...decision.copies.values(), ...decision.fresh]);
     await inParallel(sight.departures, openedAtOnce, async (departure) => {
-      const { path, sinceMs } = departure;
+      const { path, sinceMs, knownMs } = departure;
       for (const log of await this.placesOf(path)) {
-        for (const found of await sight.siblings.generations(log, sinceMs - clockSlackMs)) {
+        for (const found of await sight.siblings.generations(log, sinceMs - clockSlackMs, knownMs - clockSlackMs)) {
           const { identity, sizeBytes } = found.stat;
           if (sizeBytes === 0) continue;
           if (isFollowed(found, sight) || taken.has(identity) || sight.byIdentity.has(identity)) continue;
-          if (!isRotatedName(basename(log), basename(found.path)) || this.options.isExcluded(found)) continue;
+          if (this.options.isExcluded(found)) continue;
           this.strays.set(identity, { path: found.path, departure });
         }
         if (!(await sight.siblings.isSteady(log))) this.lookAgain(departure, decision);
@@ -352,7 +351,7 @@ export class Newcomers {
     for (const { path, stat } of newcomers) {
       const { identity, modifiedMs } = stat;
       if (decided.has(identity) || this.held.has(identity) || isFollowed({ path, stat }, sight)) continue;
-      this.strays.set(identity, { path, departure: { path, sinceMs: modifiedMs } });
+      this.strays.set(identity, { path, departure: departureFrom(path, modifiedMs) });
     }
   }
 

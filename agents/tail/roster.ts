@@ -11,7 +11,7 @@ import type { Copy } from './copies.ts';
 import { type Discovery, type FoundFile, onceEach } from './discovery.ts';
 import { EndedFiles } from './ended-files.ts';
 import { familyOf } from './families.ts';
-import { type Departure, Holders } from './holders.ts';
+import { type Departure, departureFrom, Holders } from './holders.ts';
 import { type Fresh, Newcomers } from './newcomers.ts';
 import type { Reader } from './reader.ts';
 import { Siblings } from './siblings.ts';
@@ -102,7 +102,7 @@ export class Roster {
   takeUp(file: TailedFile): void {
     this.live.set(file.identity, file);
     this.latestByPath.set(file.origin.firstPath, file);
-    this.holders.recover(file.origin.firstPath, file.origin.sinceMs);
+    this.holders.recover(file.origin.firstPath, file.origin.sinceMs, file.soundMs);
   }
 
   /** `--once`: everything that was there at the start has been read, as far as it can be, or waits for something else. */
@@ -203,7 +203,7 @@ export class Roster {
       files.add(file);
       if (isOther) file.replaced = true;
       this.observe(file, isOther ? file.path : entry.path, entry.stat, nowMs);
-      if (file.doubtfulSinceMs !== undefined) this.departures.push({ path: file.path, sinceMs: file.doubtfulSinceMs });
+      if (file.doubtfulSinceMs !== undefined) this.departures.push(departureFrom(file.path, file.doubtfulSinceMs));
       file.doubtfulSinceMs = undefined;
       if (file.unverified === undefined && file.packing === undefined && file.sizeBytes < file.position)
         file.replaced = true;
@@ -248,7 +248,7 @@ export class Roster {
     // What stands in the place of a replaced file is a newcomer like others: rotators write copies over older copies.
     const successors: FoundFile[] = [];
     for (const original of replaced) {
-      departures.push({ path: original.path, sinceMs: original.soundMs });
+      departures.push(departureFrom(original.path, original.soundMs));
       const found = byIdentity.get(original.identity);
       if (found === undefined) continue;
       successors.push(found);

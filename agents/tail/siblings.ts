@@ -4,7 +4,8 @@ import { basename, dirname, join } from 'node:path';
 import type { Files, FileStat } from '../../base/files.ts';
 import { inParallel } from '../../base/parallel.ts';
 import type { FoundFile } from './discovery.ts';
-import { familyName } from './families.ts';
+import { familyName, isPackedName, isRotatedName, withoutIndex } from './families.ts';
+import { bornMs } from './identity.ts';
 
 /** How many names of a folder are looked at, and how many folders around that of a file. */
 const namesLimit = 100_000;
@@ -14,6 +15,8 @@ const statsAtOnce = 32;
 const alikeLimit = 64;
 /** A change this young may be followed by another one that the folder's change time does not tell. */
 const youngMs = 100;
+/** A log that is this young may not have been seen yet by an agent that has just read the one before. */
+const unseenMs = 30_000;
 
 interface Folder {
   /** Nothing was made, renamed or deleted in it while it was listed: no file can have gone from a name that was not looked at to one that was. */
@@ -23,6 +26,8 @@ interface Folder {
   byIdentity: ReadonlyMap<string, FoundFile>;
   /** Text before packed files, of each the newest first. */
   byFamily: ReadonlyMap<string, readonly FoundFile[]>;
+  /** Those with an index before their ending (app-1.log, app.2.log.gz), by what their name is without it. */
+  byUnindexed: ReadonlyMap<string, readonly FoundFile[]>;
   /** Those with names of archives first, of each the ones that were changed last. */
   folders: readonly string[];
 }
@@ -66,8 +71,29 @@ function newestFirst(left: FoundFile, right: FoundFile): number {
 }
 
 /** What a rotator may have made of `path`, by its name, in this folder. */
-function familyIn({ byFamily }: Folder, path: string): readonly FoundFile[] {
-  return byFamily.get(familyName(basename(path))) ?? [];
+function familyIn({ byFamily, byUnindexed }: Folder, path: string): readonly FoundFile[] {
+  const family = familyName(basename(path));
+  const archives = byUnindexed.get(family)?.filter((each) => isPackedName(each.path)) ?? [];
+  return [...(byFamily.get(family) ?? []), ...archives];
+}
+
+/**
+ * What was changed since then and is a generation of the log `path` by an index before its ending (logback's fixed window, log4j, logrotate's `extension`).
+ * Such an index may be that of a worker, too, whose log is another one. So it must have been made since then, stand alone, as nothing that is rotated
+ * itself does, and be closed: what is not packed was changed last before the log was made that is there now. Nothing where that cannot be told.
+ */
+function indexedIn(
+  { byFamily, byUnindexed }: Folder,
+  path: string,
+  sinceMs: number,
+  log: FileStat | undefined,
+): FoundFile[] {
+  const laterMs = (log && bornMs(log)) ?? -Infinity;
+  return (byUnindexed.get(basename(path)) ?? []).filter(({ path: other, stat }) => {
+    const isAlone = byFamily.get(familyName(basename(other)))?.length === 1;
+    const isClosed = isPackedName(other) || stat.modifiedMs <= laterMs + youngMs;
+    return isAlone && isClosed && (bornMs(stat) ?? -Infinity) >= sinceMs - unseenMs;
+  });
 }
 
 export class Siblings {
@@ -111,15 +137,22 @@ export class Siblings {
     return [...found];
   }
 
-  /** Everything by whose name a rotator may have made it of `path`, and that was changed since then. What belongs to another log of that name is not meant. */
-  async generations(path: string, sinceMs: number): Promise<FoundFile[]> {
+  /**
+   * Everything that a rotator has put aside of `path`, by its name, and that was changed since `sinceMs`; where the name says little, made since `knownMs`. What belongs
+   * to another log of that name is not meant.
+   */
+  async generations(path: string, sinceMs: number, knownMs: number): Promise<FoundFile[]> {
     const home = dirname(path);
+    const name = basename(path);
     const folders = (await this.archives(home)).filter((each) => dirname(each) === home || isArchiveOf(each, path));
     const found = await Promise.all([home, ...folders].map((each) => this.folder(each)));
-    const own = found.filter(
-      ({ files }, index) => index === 0 || !files.some((each) => basename(each.path) === basename(path)),
-    );
-    return own.flatMap((folder) => familyIn(folder, path)).filter(({ stat }) => stat.modifiedMs >= sinceMs);
+    const own = found.filter(({ files }, index) => index === 0 || !files.some((each) => basename(each.path) === name));
+    const log = found[0]!.files.find((each) => each.path === path)?.stat;
+    const named = (folder: Folder) =>
+      (folder.byFamily.get(familyName(name)) ?? []).filter(
+        (each) => isRotatedName(name, basename(each.path)) && each.stat.modifiedMs >= sinceMs,
+      );
+    return own.flatMap((folder) => [...named(folder), ...indexedIn(folder, path, knownMs, log)]);
   }
 
   /** The family of `path` in the folders around. */
@@ -200,11 +233,13 @@ export class Siblings {
       if (stat?.kind === 'file') found.push({ path: join(folder, name), stat });
       else if (stat?.kind === 'directory') folders.push({ path: join(folder, name), stat });
     }
+    const newest = found.toSorted(newestFirst);
     return {
       isSteady: beforeMs === (await changedMs()) && startMs - beforeMs > youngMs,
       files: textFirst(found),
       byIdentity: new Map(found.map((each) => [each.stat.identity, each])),
-      byFamily: Map.groupBy(textFirst(found.toSorted(newestFirst)), ({ path }) => familyName(basename(path))),
+      byFamily: Map.groupBy(textFirst(newest), ({ path }) => familyName(basename(path))),
+      byUnindexed: Map.groupBy(textFirst(newest), ({ path }) => withoutIndex(basename(path)) ?? ''),
       folders: archivesFirst(folders.toSorted(newestFirst).map(({ path }) => path)),
     };
   }

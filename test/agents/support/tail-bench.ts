@@ -32,11 +32,16 @@ export const hastyClock: Clock = {
   schedule: (delayMs, action) => systemClock.schedule(delayMs / haste, action),
 };
 
-/** The same files with change times in that time. */
+const startedNanoseconds = BigInt(startedMs) * 1_000_000n;
+const hurriedBirth = (born: string) =>
+  (startedNanoseconds + (BigInt(born) - startedNanoseconds) * BigInt(haste)).toString();
+
+/** The same files, made and changed in that time. */
 function hasty(files: Files): Files {
   const hurried = (stat: FileStat): FileStat => ({
     ...stat,
     modifiedMs: startedMs + (stat.modifiedMs - startedMs) * haste,
+    ...(stat.born === undefined ? {} : { born: hurriedBirth(stat.born) }),
   });
   return {
     ...files,
