@@ -5,7 +5,7 @@ import type { Files, FileStat, OpenFile } from '../../base/files.ts';
 import { inParallel } from '../../base/parallel.ts';
 import { type Copy, CopyJudge } from './copies.ts';
 import type { FoundFile } from './discovery.ts';
-import { familyOf, hasRotatedName } from './families.ts';
+import { familyOf, hasRotatedName, isPackedName } from './families.ts';
 import { type Departure, departureFrom } from './holders.ts';
 import { headLimitBytes, type Imprint, readRange } from './identity.ts';
 import { Originals, type Scene } from './originals.ts';
@@ -135,15 +135,17 @@ export class Newcomers {
     const young = new YoungCopies(last, sight.nowMs);
     const course: Course = { originals, sight, decision, waiting, moved: new Set(), young, isTroubled: false };
     // Logs first: what was copied from them this moment is compared with them.
-    const first = wanted.filter((found) => !isLast(found));
+    const [packed, first] = partition(
+      wanted.filter((found) => !isLast(found)),
+      ({ path }) => isPackedName(path),
+    );
     first.sort((left, right) => Number(hasRotatedName(left.path)) - Number(hasRotatedName(right.path)));
     await this.decideAll(first, course);
+    // Archives are taken for what they are where little was read of their logs: names and places tell then, which only the search knows.
     await this.searchAround(course);
+    const isOpen = ({ stat }: FoundFile) => !goingOn.has(stat.identity);
     const goingOn = identitiesIn(decision.copies.values());
-    await this.decideAll(
-      last.filter(({ stat }) => !goingOn.has(stat.identity)),
-      course,
-    );
+    await this.decideAll([...packed.filter(isOpen), ...last.filter(isOpen)], course);
     await this.addStrays(sight, decision);
     await this.decideStrays(course);
     this.keepUndecided(wanted, course);
@@ -397,6 +399,10 @@ export class Newcomers {
 function takeOver(copies: Decision['copies'], copy: Copy): void {
   copy.original.hungry = false;
   copies.set(copy.original, copy);
+}
+
+function partition<T>(items: readonly T[], isMember: (item: T) => boolean): [members: T[], others: T[]] {
+  return [items.filter(isMember), items.filter((item) => !isMember(item))];
 }
 
 function identitiesIn(items: Iterable<{ found: FoundFile }>): Set<string> {

@@ -76,9 +76,10 @@ function inAWhile(name: string): void {
 }
 
 describe('the first line of a log', () => {
-  it.each(['a/app-1.log', 'a/app.1.log', 'a/app.log.1', 'a/2026-11/app-1.log'])(
-    'comes once that was all of it when the agent was killed, though it was written on and packed as %s since',
-    async (aside) => {
+  const asides = ['a/app-1.log', 'a/app.1.log', 'a/app.log.1', 'a/2026-11/app-1.log', 'a/2026-11/app.log.1'];
+  it.each(asides.flatMap((aside) => ['now', 'before'].map((when) => ({ aside, when }))))(
+    'comes once that was all of it when the agent was killed, though it was written on and packed as $aside since ($when)',
+    async ({ aside, when }) => {
       const paths = ['a/app*', 'a/*/app*'];
       const lines = write('a', 0, 1);
       await bench.once(cluster.client(), { paths });
@@ -86,6 +87,8 @@ describe('the first line of a log', () => {
       mkdirSync(dirname(bench.path(aside)), { recursive: true });
       move('a/app.log', aside);
       pack(aside);
+      const minuteAgo = Date.now() / 1_000 - 60;
+      if (when === 'before') utimesSync(bench.path(`${aside}.gz`), minuteAgo, minuteAgo);
       lines.push(...write('a', 300, 301));
       await bench.start(cluster.client(), { paths });
       await arrived(lines);
