@@ -126,7 +126,14 @@ class Replay {
     const startedMs = clock.monotonicMs();
     const totalRecords = await this.total(job);
     let bytes = 0;
-    const edge = new Edge({
+    const progress = (total: number) =>
+      onProgress?.({
+        records: edge.status().account.in,
+        bytes,
+        totalRecords: total,
+        elapsedMs: clock.monotonicMs() - startedMs,
+      });
+    const edge: Edge = new Edge({
       ...{ ...rest, client, clock, group, fileNames, manifests: this.manifests },
       ...{ topics: [request.topic], start: request.from, until: request.until, partition: request.partition },
       steps: request.pipeline?.steps ?? [],
@@ -141,12 +148,7 @@ class Replay {
       bytesPerSecond: request.bytesPerSecond,
       onProgress: (_records, more) => {
         bytes += more;
-        onProgress?.({
-          records: edge.status().account.in,
-          bytes,
-          totalRecords,
-          elapsedMs: clock.monotonicMs() - startedMs,
-        });
+        progress(totalRecords);
       },
     });
     const finished = edge.finished();
@@ -158,6 +160,8 @@ class Replay {
     const problem = await Promise.race([finished, interrupted]);
     await edge.stop(stopDeadlineMs);
     const { state, account } = edge.status();
+    // Only now it is known how many of the offsets were markers of transactions.
+    if (state === 'finished' && bytes > 0) progress(account.in);
     const outcome =
       state === 'finished'
         ? job?.done === true

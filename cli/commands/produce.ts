@@ -1,5 +1,6 @@
 // `tailrace produce TOPIC`: standard input in, a record a line; done means durable.
 import type { Command } from 'commander';
+import { systemClock } from '../../base/clock.ts';
 import type { KafkaClient } from '../../broker/client/contract.ts';
 import { withClient } from '../connection.ts';
 import { note, printJson } from '../output.ts';
@@ -12,6 +13,8 @@ interface Options {
 
 const newline = 0x0a;
 const chunkRecords = 1000;
+/** A broker that takes nothing for so long is said. */
+const patienceMs = 3_000;
 
 /** Standard input as lines without their newline; a last line without one counts too. Bytes stay bytes. */
 export async function* linesOf(input: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
@@ -36,6 +39,16 @@ async function ensureTopic(client: KafkaClient, name: string): Promise<void> {
   note(`created topic ${name}`);
 }
 
+/** The client repeats what a broker does not take now for as long as it takes: whoever waits is to know. */
+async function sayWhenSlow(sending: Promise<unknown>): Promise<void> {
+  const timer = systemClock.schedule(patienceMs, () =>
+    note(
+      'waiting: the broker does not take the records now; its log says why (a full disk, max_disk, a leader that is away). They are sent again; Ctrl-C ends it',
+    ),
+  );
+  await sending.finally(() => timer.cancel());
+}
+
 async function produce(client: KafkaClient, topic: string, options: Options): Promise<void> {
   await ensureTopic(client, topic);
   const producer = client.producer();
@@ -43,7 +56,7 @@ async function produce(client: KafkaClient, topic: string, options: Options): Pr
   let records: Buffer[] = [];
   let count = 0;
   const send = async () => {
-    await producer.send(records.map((value) => ({ topic, key, value })));
+    await sayWhenSlow(producer.send(records.map((value) => ({ topic, key, value }))));
     count += records.length;
     records = [];
   };

@@ -1,5 +1,5 @@
 // The log as its users see it, on a real file system: topics, appends, reads, reopening.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -38,6 +38,20 @@ beforeEach(async () => {
 afterEach(async () => {
   await log.close();
   rmSync(directory, { recursive: true, force: true });
+});
+
+it.each([
+  ['version=7', 'TLR_DATA_VERSION', 'has version 7, not 1'],
+  ['', 'TLR_CORRUPT', 'is not what was written there'],
+  ['version=1\ncluster.id=AAAAAAAAAAAAAAAAAAAAAA', 'TLR_CORRUPT', 'of two data directories'],
+])('is not opened when meta.properties is that of another broker: %j', async (content, code, words) => {
+  await log.close();
+  const path = join(directory, 'meta.properties');
+  const before = readFileSync(path);
+  writeFileSync(path, content);
+  await expect(open()).rejects.toMatchObject({ code, message: expect.stringContaining(words) as string });
+  writeFileSync(path, before);
+  await open();
 });
 
 describe('a partition', () => {

@@ -57,6 +57,21 @@ it('writes the topic once, tells how far it is, and says so the next time', asyn
   expect(await world.lines()).toEqual(numbered(500));
 });
 
+it('counts lines at its end, not the markers of transactions between them', async () => {
+  const producer = world.client.producer({ transactionalId: 'writer' });
+  await producer.init();
+  for (const value of numbered(3)) {
+    const transaction = producer.begin();
+    transaction.send([{ topic: 'app', value: Buffer.from(value) }]);
+    await transaction.commit();
+  }
+  await producer.close();
+  const seen: ReplayProgress[] = [];
+  const { totalRecords } = await replay(request(), dependencies({ onProgress: (progress) => seen.push(progress) }));
+  expect(totalRecords).toBeGreaterThan(3);
+  expect(seen.at(-1)).toMatchObject({ records: 3, totalRecords: 3 });
+});
+
 it('does it again when told, in a group of its own', async () => {
   await world.write('app', numbered(5));
   await replay(request(), dependencies());
