@@ -10,6 +10,7 @@ import { Account } from './account.ts';
 import type { KeptHandles } from './reader.ts';
 import { Session } from './session.ts';
 import { tailSettings, type TailSettings, tailSettingsFromUrl } from './settings.ts';
+import { Starts } from './start-position.ts';
 import { Wake } from './wake.ts';
 
 /** Errors that no new session can mend. */
@@ -42,11 +43,12 @@ class TailAgent implements Agent {
     this.failed.catch(() => undefined);
     const { kept } = this;
     const targets = options.once ? new Map<string, number>() : undefined;
+    const starts = new Starts(settings.max_line);
     const paths = settings.paths.map((path) => resolve(path));
     const exclude = settings.exclude.map((path) => (path.includes('/') ? resolve(path) : path));
     this.newSession = () =>
       new Session({
-        ...{ settings: { ...settings, paths, exclude }, topic, context, account: this.account, targets, kept },
+        ...{ settings: { ...settings, paths, exclude }, topic, context, account: this.account, targets, starts, kept },
         onDrained: () => this.done.resolve(true),
         onReading: () => this.reading.resolve(true),
         onWell: () => this.isWell(),

@@ -15,7 +15,7 @@ import { type Departure, departureFrom, Holders } from './holders.ts';
 import { type Fresh, Newcomers } from './newcomers.ts';
 import type { Reader } from './reader.ts';
 import { Siblings } from './siblings.ts';
-import { startAtEnd } from './start-position.ts';
+import type { Starts } from './start-position.ts';
 import { TailedFile } from './tailed-file.ts';
 import { setTargets } from './targets.ts';
 import { verifyChanged, verifyRecovered } from './verification.ts';
@@ -38,9 +38,8 @@ export interface RosterOptions {
   partitionOf: (firstPath: string) => number;
   /** "device:inode" of files never to be read: what this process writes itself. */
   excluded: ReadonlySet<string>;
-  /** Files of the first sweep begin at their end. */
-  startAtEnd: boolean;
-  maxLineBytes: number;
+  /** Files of the first sweep begin at their end; undefined when they begin at their beginning. */
+  starts: Starts | undefined;
   /** `multiline`: an event is complete when its file did not change for so long. */
   settleMs: number | undefined;
   /** `--once`: where to stop, by identity; filled by the first sweep, and kept by the owner when the agent begins anew. */
@@ -272,7 +271,7 @@ export class Roster {
   }
 
   private async followAll(fresh: Fresh[]): Promise<void> {
-    if (this.isStartingAtEnd) await startAtEnd(fresh, (found) => this.newcomers.open(found), this.options.maxLineBytes);
+    if (this.isStartingAtEnd) await this.options.starts?.begin(fresh, (found) => this.newcomers.open(found));
     // Generations of one log in their order: each waits until the one before was read.
     fresh.sort((left, right) => left.found.stat.modifiedMs - right.found.stat.modifiedMs);
     const realPaths = new Map<Fresh, string>();
@@ -285,7 +284,7 @@ export class Roster {
 
   /** `from: end`, and this is the very first sweep. */
   private get isStartingAtEnd(): boolean {
-    return this.options.startAtEnd && this.sweeps === 1;
+    return this.options.starts !== undefined && this.sweeps === 1;
   }
 
   /** In `--once` only files of the first sweep are read, and copies of files that were truncated meanwhile. */

@@ -16,6 +16,7 @@ import { Positions } from './positions.ts';
 import { type KeptHandles, Reader } from './reader.ts';
 import { Roster } from './roster.ts';
 import type { TailSettings } from './settings.ts';
+import type { Starts } from './start-position.ts';
 import type { TailedFile } from './tailed-file.ts';
 import { Wake } from './wake.ts';
 import { FolderWatch } from './watch.ts';
@@ -42,6 +43,8 @@ export interface SessionOptions {
   account: Account;
   /** `--once`: where to stop, by file identity; undefined when the agent goes on for ever. */
   targets: Map<string, number> | undefined;
+  /** `from: end`: where the ends were at the very first look. */
+  starts: Starts;
   /** Handles of the session before that failed, and then of this one. */
   kept: KeptHandles;
   /** Called when `--once` has everything committed. */
@@ -107,10 +110,12 @@ export class Session {
       const reader = new Reader(context.files, context.clock, shipper, framing, multiline, keyed, context.handles);
       const breathe = () => this.breathe(roster!, reader, shipper, positions);
       roster = this.createRoster(reader, positions, limits.partitions, breathe);
-      // What the first look with `from: end` found, and could not commit, is not read from its beginning.
-      const isRecorded = (key: string) => positions.files.has(key) || this.isStartingAtEnd(positions);
-      const unrecorded = await reader.takeBack(this.options.kept, roster.live, isRecorded);
-      for (const file of unrecorded) roster.takeUp(file);
+      const unrecorded = await reader.takeBack(this.options.kept, roster.live, (key) => positions.files.has(key));
+      for (const file of unrecorded) {
+        if (this.isStartingAtEnd(positions)) await this.options.starts.beginOne(file);
+        roster.takeUp(file);
+        if (file.position > 0) roster.dirty.add(file);
+      }
       // The roster knows them now, and where thousands of logs are rotated there are many.
       positions.files.clear();
       this.options.onReading();
@@ -193,11 +198,10 @@ export class Session {
     const now = () => clock.now();
     const partitionOf = (firstPath: string) => partitionForKey(Buffer.from(`${instance}\0${firstPath}`), partitions);
     const discovery = new Discovery({ files, patterns: settings.paths, exclude: settings.exclude, now }, warn);
-    const startAtEnd = this.isStartingAtEnd(positions);
+    const starts = this.isStartingAtEnd(positions) ? this.options.starts : undefined;
     const roster = new Roster({
-      ...{ files, clock, random, discovery, reader, partitionOf, startAtEnd, targets, account, breathe },
+      ...{ files, clock, random, discovery, reader, partitionOf, starts, targets, account, breathe },
       excluded: context.excludedIdentities ?? new Set(),
-      maxLineBytes: settings.max_line,
       settleMs: settings.multiline?.timeout,
     });
     // What ended in another topic is another story.

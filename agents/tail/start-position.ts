@@ -1,9 +1,11 @@
-// `from: end`: where a file's end is, in lines.
-import type { OpenFile } from '../../base/files.ts';
+// `from: end`: where a file's end is, in lines, and where the ends were at the very first look: until they are committed an agent that begins anew
+// goes on from there.
+import type { FileStat, OpenFile } from '../../base/files.ts';
 import { inParallel } from '../../base/parallel.ts';
 import type { FoundFile } from './discovery.ts';
 import { imprintAt, readRange } from './identity.ts';
 import type { Fresh, Opened } from './newcomers.ts';
+import type { TailedFile } from './tailed-file.ts';
 
 const blockBytes = 64 * 1024;
 const filesAtOnce = 32;
@@ -23,22 +25,48 @@ export async function startOfUnfinishedLine(file: OpenFile, sizeBytes: number, m
   return least === 0 ? 0 : sizeBytes;
 }
 
-/** Lets `fresh` begin with the line that is being written; of what is packed, which is of the past, it finds out that it is. */
-export async function startAtEnd(
-  fresh: readonly Fresh[],
-  open: (found: FoundFile) => Promise<Opened | undefined>,
-  maxLineBytes: number,
-): Promise<void> {
-  await inParallel(fresh, filesAtOnce, async (entry) => {
-    const opened = await open(entry.found);
-    if (opened === undefined) return;
-    const { handle, packing } = opened;
-    entry.packing = packing;
-    if (packing === undefined) {
-      const position = await startOfUnfinishedLine(handle, await handle.size(), maxLineBytes);
-      const imprint = await imprintAt(handle, position);
-      if (imprint !== undefined) entry.start = { position, imprint };
-    }
-    await handle.close();
-  });
+/** Where files begin that were there at the very first look. */
+export class Starts {
+  /** Whether there was a look: what comes after it is new. */
+  private isFilled = false;
+  private readonly byFile = new Map<string, number>();
+  private readonly maxLineBytes: number;
+
+  constructor(maxLineBytes: number) {
+    this.maxLineBytes = maxLineBytes;
+  }
+
+  /** Lets `fresh` begin with the line that is or was being written; of what is packed, which is of the past, it finds out that it is. */
+  async begin(fresh: readonly Fresh[], open: (found: FoundFile) => Promise<Opened | undefined>): Promise<void> {
+    const { isFilled, maxLineBytes } = this;
+    this.isFilled = true;
+    await inParallel(fresh, filesAtOnce, async (entry) => {
+      const opened = await open(entry.found);
+      if (opened === undefined) return;
+      const { handle, packing } = opened;
+      entry.packing = packing;
+      const end = async () => startOfUnfinishedLine(handle, await handle.size(), maxLineBytes);
+      const key = keyOf(entry.found.stat);
+      const position = this.byFile.get(key) ?? (isFilled || packing !== undefined ? undefined : await end());
+      const imprint = position === undefined ? undefined : await imprintAt(handle, position);
+      if (position !== undefined && imprint !== undefined) {
+        entry.start = { position, imprint };
+        this.byFile.set(key, position);
+      }
+      await handle.close();
+    });
+  }
+
+  /** Lets a file begin there that is open, and of which nothing could be committed. */
+  async beginOne(file: TailedFile): Promise<void> {
+    const position = this.byFile.get(keyOf(file));
+    const imprint = position === undefined ? undefined : await imprintAt(file.handle!, position);
+    if (position === undefined || imprint === undefined) return;
+    file.position = position;
+    file.imprint = imprint;
+  }
+}
+
+function keyOf({ identity, born }: Pick<FileStat, 'identity'> & { born?: string | undefined }): string {
+  return `${identity} ${born ?? ''}`;
 }

@@ -54,6 +54,29 @@ it.each([
   await arrived(lines);
 });
 
+it.each(['renamed', 'left alone'])(
+  'begins where the ends were at the first look, with a log that is %s before a commit succeeds',
+  async (fate) => {
+    write('a', 0, 3);
+    const failures = goAway();
+    await bench.start(cluster.client(), { paths: ['*/app.log'], from: 'end' });
+    await until(() => failures() > 0);
+    const lines = write('a', 3, 6);
+    if (fate === 'renamed') {
+      // Only what is open is found again: the agent has seen that there is more.
+      const seen = failures();
+      await until(() => failures() > seen + 2);
+      move('a/app.log', 'a/app.log.1');
+      lines.push(...write('a', 6, 9));
+    }
+    lines.push(...write('b', 0, 3));
+    const before = failures();
+    await until(() => failures() > before + 2);
+    cluster.onCommit = undefined;
+    await arrived(lines);
+  },
+);
+
 it('keeps a deleted file open until what was read of it is committed', async () => {
   const log = bench.path('a/app.log');
   const lines = write('a', 0, 3);
