@@ -36,7 +36,8 @@ function describe(transactionalId: string, state: TransactionState | undefined):
     transactionalId,
     transactionState: state.phase,
     transactionTimeoutMs: state.timeoutMs,
-    transactionStartTimeMs: isOpen ? state.startedAtMs : -1,
+    // As Kafka tells it: that of the last one, until a producer begins anew.
+    transactionStartTimeMs: state.startedAtMs,
     producerId: state.producerId,
     producerEpoch: state.producerEpoch,
     topics: [...topics].map(([topic, partitions]) => ({ topic, partitions })),

@@ -10,10 +10,29 @@ import { startTestBroker, type TestBroker } from '../support/test-broker.ts';
 import { membership, newMembership } from './group-conversations.ts';
 import { migration, staticMigration } from './migration-conversation.ts';
 
+/** What tools show of a transaction; what is complete is complete when its markers are written. */
+const described = (talk: Conversation, what: string, transactionalId: string) =>
+  talk.ask(
+    `described ${what}`,
+    'DescribeTransactions',
+    0,
+    { transactionalIds: [transactionalId] },
+    ({ transactionStates }) =>
+      transactionStates.map(({ errorCode, transactionState, transactionTimeoutMs, transactionStartTimeMs, topics }) => [
+        errorCode,
+        transactionState.replace(/^Prepare/, 'Complete'),
+        transactionTimeoutMs,
+        transactionStartTimeMs > 0,
+        transactionState.startsWith('Prepare') ? [] : topics,
+      ]),
+  );
+
 async function oldTransactions(talk: Conversation): Promise<void> {
   const first = await talk.init('first', 'old');
   await talk.produce('before it was added', 9, 'old', first, 'early');
+  await described(talk, 'before', 'old');
   await talk.add('added', 'old', first);
+  await described(talk, 'while it is open', 'old');
   await talk.produce('written', 9, 'old', first, 'one');
   await talk.offsets('offsets before they were added', 3, 'old', first, 1);
   await talk.ask(
@@ -32,6 +51,7 @@ async function oldTransactions(talk: Conversation): Promise<void> {
     (answer) => answer.topics[0]?.partitions[0]?.errorCode,
   );
   await talk.end('commit', 3, 'old', first, true);
+  await described(talk, 'after the commit', 'old');
   await talk.end('commit again', 3, 'old', first, true);
   await talk.end('abort what was committed', 3, 'old', first, false);
   await talk.committed('after the commit', 2);
@@ -42,6 +62,7 @@ async function oldTransactions(talk: Conversation): Promise<void> {
   await talk.end('fenced', 3, 'old', first, true);
   await talk.add('fenced', 'old', first);
   await talk.committed('what was open is aborted', 4);
+  await described(talk, 'when another has begun', 'old');
   await talk.end('nothing to end', 3, 'old', second, true);
   await talk.init('own identity', 'old', 4, second);
   await talk.init('a foreign identity', 'old', 4, { ...first, producerEpoch: 0 });
@@ -52,11 +73,14 @@ async function newTransactions(talk: Conversation): Promise<void> {
   await talk.produce('added by itself', 12, 'new', first, 'three');
   await talk.offsets('offsets by themselves', 5, 'new', first, 5);
   const next = await talk.end('commit', 5, 'new', first, true);
+  await described(talk, 'after the commit', 'new');
   await talk.end('commit again', 5, 'new', first, true);
   await talk.produce('of the last transaction', 12, 'new', first, 'late', 1);
   await talk.produce('next', 12, 'new', next, 'four');
   const third = await talk.end('abort', 5, 'new', next, false);
+  await described(talk, 'after the abort', 'new');
   await talk.end('abort of nothing', 5, 'new', third, false);
+  await described(talk, 'after the abort of nothing', 'new');
   await talk.ask(
     'offsets hold',
     'OffsetFetch',
