@@ -16,7 +16,7 @@ import type { OpenFile } from '../../base/files.ts';
 import { cutEnd, sharesHead } from './cut-copies.ts';
 import type { FoundFile } from './discovery.ts';
 import type { ComeBack } from './ended-files.ts';
-import { familyName, hasRotatedName, isPackedName, isUnpackedName, withoutIndex } from './families.ts';
+import { familyName, hasRotatedName, isLogName, isPackedName, isUnpackedName, withoutIndex } from './families.ts';
 import { beginAlike, headLimitBytes, type Imprint, imprintAt, isSameInode, readRange, verify } from './identity.ts';
 import type { Originals } from './originals.ts';
 import { type Packing, UnpackedFile } from './packing.ts';
@@ -254,7 +254,8 @@ export class CopyJudge {
     if (candidate.wasThere) return false;
     const { born, sizeBytes } = found.stat;
     const isLater = born !== undefined && original.born !== undefined && BigInt(born) > BigInt(original.born);
-    const isNamedAfter = hasRotatedName(found.path) && !hasRotatedName(original.path) && isAkin(found.path, original);
+    const isNamedAfter =
+      hasRotatedName(found.path) && isLogName(basename(original.path)) && isAkin(found.path, original);
     if (sizeBytes < chanceBytes || !isLater || !isNamedAfter) return false;
     return this.isBeginningOf(handle, original);
   }

@@ -98,20 +98,24 @@ it('reads a log once that an editor replaced while no agent ran', async () => {
   expect(texts()).toEqual([...all, 'new']);
 });
 
-it.each(['app.log', 'app.log*'])(
-  'reads nothing twice when the making of a copy stands still half-way, and when the log is truncated long after it, with %s',
-  async (pattern) => {
+it.each([
+  ['app.log', 'app.log'],
+  ['app.log*', 'app.log'],
+  ['app.log*', 'app.log.0'],
+])(
+  'reads nothing twice when the making of a copy stands still half-way, and when the log is truncated long after it, with %s of %s',
+  async (pattern, log) => {
     const all = lines('line', 20);
-    writeFileSync(path('app.log'), text(all));
+    writeFileSync(path(log), text(all));
     await bench.start(cluster.client(), { paths: [pattern] });
     await arrived(20);
     writeFileSync(path('app.log.1'), text(all.slice(0, 10)));
     await standStill();
     appendFileSync(path('app.log.1'), text(all.slice(10)));
     await standStill();
-    appendFileSync(path('app.log'), text(['late']));
-    truncateSync(path('app.log'));
-    appendFileSync(path('app.log'), text(['new']));
+    appendFileSync(path(log), text(['late']));
+    truncateSync(path(log));
+    appendFileSync(path(log), text(['new']));
     await until(() => texts().includes('new'));
     expect(texts().filter((line) => line !== 'late')).toEqual([...all, 'new']);
   },
