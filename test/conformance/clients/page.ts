@@ -42,7 +42,7 @@ const intro = (cells: readonly KeptCell[]) => `# Clients and tools
 <!-- Written by \`CONFORMANCE=all npm run test:conformance -- clients\`; do not edit. -->
 
 Clients, tools and programs that know nothing of Tailrace, each really run against its broker and, as control, against Apache Kafka 4.3.1, started by the same run. ${dates(cells)}.
-\`npm run test:conformance -- clients\` repeats it without the control; what is not on a machine is skipped by name.
+\`npm run test:conformance -- clients\` repeats it without the control and without the clients in Go; what is not on a machine is skipped by name.
 
 **yes**: did what it is to do with both brokers. **–**: the client has no such feature. Anything else is listed below the table.
 `;
