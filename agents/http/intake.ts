@@ -59,6 +59,8 @@ export class Intake {
   constructor(options: IntakeOptions) {
     this.options = options;
     this.collecting = this.newLoad();
+    // Who waits for a load hears of a failure there; run() may not have been called yet.
+    this.ended.promise.catch(() => undefined);
   }
 
   /** The load of which nobody knows whether it is stored; to be handed to the next intake after a failure. */
