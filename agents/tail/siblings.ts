@@ -147,11 +147,10 @@ export class Siblings {
     const folders = (await this.archives(home)).filter((each) => dirname(each) === home || isArchiveOf(each, path));
     const found = await Promise.all([home, ...folders].map((each) => this.folder(each)));
     const own = found.filter(({ files }, index) => index === 0 || !files.some((each) => basename(each.path) === name));
-    const log = found[0]!.files.find((each) => each.path === path)?.stat;
+    const family = (folder: Folder) => folder.byFamily.get(familyName(name)) ?? [];
     const named = (folder: Folder) =>
-      (folder.byFamily.get(familyName(name)) ?? []).filter(
-        (each) => isRotatedName(name, basename(each.path)) && each.stat.modifiedMs >= sinceMs,
-      );
+      family(folder).filter((each) => isRotatedName(name, basename(each.path)) && each.stat.modifiedMs >= sinceMs);
+    const log = family(found[0]!).find((each) => each.path === path)?.stat;
     return own.flatMap((folder) => [...named(folder), ...indexedIn(folder, path, knownMs, log)]);
   }
 
