@@ -129,23 +129,19 @@ export class Newcomers {
     for (const identity of this.held.keys()) if (!sight.byIdentity.has(identity)) this.held.delete(identity);
     const vanishedPaths = new Set([...sight.vanished].map(({ path }) => path));
     const wanted = newcomers.filter(({ stat }) => stat.sizeBytes > 0);
-    // A file under the very name of one that vanished is most likely its successor: others may go on for that one first.
-    const isLast = ({ path }: FoundFile) => vanishedPaths.has(path);
-    const last = wanted.filter(isLast);
+    // Logs first: what was copied from them this moment is compared with them. Archives are taken for what they are where little was read of their logs: names and
+    // places tell then, which only the search knows. A file under the very name of one that vanished is most likely its successor: others may go on for that one first.
+    const turnOf = ({ path }: FoundFile) =>
+      vanishedPaths.has(path) ? 'last' : isPackedName(path) ? 'packed' : 'first';
+    const { first = [], packed = [], last = [] } = Object.groupBy(wanted, turnOf);
     const young = new YoungCopies(last, sight.nowMs);
     const course: Course = { originals, sight, decision, waiting, moved: new Set(), young, isTroubled: false };
-    // Logs first: what was copied from them this moment is compared with them.
-    const [packed, first] = partition(
-      wanted.filter((found) => !isLast(found)),
-      ({ path }) => isPackedName(path),
-    );
     first.sort((left, right) => Number(hasRotatedName(left.path)) - Number(hasRotatedName(right.path)));
     await this.decideAll(first, course);
-    // Archives are taken for what they are where little was read of their logs: names and places tell then, which only the search knows.
     await this.searchAround(course);
-    const isOpen = ({ stat }: FoundFile) => !goingOn.has(stat.identity);
     const goingOn = identitiesIn(decision.copies.values());
-    await this.decideAll([...packed.filter(isOpen), ...last.filter(isOpen)], course);
+    const rest = [...packed, ...last].filter(({ stat }) => !goingOn.has(stat.identity));
+    await this.decideAll(rest, course);
     await this.addStrays(sight, decision);
     await this.decideStrays(course);
     this.keepUndecided(wanted, course);
@@ -399,10 +395,6 @@ export class Newcomers {
 function takeOver(copies: Decision['copies'], copy: Copy): void {
   copy.original.hungry = false;
   copies.set(copy.original, copy);
-}
-
-function partition<T>(items: readonly T[], isMember: (item: T) => boolean): [members: T[], others: T[]] {
-  return [items.filter(isMember), items.filter((item) => !isMember(item))];
 }
 
 function identitiesIn(items: Iterable<{ found: FoundFile }>): Set<string> {

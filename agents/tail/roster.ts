@@ -350,8 +350,7 @@ export class Roster {
     if (packing === undefined && targets !== undefined) file.endPosition = targets.get(identity) ?? sizeBytes;
     file.predecessor = this.latestByPath.get(firstPath);
     if (start !== undefined) {
-      file.position = start.position;
-      file.imprint = start.imprint;
+      file.beginAt(start);
       this.dirty.add(file);
     }
     // When the sweep began: it was looked at since.

@@ -57,13 +57,9 @@ function archivesFirst(folders: readonly string[]): string[] {
   return [...folders.filter(isArchive), ...folders.filter((folder) => !isArchive(folder))];
 }
 
-function isPacked({ path }: FoundFile): boolean {
-  return /\.(gz|zst|zstd)$/.test(path);
-}
-
 /** The same files, text before packed ones. */
 function textFirst(files: readonly FoundFile[]): FoundFile[] {
-  return [...files.filter((each) => !isPacked(each)), ...files.filter(isPacked)];
+  return [...files.filter(({ path }) => !isPackedName(path)), ...files.filter(({ path }) => isPackedName(path))];
 }
 
 function newestFirst(left: FoundFile, right: FoundFile): number {
@@ -78,7 +74,7 @@ function familyIn({ byFamily, byUnindexed }: Folder, path: string): readonly Fou
 }
 
 /**
- * What was changed since then and is a generation of the log `path` by an index before its ending (logback's fixed window, log4j, logrotate's `extension`).
+ * What is a generation of the log `path` by an index before its ending (logback's fixed window, log4j, logrotate's `extension`).
  * Such an index may be that of a worker, too, whose log is another one. So it must have been made since then, stand alone, as nothing that is rotated
  * itself does, and be closed: what is not packed was changed last before the log was made that is there now. Nothing where that cannot be told.
  */
@@ -246,7 +242,7 @@ export class Siblings {
 
 /** Those of `files` whose paths begin with `start`; the text files among them, then the packed ones, stand together and in order. */
 function* beginningWith(files: readonly FoundFile[], start: string): Generator<FoundFile> {
-  const packedAt = lowerBound(files, 0, files.length, (file) => isPacked(file));
+  const packedAt = lowerBound(files, 0, files.length, ({ path }) => isPackedName(path));
   for (const [from, to] of [
     [0, packedAt],
     [packedAt, files.length],

@@ -48,10 +48,10 @@ export class Starts {
       const end = async () => startOfUnfinishedLine(handle, await handle.size(), maxLineBytes);
       const key = keyOf(entry.found.stat);
       const position = this.byFile.get(key) ?? (isFilled || packing !== undefined ? undefined : await end());
-      const imprint = position === undefined ? undefined : await imprintAt(handle, position);
-      if (position !== undefined && imprint !== undefined) {
-        entry.start = { position, imprint };
-        this.byFile.set(key, position);
+      const start = await startAt(handle, position);
+      if (start !== undefined) {
+        entry.start = start;
+        this.byFile.set(key, start.position);
       }
       await handle.close();
     });
@@ -59,12 +59,14 @@ export class Starts {
 
   /** Lets a file begin there that is open, and of which nothing could be committed. */
   async beginOne(file: TailedFile): Promise<void> {
-    const position = this.byFile.get(keyOf(file));
-    const imprint = position === undefined ? undefined : await imprintAt(file.handle!, position);
-    if (position === undefined || imprint === undefined) return;
-    file.position = position;
-    file.imprint = imprint;
+    const start = await startAt(file.handle!, this.byFile.get(keyOf(file)));
+    if (start !== undefined) file.beginAt(start);
   }
+}
+
+async function startAt(file: OpenFile, position: number | undefined): Promise<Fresh['start']> {
+  const imprint = position === undefined ? undefined : await imprintAt(file, position);
+  return position === undefined || imprint === undefined ? undefined : { position, imprint };
 }
 
 function keyOf({ identity, born }: Pick<FileStat, 'identity'> & { born?: string | undefined }): string {

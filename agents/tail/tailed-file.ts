@@ -225,6 +225,12 @@ export class TailedFile {
     }
   }
 
+  /** Nothing of it was read yet: what comes before `position` is not wanted. */
+  beginAt({ position, imprint }: { position: number; imprint: Imprint }): void {
+    this.position = position;
+    this.imprint = imprint;
+  }
+
   /** Packed, and not to be read as it is now. */
   passOver(): void {
     this.isWhole = true;

@@ -2,7 +2,7 @@
 import { appendFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'vitest';
-import type { Files, OpenFile } from '../../../base/files.ts';
+import type { Files, FileStat, OpenFile } from '../../../base/files.ts';
 import { nodeFiles } from '../../../base/node-files.ts';
 import { until } from './tail-bench.ts';
 import { bench, texts } from './tail-world.ts';
@@ -31,6 +31,19 @@ export function onOpening(change: (file: OpenFile) => void): Files {
       const file = await nodeFiles.open(path, mode);
       change(file);
       return file;
+    },
+  };
+}
+/** The file system, with other stats, by name and by handle. */
+export function withStats(change: (stat: FileStat, path: string) => FileStat): Files {
+  return {
+    ...onOpening((file) => {
+      const stat = file.stat.bind(file);
+      file.stat = async () => change(await stat(), file.path);
+    }),
+    stat: async (path) => {
+      const stat = await nodeFiles.stat(path);
+      return stat && change(stat, path);
     },
   };
 }

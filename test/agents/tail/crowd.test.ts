@@ -17,10 +17,10 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { HandleBudget } from '../../../agents/handle-budget.ts';
 import { Siblings } from '../../../agents/tail/siblings.ts';
-import type { Files, FileStat, OpenFile } from '../../../base/files.ts';
+import type { Files, OpenFile } from '../../../base/files.ts';
 import { nodeFiles } from '../../../base/node-files.ts';
 import { until } from '../support/tail-bench.ts';
-import { arrived, line, move, onOpening, pack, write } from '../support/tail-logs.ts';
+import { arrived, line, move, onOpening, pack, withStats, write } from '../support/tail-logs.ts';
 import { bench, cluster, texts, useTailWorld } from '../support/tail-world.ts';
 
 useTailWorld();
@@ -28,23 +28,6 @@ useTailWorld();
 /** What was packed has ended, or is followed as the packed file: that depends on whether its handle was still open. */
 const isPackedOrGone = () =>
   cluster.records('__tailrace_positions').some(({ value }) => /"gone"|"packed"/.test(value ?? ''));
-
-/** The file system, with other stats. */
-function withStats(change: (stat: FileStat, path: string) => FileStat): Files {
-  return {
-    ...nodeFiles,
-    stat: async (path) => {
-      const stat = await nodeFiles.stat(path);
-      return stat && change(stat, path);
-    },
-    open: async (path, mode) => {
-      const file = await nodeFiles.open(path, mode);
-      const stat = file.stat.bind(file);
-      file.stat = async () => change(await stat(), path);
-      return file;
-    },
-  };
-}
 
 describe.each([true, false])('inodes that go from log to log (births told: %s)', (isBirthTold) => {
   it('do not take a log for the archive of another', async () => {

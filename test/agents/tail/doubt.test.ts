@@ -11,9 +11,10 @@ import {
 } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import type { Files, FileStat, OpenFile } from '../../../base/files.ts';
+import type { Files, OpenFile } from '../../../base/files.ts';
 import { nodeFiles } from '../../../base/node-files.ts';
 import { until } from '../support/tail-bench.ts';
+import { onOpening, withStats } from '../support/tail-logs.ts';
 import { bench, cluster, texts, useTailWorld } from '../support/tail-world.ts';
 
 useTailWorld();
@@ -30,23 +31,6 @@ const arrived = (count: number) =>
     () => texts().length >= count,
     () => `${texts().length} of ${count}`,
   );
-
-/** The file system, with other stats and reads. */
-function changed(change: (stat: FileStat, path: string) => FileStat, onOpen = (file: OpenFile) => file): Files {
-  return {
-    ...nodeFiles,
-    stat: async (path) => {
-      const stat = await nodeFiles.stat(path);
-      return stat && change(stat, path);
-    },
-    open: async (path, mode) => {
-      const file = await nodeFiles.open(path, mode);
-      const stat = file.stat.bind(file);
-      file.stat = async () => change(await stat(), path);
-      return onOpen(file);
-    },
-  };
-}
 
 describe.each(['job.log', 'job.log*'])('a log that says the same every day, with %s', (pattern) => {
   it('is read every day, though what is packed holds the same', async () => {
@@ -115,7 +99,7 @@ it('reads a log that got the inode of an archive which cannot be read', async ()
   const agent = await bench.start(
     cluster.client(),
     { paths: ['app.log*'] },
-    { files: changed((stat, path) => (path.endsWith('app.log') ? { ...stat, identity } : stat)) },
+    { files: withStats((stat, path) => (path.endsWith('app.log') ? { ...stat, identity } : stat)) },
   );
   await until(() => agent.ledger().warnings.length > 0);
   mkdirSync(bench.path('away'));
@@ -149,15 +133,14 @@ it.each(['app.log', 'app.log*'])(
 it('goes on with the others when one file cannot be compared', async () => {
   write('app.log', 'x'.repeat(2_000) + '\n');
   await look('*.log*');
-  const broken = (file: OpenFile): OpenFile => {
+  const broken = (file: OpenFile): void => {
     const read = file.read.bind(file);
     file.read = (target, position) =>
       file.path.endsWith('bad.log') && position > 0
         ? Promise.reject(Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' }))
         : read(target, position);
-    return file;
   };
-  const files = changed((stat) => stat, broken);
+  const files = onOpening(broken);
   copyFileSync(bench.path('app.log'), bench.path('bad.log'));
   rmSync(bench.path('app.log'));
   write('other.log', 'two\n');
@@ -171,7 +154,7 @@ it('goes on with the others when one file cannot be compared', async () => {
 
 it('knows small logs again when their device has another number after the machine was started anew', async () => {
   const on = (device: number) =>
-    changed((stat) => ({ ...stat, born: '7', identity: stat.identity.replace(/^\d+/, String(device)) }));
+    withStats((stat) => ({ ...stat, born: '7', identity: stat.identity.replace(/^\d+/, String(device)) }));
   write('app.log', 'one\n');
   await bench.once(cluster.client(), { paths: ['app.log'] }, { files: on(1) });
   write('app.log', 'two\n');
@@ -185,7 +168,7 @@ it('never goes back to where a log was when its copy was found', async () => {
   writeFileSync(bench.path('old.log.gz'), gzipSync('old\n'));
   utimesSync(bench.path('old.log.gz'), new Date(0), new Date(0));
   let reads = 0;
-  const onOpen = (file: OpenFile): OpenFile => {
+  const onOpen = (file: OpenFile): void => {
     const read = file.read.bind(file);
     file.read = async (target, position) => {
       if (!file.path.endsWith('app.log') || target.length < 100_000) return read(target, position);
@@ -198,9 +181,8 @@ it('never goes back to where a log was when its copy was found', async () => {
       await new Promise((resolve) => setTimeout(resolve, 20));
       return read(target, position);
     };
-    return file;
   };
-  await bench.start(cluster.client(), { paths: ['app.log*', 'z.log*'] }, { files: changed((stat) => stat, onOpen) });
+  await bench.start(cluster.client(), { paths: ['app.log*', 'z.log*'] }, { files: onOpening(onOpen) });
   await arrived(lines.length + 1);
   expect(texts().filter((text) => text !== 'old')).toEqual(lines);
 });

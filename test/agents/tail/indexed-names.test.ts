@@ -2,9 +2,8 @@
 import { mkdirSync, statSync, utimesSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { describe, it } from 'vitest';
-import type { Files } from '../../../base/files.ts';
-import { nodeFiles } from '../../../base/node-files.ts';
-import { arrived, move, pack, write } from '../support/tail-logs.ts';
+import type { FileStat } from '../../../base/files.ts';
+import { arrived, move, pack, withStats, write } from '../support/tail-logs.ts';
 import { bench, cluster, useTailWorld } from '../support/tail-world.ts';
 
 useTailWorld();
@@ -52,22 +51,15 @@ describe('generations that have their number before the ending', () => {
     lines.push(...write('a', 6, 9));
     write('a', 3, 6, 'app-3.log');
     for (const name of ['app-2.log', 'app-3.log']) inAWhile(`a/${name}`);
-    await bench.start(cluster.client(), { paths }, { files: madeLongAgo(bench.path('a/app-1.log')) });
+    const files = withStats((stat, path) => (path === bench.path('a/app-1.log') ? older(stat) : stat));
+    await bench.start(cluster.client(), { paths }, { files });
     await arrived(lines);
   });
 });
 
-/** The same files, of which the one at `path` was made an hour earlier. */
-function madeLongAgo(path: string): Files {
-  return {
-    ...nodeFiles,
-    stat: async (each) => {
-      const stat = await nodeFiles.stat(each);
-      if (each !== path || stat?.born === undefined) return stat;
-      return { ...stat, born: (BigInt(stat.born) - 3_600_000_000_000n).toString() };
-    },
-  };
-}
+/** Made an hour earlier. */
+const older = ({ born, ...stat }: FileStat): FileStat =>
+  born === undefined ? stat : { ...stat, born: (BigInt(born) - 3_600_000_000_000n).toString() };
 
 /** As if it had been written to half a second later. */
 function inAWhile(name: string): void {
