@@ -3,33 +3,29 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { canRunTools, JavaTools } from '../../support/java-tools.ts';
 import { checks, featureNames } from './features.ts';
-import { buildGoClients } from './go.ts';
+import { openGoClients } from './go.ts';
 import { openConsole, openVerifiable } from './java.ts';
 import { openKafkajs } from './kafkajs.ts';
 import { openKcat } from './kcat.ts';
 import { openPlatformatic } from './platformatic.ts';
 import { openConfluent, openKafkaPython } from './python.ts';
-import { brokerNames, isLong, recorded, useBrokers } from './brokers.ts';
+import { brokerNames, recorded, useBrokers } from './brokers.ts';
 
 const java = canRunTools() ? await JavaTools.open() : undefined;
-const go = buildGoClients();
+const go = await openGoClients();
 const clients = Object.entries({
   kcat: await openKcat(),
   'confluent-kafka': await openConfluent(),
   'kafka-python': await openKafkaPython(),
   kafkajs: openKafkajs(),
   '@platformatic/kafka': openPlatformatic(),
-  ...(isLong && {
-    Sarama: await go?.open('sarama'),
-    'franz-go': await go?.open('franz'),
-    'kafka-go': await go?.open('kafkago'),
-  }),
+  ...go.clients,
   'Java console tools': java && (await openConsole(java)),
   'Java verifiable clients': java && (await openVerifiable(java)),
 });
 const brokers = useBrokers();
 afterAll(() => java?.close());
-afterAll(() => go?.close());
+afterAll(() => go.close());
 
 describe.concurrent.for(clients)('%s', ([client, driver]) => {
   const has = featureNames.filter((feature) => driver?.[feature] !== undefined);

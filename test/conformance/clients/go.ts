@@ -1,50 +1,36 @@
-// Clients in Go: a program for each in the folder go, that does what features.ts says and prints what it saw as JSON. Only with CONFORMANCE=all, and where
-// Go and the modules of go.mod can be had: building them takes a while.
+// Clients in Go: a program for each in the folder go. Only with CONFORMANCE=all, and where Go and the modules of go.mod can be had: building them takes a while.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { run } from '../../support/programs.ts';
 import { isLong } from './brokers.ts';
-import type { Driver, Place } from './features.ts';
+import type { Driver } from './features.ts';
+import { openProgram } from './scenario-program.ts';
 
-const names = ['sarama', 'franz', 'kafkago'] as const;
-type Name = (typeof names)[number];
+/** By their names in the table: the folders of their programs. */
+const programs = { Sarama: 'sarama', 'franz-go': 'franz', 'kafka-go': 'kafkago' };
 
-/** The programs, built; `close` removes them. Undefined where they cannot be had, or are not wanted. */
-export function buildGoClients() {
-  if (!isLong) return undefined;
+/** Those that are wanted, built; undefined in the place of each when they cannot be had. `close` removes the programs. */
+export async function openGoClients() {
+  const clients: Record<string, Driver | undefined> = {};
+  if (!isLong) return { clients, close: () => undefined };
   const folder = mkdtempSync(join(tmpdir(), 'tailrace-go-clients-'));
   const close = () => rmSync(folder, { recursive: true, force: true });
-  try {
-    execFileSync('go', ['build', '-o', `${folder}/`, ...names.map((name) => `./${name}`)], {
-      cwd: join(import.meta.dirname, 'go'),
-      stdio: ['ignore', 'ignore', 'inherit'],
-    });
-  } catch {
-    close();
-    return undefined;
-  }
-  return { open: (name: Name) => openProgram(join(folder, name)), close };
+  const isBuilt = build(folder);
+  for (const [name, program] of Object.entries(programs))
+    clients[name] = isBuilt ? await openProgram(program, join(folder, program)) : undefined;
+  // Its writer knows no transactions.
+  delete clients['kafka-go']?.transactions;
+  return { clients, close };
 }
 
-async function openProgram(program: string): Promise<Driver> {
-  async function scenario<T>(name: string, place: Place, given: unknown): Promise<T> {
-    const args = [place.bootstrap, name, place.name, JSON.stringify(given)];
-    const { code, stdout, stderr } = await run(program, args, '', 110_000);
-    if (code !== 0) throw new Error(`${name} ended with ${code ?? 'a signal'}: ${stderr}`);
-    return JSON.parse(stdout) as T;
+function build(folder: string): boolean {
+  const packages = Object.values(programs).map((program) => `./${program}`);
+  const cwd = join(import.meta.dirname, 'go');
+  try {
+    execFileSync('go', ['build', '-o', `${folder}/`, ...packages], { cwd, stdio: ['ignore', 'ignore', 'inherit'] });
+    return true;
+  } catch {
+    return false;
   }
-  return {
-    version: await scenario<string>('version', { bootstrap: '', name: '' }, null),
-    records: (place, records) => scenario('records', place, records),
-    compression: (place, codec, values) => scenario('compression', place, { codec, values }),
-    rebalance: (place, values) => scenario('rebalance', place, values),
-    resume: (place, values) => scenario('resume', place, values),
-    ...(program.endsWith('kafkago')
-      ? {}
-      : { transactions: (place, outcomes) => scenario('transactions', place, outcomes) }),
-    admin: (place) => scenario('admin', place, null),
-    times: (place, timestamp) => scenario('times', place, timestamp),
-  };
 }

@@ -71,6 +71,15 @@ func Given[T any](given []byte) (value T) {
 	return value
 }
 
+// Each converts all of them; none are an empty list, not null.
+func Each[From, To any](items []From, convert func(item From) To) []To {
+	converted := []To{}
+	for _, item := range items {
+		converted = append(converted, convert(item))
+	}
+	return converted
+}
+
 // Until waits for a condition.
 func Until(what string, condition func() bool) {
 	for end := time.Now().Add(time.Minute); !condition(); time.Sleep(50 * time.Millisecond) {

@@ -45,10 +45,7 @@ func record(value string) *kgo.Record { return &kgo.Record{Topic: course.Name, V
 func send(values []string, options ...kgo.Opt) {
 	client := open(options...)
 	defer client.Close()
-	records := []*kgo.Record{}
-	for _, value := range values {
-		records = append(records, record(value))
-	}
+	records := course.Each(values, record)
 	course.Check(client.ProduceSync(always, records...).FirstErr())
 }
 
@@ -83,11 +80,7 @@ func read(count int, options ...kgo.Opt) []*kgo.Record {
 }
 
 func valuesOf(records []*kgo.Record) []string {
-	values := []string{}
-	for _, record := range records {
-		values = append(values, string(record.Value))
-	}
-	return values
+	return course.Each(records, func(record *kgo.Record) string { return string(record.Value) })
 }
 
 func records(given []byte) any {
@@ -98,22 +91,15 @@ func records(given []byte) any {
 		outgoing := record(each.Value)
 		outgoing.Key = []byte(each.Key)
 		outgoing.Timestamp = time.UnixMilli(each.TimestampMs)
-		for _, header := range each.Headers {
-			outgoing.Headers = append(outgoing.Headers, kgo.RecordHeader{Key: header[0], Value: []byte(header[1])})
-		}
+		outgoing.Headers = course.Each(each.Headers, func(header [2]string) kgo.RecordHeader {
+			return kgo.RecordHeader{Key: header[0], Value: []byte(header[1])}
+		})
 		course.Check(client.ProduceSync(always, outgoing).FirstErr())
 	}
-	found := []course.Record{}
-	for _, each := range read(len(sent)) {
-		headers := [][2]string{}
-		for _, header := range each.Headers {
-			headers = append(headers, [2]string{header.Key, string(header.Value)})
-		}
-		found = append(found, course.Record{
-			Key: string(each.Key), Value: string(each.Value), Headers: headers, TimestampMs: each.Timestamp.UnixMilli(),
-		})
-	}
-	return found
+	return course.Each(read(len(sent)), func(each *kgo.Record) course.Record {
+		headers := course.Each(each.Headers, func(header kgo.RecordHeader) [2]string { return [2]string{header.Key, string(header.Value)} })
+		return course.Record{Key: string(each.Key), Value: string(each.Value), Headers: headers, TimestampMs: each.Timestamp.UnixMilli()}
+	})
 }
 
 func compression(given []byte) any {

@@ -38,10 +38,7 @@ func write(messages []kafka.Message, codec kafka.Compression) {
 }
 
 func send(values []string, codec kafka.Compression) {
-	messages := []kafka.Message{}
-	for _, value := range values {
-		messages = append(messages, kafka.Message{Value: []byte(value)})
-	}
+	messages := course.Each(values, func(value string) kafka.Message { return kafka.Message{Value: []byte(value)} })
 	write(messages, codec)
 }
 
@@ -73,36 +70,22 @@ func read(count int) (found []kafka.Message) {
 
 func records(given []byte) any {
 	sent := course.Given[[]course.Record](given)
-	messages := []kafka.Message{}
-	for _, each := range sent {
-		message := kafka.Message{Key: []byte(each.Key), Value: []byte(each.Value), Time: time.UnixMilli(each.TimestampMs)}
-		for _, header := range each.Headers {
-			message.Headers = append(message.Headers, kafka.Header{Key: header[0], Value: []byte(header[1])})
-		}
-		messages = append(messages, message)
-	}
-	write(messages, 0)
-	found := []course.Record{}
-	for _, each := range read(len(sent)) {
-		headers := [][2]string{}
-		for _, header := range each.Headers {
-			headers = append(headers, [2]string{header.Key, string(header.Value)})
-		}
-		found = append(found, course.Record{
-			Key: string(each.Key), Value: string(each.Value), Headers: headers, TimestampMs: each.Time.UnixMilli(),
+	write(course.Each(sent, func(each course.Record) kafka.Message {
+		headers := course.Each(each.Headers, func(header [2]string) kafka.Header {
+			return kafka.Header{Key: header[0], Value: []byte(header[1])}
 		})
-	}
-	return found
+		return kafka.Message{Key: []byte(each.Key), Value: []byte(each.Value), Headers: headers, Time: time.UnixMilli(each.TimestampMs)}
+	}), 0)
+	return course.Each(read(len(sent)), func(each kafka.Message) course.Record {
+		headers := course.Each(each.Headers, func(header kafka.Header) [2]string { return [2]string{header.Key, string(header.Value)} })
+		return course.Record{Key: string(each.Key), Value: string(each.Value), Headers: headers, TimestampMs: each.Time.UnixMilli()}
+	})
 }
 
 func compression(given []byte) any {
 	wanted := course.Given[course.Compression](given)
 	send(wanted.Values, codecs[wanted.Codec])
-	values := []string{}
-	for _, each := range read(len(wanted.Values)) {
-		values = append(values, string(each.Value))
-	}
-	return values
+	return course.Each(read(len(wanted.Values)), func(each kafka.Message) string { return string(each.Value) })
 }
 
 // member is one of a group, of the kind that tells its assignment.

@@ -50,11 +50,7 @@ func message(value string) *sarama.ProducerMessage {
 func send(values []string, config *sarama.Config) {
 	producer, err := sarama.NewSyncProducer([]string{course.Broker}, config)
 	course.Check(err)
-	messages := []*sarama.ProducerMessage{}
-	for _, value := range values {
-		messages = append(messages, message(value))
-	}
-	course.Check(producer.SendMessages(messages))
+	course.Check(producer.SendMessages(course.Each(values, message)))
 	course.Check(producer.Close())
 }
 
@@ -84,11 +80,7 @@ func read(count int, config *sarama.Config) (found []*sarama.ConsumerMessage) {
 }
 
 func valuesOf(messages []*sarama.ConsumerMessage) []string {
-	values := []string{}
-	for _, message := range messages {
-		values = append(values, string(message.Value))
-	}
-	return values
+	return course.Each(messages, func(message *sarama.ConsumerMessage) string { return string(message.Value) })
 }
 
 func records(given []byte) any {
@@ -99,24 +91,19 @@ func records(given []byte) any {
 		each := message(record.Value)
 		each.Key = sarama.StringEncoder(record.Key)
 		each.Timestamp = time.UnixMilli(record.TimestampMs)
-		for _, header := range record.Headers {
-			each.Headers = append(each.Headers, sarama.RecordHeader{Key: []byte(header[0]), Value: []byte(header[1])})
-		}
+		each.Headers = course.Each(record.Headers, func(header [2]string) sarama.RecordHeader {
+			return sarama.RecordHeader{Key: []byte(header[0]), Value: []byte(header[1])}
+		})
 		_, _, err := producer.SendMessage(each)
 		course.Check(err)
 	}
 	course.Check(producer.Close())
-	found := []course.Record{}
-	for _, each := range read(len(sent), config()) {
-		headers := [][2]string{}
-		for _, header := range each.Headers {
-			headers = append(headers, [2]string{string(header.Key), string(header.Value)})
-		}
-		found = append(found, course.Record{
-			Key: string(each.Key), Value: string(each.Value), Headers: headers, TimestampMs: each.Timestamp.UnixMilli(),
+	return course.Each(read(len(sent), config()), func(each *sarama.ConsumerMessage) course.Record {
+		headers := course.Each(each.Headers, func(header *sarama.RecordHeader) [2]string {
+			return [2]string{string(header.Key), string(header.Value)}
 		})
-	}
-	return found
+		return course.Record{Key: string(each.Key), Value: string(each.Value), Headers: headers, TimestampMs: each.Timestamp.UnixMilli()}
+	})
 }
 
 func compression(given []byte) any {
