@@ -10,7 +10,7 @@ import { PassThroughBatch } from '../../pipelines/source-batch.ts';
 import { startTestBroker } from './test-broker.ts';
 
 /** A record of what is committed, as a reader is given it. */
-export type Visit = (partition: string, offset: number, value: string) => void;
+export type Visit = (partition: string, offset: number, value: string, key: string) => void;
 
 const dependencies = { clientId: 'reader', clock: systemClock, random: systemRandom, logger: silentLogger };
 
@@ -20,7 +20,9 @@ function clientOf(transport: Transport): KafkaClient {
 
 function visitAll(fetched: FetchedBatches, visit: Visit): void {
   const partition = `${fetched.topic}-${fetched.partition}`;
-  new PassThroughBatch(fetched).forEach((record) => visit(partition, record.offset, record.source().toString()));
+  new PassThroughBatch(fetched).forEach((record) =>
+    visit(partition, record.offset, record.source().toString(), record.key()?.toString() ?? ''),
+  );
 }
 
 export interface Followed {

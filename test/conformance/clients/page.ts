@@ -124,7 +124,8 @@ function programsTable(cells: readonly KeptCell[]): string {
   return `
 ## Programs
 
-Of Kafka's settings each has the address and the topic, and Flume's source a group and where to begin; the rest are defaults.
+Of Kafka's settings each has the address and the topic, and Flume's source a group and where to begin; Streams and Connect also have exactly once and a session timeout of 6 s,
+Connect a replication factor of 1. The rest are defaults.
 
 | program | does | works | seen | date |
 | --- | --- | --- | --- | --- |

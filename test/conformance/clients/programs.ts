@@ -1,4 +1,4 @@
-// Programs that write to or read from Kafka: Flume, rsyslog and Spark, each with no more than an address and a topic.
+// Programs that write to or read from Kafka: Flume, rsyslog and Spark with no more than an address and a topic, and those of applications.ts.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,31 +6,8 @@ import { until } from '../../support/command.ts';
 import { compiled } from '../../support/java-tools.ts';
 import { canRunJava, mavenJars } from '../../support/maven-jars.ts';
 import { isInstalled, run, start } from '../../support/programs.ts';
-
-export const lineCount = 100_000;
-const support = join(import.meta.dirname, '..', '..', 'support', 'kafka');
-const longMs = 180_000;
-
-export interface Errand {
-  bootstrap: string;
-  topic: string;
-  /** An empty folder. */
-  folder: string;
-  /** How many records are in the topic now. */
-  stored: () => Promise<number>;
-}
-
-export interface Program {
-  name: string;
-  does: string;
-  isThere: () => boolean;
-  version: () => Promise<string>;
-  /** Writes the lines "line 0" and so on to the topic, and, if it reads too, says what it read, else nothing. */
-  run: (errand: Errand) => Promise<readonly string[] | undefined>;
-}
-
-const numberedLines = () => Array.from({ length: lineCount }, (_none, index) => `line ${index}`);
-const textOf = (lines: readonly string[]) => lines.join('\n') + '\n';
+import { connect, streams } from './applications.ts';
+import { type Errand, lineCount, longMs, numberedLines, type Program, support, textOf, versionIn } from './program.ts';
 
 const rsyslogd = ['/usr/sbin/rsyslogd', '/sbin/rsyslogd'].find((path) => existsSync(path)) ?? 'rsyslogd';
 const rsyslogConfig = ({ bootstrap, topic, folder }: Errand) => `
@@ -160,12 +137,4 @@ const spark: Program = {
   },
 };
 
-function versionIn(jars: string, artifact: string): string {
-  const versionOf = (name: string) =>
-    readdirSync(jars)
-      .find((jar) => jar.startsWith(`${name}-`))!
-      .slice(name.length + 1, -4);
-  return `${versionOf(artifact)}, kafka-clients ${versionOf('kafka-clients')}`;
-}
-
-export const programs: readonly Program[] = [rsyslog, flume, spark];
+export const programs: readonly Program[] = [rsyslog, flume, spark, streams, connect];
