@@ -20,11 +20,22 @@ export async function readPem<Text extends string | undefined>(
   }
 }
 
+/** By OpenSSL's codes, what is wrong with a key and a certificate. */
+const identityProblems: Readonly<Record<string, string>> = {
+  ERR_OSSL_X509_KEY_VALUES_MISMATCH:
+    'tls.key is not the key of the certificate in tls.cert (its first one, where it is a chain)',
+  ERR_OSSL_PEM_NO_START_LINE: 'tls.cert holds no certificate in PEM, or tls.key no private key',
+  ERR_OSSL_UNSUPPORTED: 'tls.key holds no private key in PEM',
+  ERR_OSSL_BAD_DECRYPT: 'tls.key is locked by a passphrase: unlock it with `openssl pkey -in … -out …`',
+};
+
 /** Runs what takes the certificate of the listener at `address`. Throws TLR_CONFIG when key and certificate are none or do not fit. */
 export function withIdentity<T>(address: string, action: () => T): T {
   try {
     return action();
   } catch (error) {
-    throw new TailraceError('TLR_CONFIG', `TLS of the listener ${address}: ${messageOf(error)}`, { cause: error });
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    const reason = identityProblems[code] ?? messageOf(error);
+    throw new TailraceError('TLR_CONFIG', `TLS of the listener ${address}: ${reason}`, { cause: error });
   }
 }

@@ -67,6 +67,10 @@ export class FrameReader {
     if (httpMethods.has(first.toString('latin1', 0, sizeBytes))) {
       return new TailraceError('TLR_PROTOCOL', 'An HTTP request came to the Kafka port');
     }
+    // A record of TLS with a handshake: 0x16, and a version that begins with 3.
+    if (first.readUInt16BE() === 0x1603) {
+      return new TailraceError('TLR_PROTOCOL', 'TLS came to a listener that does not speak it');
+    }
     return new TailraceError(
       'TLR_PROTOCOL',
       `A request that claims ${length} bytes; at most ${this.limitBytes} are taken`,

@@ -71,8 +71,8 @@ export class Listener {
     server.on('connection', (socket) => this.accept(socket));
     tlsServer?.on('secureConnection', (socket) => this.serve(socket));
     tlsServer?.on('tlsClientError', (error, socket) => {
-      const client = `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`;
-      house.broker.logger.warn('Connection closed', { client, reason: `no TLS handshake: ${error.message}` });
+      const client = socket.remoteAddress === undefined ? 'unknown' : `${socket.remoteAddress}:${socket.remotePort}`;
+      house.broker.logger.warn('Connection closed', { client, reason: `no TLS handshake: ${handshakeProblem(error)}` });
       socket.destroy();
     });
   }
@@ -163,6 +163,18 @@ export class Listener {
 function createSecureServer({ cert, key, ca }: TlsIdentity): TlsServer {
   const client = ca === undefined ? {} : { ca, requestCert: true, rejectUnauthorized: true };
   return createTlsServer({ cert, key, ...client, handshakeTimeout: handshakeTimeoutMs });
+}
+
+/** By OpenSSL's and Node's codes, why a client got no further. */
+const handshakeProblems: readonly (readonly [RegExp, string])[] = [
+  [/WRONG_VERSION_NUMBER|SSL_HTTP_REQUEST/, 'what came is not TLS'],
+  [/ALERT.*(CERTIFICATE|UNKNOWN_CA)/, 'the client does not take our certificate'],
+  [/PEER_DID_NOT_RETURN_A_CERTIFICATE/, 'the client showed no certificate'],
+  [/^ECONNRESET$/, 'the client hung up; does it trust who signed our certificate, and is it valid?'],
+];
+
+function handshakeProblem(error: NodeJS.ErrnoException): string {
+  return handshakeProblems.find(([code]) => code.test(error.code ?? ''))?.[1] ?? error.message.trim();
 }
 
 /** An address for clients on this machine of a listener on all addresses. */
