@@ -183,7 +183,8 @@ describe('a listener with TLS', () => {
     await producer.close();
     const consumer = client.consumer({});
     await consumer.assign([{ topic: 'secured', partition: 0, offset: 0 }]);
-    expect(recordsOf(await consumer.poll()).map((record) => record.value.length)).toEqual([900_000]);
+    const lengths = async () => recordsOf(await consumer.poll()).map((record) => record.value.length);
+    await expect.poll(lengths, { timeout: 10_000 }).toEqual([900_000]);
     await client.close();
   });
 
