@@ -1,4 +1,5 @@
 // Keys and certificates of settings: a PEM text, or the file that holds it.
+import { X509Certificate } from 'node:crypto';
 import { messageOf, TailraceError } from './errors.ts';
 import type { Files } from './files.ts';
 
@@ -38,4 +39,12 @@ export function withIdentity<T>(address: string, action: () => T): T {
     const reason = identityProblems[code] ?? messageOf(error);
     throw new TailraceError('TLR_CONFIG', `TLS of the listener ${address}: ${reason}`, { cause: error });
   }
+}
+
+/** What is wrong with the dates of a certificate that a listener shows; undefined when nothing is. `nowMs`: the time of day. */
+export function datesProblem(cert: string, nowMs: number): string | undefined {
+  const { validFrom, validTo } = new X509Certificate(cert);
+  if (nowMs > Date.parse(validTo)) return `has expired on ${validTo}: clients will not connect until it is renewed`;
+  if (nowMs < Date.parse(validFrom)) return `is not valid before ${validFrom}: clients will not connect until then`;
+  return undefined;
 }

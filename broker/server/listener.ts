@@ -6,7 +6,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { createSecureContext, createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
 import { cannotListen } from '../../base/listening.ts';
-import { withIdentity } from '../../base/pem.ts';
+import { datesProblem, withIdentity } from '../../base/pem.ts';
 import type { Random } from '../../base/random.ts';
 import type { Endpoint } from '../handlers/handler.ts';
 import type { SaslMechanism } from '../wire/sasl.ts';
@@ -63,8 +63,8 @@ export class Listener {
     this.server = server;
     this.tlsServer = tlsServer;
     this.listen = listen;
-    this.identity = listen.tls;
     this.house = house;
+    if (listen.tls !== undefined) this.show(listen.tls);
     this.address = { host: listen.host, port };
     this.isMirror = listen.advertisedHost === undefined;
     this.endpoint = { host: listen.advertisedHost ?? reachable(listen.host), port: listen.advertisedPort ?? port };
@@ -110,8 +110,16 @@ export class Listener {
     withIdentity(`${listen.host}:${listen.port}`, () => createSecureContext(tls));
     return () => {
       tlsServer.setSecureContext(tls);
-      this.identity = tls;
+      this.show(tls);
     };
+  }
+
+  private show(tls: TlsIdentity): void {
+    this.identity = tls;
+    const { logger, clock } = this.house.broker;
+    const problem = datesProblem(tls.cert, clock.now());
+    if (problem !== undefined)
+      logger.warn(`The certificate of the listener ${this.listen.host}:${this.listen.port} ${problem}`);
   }
 
   /** Takes no more connections and no more requests; what is under way is answered. Resolves when all connections have ended. */

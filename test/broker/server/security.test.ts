@@ -229,6 +229,17 @@ it('refuses a certificate that is none, at start, and listens nowhere then', asy
   await expect(startTestBroker({ listen })).rejects.toMatchObject({ code: 'TLR_CONFIG' });
 });
 
+it('warns of a certificate that has expired, at its start and when it is shown later', async () => {
+  const ofPort = (port: number) => written.filter((line) => line.includes(`listener 127.0.0.1:${port} has expired on`));
+  expect(ofPort(ports.expired)).toHaveLength(1);
+  const port = await freePort();
+  const own = await startTestBroker({ logger, listen: [{ host: '127.0.0.1', port, tls: identity }] });
+  expect(ofPort(port)).toEqual([]);
+  own.broker.renewCertificates([expired])();
+  expect(ofPort(port)).toHaveLength(1);
+  await own.close();
+});
+
 it.each([
   ['of another certificate', { cert: identity.cert, key: stranger.key }, 'tls.key is not the key of the certificate'],
   ['in the place of a certificate', { cert: identity.key, key: identity.key }, 'tls.cert holds no certificate in PEM'],
