@@ -12,6 +12,7 @@ import {
   type Node,
   parseDocument,
   type Scalar,
+  type YAMLError,
 } from 'yaml';
 import { messageOf } from '../base/errors.ts';
 import { formatCount } from '../base/units.ts';
@@ -70,11 +71,15 @@ export async function parseSource(
   };
   const report = (message: string, start: number, end: number) =>
     void problems.push({ severity: 'error', message, place: placeOf(start, end) });
-  const found = [...document.errors, ...document.warnings];
+  const found = firstOfEachLine([...document.errors, ...document.warnings], lines);
   for (const { code, message, pos } of found.slice(0, shownMax)) {
     const word =
       code === 'DUPLICATE_KEY' ? (/^["']?[^\s"':,{}[\]]+/.exec(text.slice(pos[0], pos[0] + 200))?.[0] ?? '') : '';
-    report(explain(code, message, word.replace(/^["']/, '')), pos[0], Math.max(pos[1], pos[0] + word.length));
+    const isVariable = text.startsWith('${', pos[0] - 1);
+    const reason = isVariable
+      ? 'in { } and [ ] a variable needs quotes: "${…}"'
+      : explain(code, message, word.replace(/^["']/, ''));
+    report(reason, pos[0], Math.max(pos[1], pos[0] + word.length));
   }
   if (found.length > shownMax) {
     const message = `${formatCount(found.length - shownMax)} more problems with the YAML of ${file} are not shown`;
@@ -101,6 +106,18 @@ export async function parseSource(
     report(messageOf(error), 0, 1);
     return undefined;
   }
+}
+
+/** Where a line is no YAML, what is found behind the first problem follows from it. */
+function firstOfEachLine(found: readonly YAMLError[], lines: LineCounter): YAMLError[] {
+  const seen = new Set<number>();
+  return found.filter(({ code, pos }) => {
+    const { line } = lines.linePos(pos[0]);
+    if (code !== 'UNEXPECTED_TOKEN') return true;
+    const isFirst = !seen.has(line);
+    seen.add(line);
+    return isFirst;
+  });
 }
 
 class TooLarge extends Error {}

@@ -295,6 +295,11 @@ describe('problems', () => {
     expect(many[0]).toMatch(/^error: [\d,]+ more problems with the YAML of a\.yaml are not shown$/);
   });
 
+  it('of a variable without quotes in a map on one line: once, with what to do', async () => {
+    const text = 'sinks:\n  f: { type: file, path: ${env:X}, roll: { size: ${env:Y:-1MB} } }\n';
+    expect(await headlines(text)).toEqual(['a.yaml:2:27: error: in { } and [ ] a variable needs quotes: "${…}"']);
+  });
+
   it('of aliases that blow up', async () => {
     const levels = Array.from(
       { length: 12 },
