@@ -222,6 +222,8 @@ export interface WriterState {
   transactions: number;
   /** Nothing more is to be written. */
   isOver: boolean;
+  /** The numbers of the transactions of which it knows that they are committed. */
+  readonly committed: Set<number>;
   history: History;
 }
 
@@ -284,4 +286,5 @@ async function writeTransaction(
   note('unknown');
   await transaction.commit();
   note('committed');
+  for (const { number } of values) state.committed.add(number);
 }

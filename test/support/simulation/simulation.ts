@@ -20,6 +20,7 @@ import {
   startWriter,
   type Surroundings,
   topics,
+  type WriterState,
 } from './programs.ts';
 import { SimulatedStore } from './store.ts';
 import { SimulatedProcess, VirtualTime } from './time.ts';
@@ -63,7 +64,13 @@ export class Simulation {
   private readonly network: SimulatedNetwork;
   private readonly store: SimulatedStore;
   private readonly lives = new Map<string, Life>();
-  private readonly writer = { next: 0, transactions: 0, isOver: false, history: this.history };
+  private readonly writer: WriterState = {
+    next: 0,
+    transactions: 0,
+    isOver: false,
+    committed: new Set(),
+    history: this.history,
+  };
   private readonly programs: LogProgram[] = [];
   private disks!: { data: SimulatedDisk; out: SimulatedDisk; logs: SimulatedDisk };
   private faults = 0;
@@ -99,7 +106,6 @@ export class Simulation {
     const recoveryMs = this.time.ms - calmMs;
     if (!isDelivered)
       throw new Error(`not everything was delivered within ${recoveryLimitMs} ms: ${await this.counts()}`);
-    this.writer.isOver = true;
     await this.time.run(settleMs);
     const lastLifeRecords = await this.check();
     const { counts } = this.network;
@@ -294,7 +300,9 @@ export class Simulation {
   private delivery(): AbortSignal {
     const delivered = new AbortController();
     const look = async () => {
-      if (await this.isDelivered()) delivered.abort();
+      // The foreign writer ends with the lines: while it writes, something of it is always under way.
+      this.writer.isOver ||= await this.areLinesDelivered();
+      if (this.writer.isOver && this.isDirectDelivered()) delivered.abort();
       else this.time.schedule(500, () => void look());
     };
     void look();
@@ -305,7 +313,7 @@ export class Simulation {
     return this.programs.reduce((sum, { lines }) => sum + lines, 0);
   }
 
-  private async isDelivered(): Promise<boolean> {
+  private async areLinesDelivered(): Promise<boolean> {
     const wanted = this.lineCount();
     const stored = [...this.store.documents.values()].filter((line) => !/^(direct|fleeting) /.test(line)).length;
     if (stored < wanted || this.copied.size < wanted) return false;
@@ -313,10 +321,20 @@ export class Simulation {
     return this.fleeting === undefined || this.fleeting.isDelivered();
   }
 
+  private isDirectDelivered(): boolean {
+    const stored = new Set(this.store.documents.values());
+    return [...this.writer.committed].every((number) => stored.has(`direct ${number}`));
+  }
+
   private async counts(): Promise<string> {
     const of = async (folder: string) => (await this.delivered(folder)).length;
     const counts = {
-      ...{ written: this.lineCount(), stored: this.store.documents.size, copied: this.copied.size },
+      ...{
+        written: this.lineCount(),
+        direct: this.writer.committed.size,
+        stored: this.store.documents.size,
+        copied: this.copied.size,
+      },
       ...{ rolled: await of('rolled'), appended: await of('appended') },
     };
     return JSON.stringify(counts);
