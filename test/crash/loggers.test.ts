@@ -146,7 +146,8 @@ describe.skipIf(missing.length > 0)(name, () => {
       writeFileSync(join(logs(), 'end'), '');
       await rotating;
     } finally {
-      writeFileSync(join(logs(), 'end'), '');
+      // Also when they have not begun.
+      for (const word of ['go', 'end']) writeFileSync(join(logs(), word), '');
       // Not before they have packed what they had begun to pack.
       expect(await programs).toMatchObject({ code: 0, stderr: '' });
     }
