@@ -81,6 +81,8 @@ export interface AgentDefinition<Settings> {
   fromUrl(url: string): Record<string, unknown> | undefined;
   /** Topics it may write to beside its own. */
   topics?(settings: Settings): readonly string[];
+  /** Where it listens with TLS: the certificate and its key as PEM texts, or the files that hold them. */
+  listener?(settings: Settings): { address: string; cert: string; key: string } | undefined;
   /** `topic` is where it writes: its `to`, or its own name. */
   create(settings: Settings, topic: string, context: AgentContext, options: { once: boolean }): Agent;
 }

@@ -1,5 +1,6 @@
 // Keys and certificates of settings: a PEM text, or the file that holds it.
 import { X509Certificate } from 'node:crypto';
+import { createSecureContext } from 'node:tls';
 import { messageOf, TailraceError } from './errors.ts';
 import type { Files } from './files.ts';
 
@@ -39,6 +40,18 @@ export function withIdentity<T>(address: string, action: () => T): T {
     const reason = identityProblems[code] ?? messageOf(error);
     throw new TailraceError('TLR_CONFIG', `TLS of the listener ${address}: ${reason}`, { cause: error });
   }
+}
+
+/** What a listener shows, as PEM texts. */
+export interface ShownIdentity {
+  cert: string;
+  key: string;
+  ca?: string | undefined;
+}
+
+/** Throws TLR_CONFIG when the listener at `address` cannot show it: key and certificate are none or do not fit. */
+export function assertShowable(address: string, identity: ShownIdentity): void {
+  withIdentity(address, () => createSecureContext(identity));
 }
 
 /** What is wrong with the dates of a certificate that a listener shows; undefined when nothing is. `nowMs`: the time of day. */

@@ -10,16 +10,19 @@ export async function listenersOf(
   { listen }: Extract<BrokerPlan, { kind: 'embedded' }>,
   files: Files,
 ): Promise<NonNullable<BrokerOptions['listen']>> {
-  const read = async ({ cert, key, ca }: NonNullable<ListenPlan['tls']>) => ({
-    cert: await readPem(files, cert, 'broker.listen.tls.cert'),
-    key: await readPem(files, key, 'broker.listen.tls.key'),
-    ca: await readPem(files, ca, 'broker.listen.tls.ca'),
-  });
+  const read = async ({ cert, key, ca }: NonNullable<ListenPlan['tls']>, place: string | undefined) => {
+    const setting = `${place === undefined ? '' : `${place}: `}broker.listen.tls`;
+    return {
+      cert: await readPem(files, cert, `${setting}.cert`),
+      key: await readPem(files, key, `${setting}.key`),
+      ca: await readPem(files, ca, `${setting}.ca`),
+    };
+  };
   return Promise.all(
     listen.map(async ({ host, port, place, advertised, tls, sasl }) => ({
       ...{ host, port, place, sasl },
       ...(advertised === undefined ? {} : { advertisedHost: advertised.host, advertisedPort: advertised.port }),
-      ...(tls === undefined ? {} : { tls: await read(tls) }),
+      ...(tls === undefined ? {} : { tls: await read(tls, place) }),
     })),
   );
 }

@@ -1,11 +1,10 @@
 // The agent `http`: takes lines over HTTP into topics and answers when they are durable. This file holds its definition and the crash-only loop around
 // intakes (intake.ts); the listener stays through all of them and answers 503 in between.
-import { createSecureContext } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
 import { Backoff } from '../../base/backoff.ts';
 import { messageOf, TailraceError } from '../../base/errors.ts';
 import { sleep } from '../../base/clock.ts';
-import { readPem, withIdentity } from '../../base/pem.ts';
+import { assertShowable, datesProblem, readPem } from '../../base/pem.ts';
 import { formatDuration } from '../../base/units.ts';
 import type { Agent, AgentContext, AgentDefinition, AgentLedger } from '../agent.ts';
 import { Account } from './account.ts';
@@ -56,6 +55,7 @@ class HttpAgent implements Agent {
       tls: this.identity,
       intake: () => (this.intake?.isReady === true ? this.intake : undefined),
     });
+    this.tellDates();
     this.running = this.run();
     await Promise.race([this.ready.promise, this.failed]);
     context.logger.info('listening', { address: settings.listen, topics: [...topics].join(', ') });
@@ -85,6 +85,7 @@ class HttpAgent implements Agent {
     return () => {
       server.renew(identity);
       this.identity = identity;
+      this.tellDates();
       return settings.listen;
     };
   }
@@ -157,6 +158,13 @@ class HttpAgent implements Agent {
     if (doubtful !== undefined) this.context.clock.schedule(doubtMs, () => doubtful.done.reject(inDoubt()));
   }
 
+  /** Clients will not connect to a certificate whose time is over. */
+  private tellDates(): void {
+    const { logger, clock } = this.context;
+    const problem = this.identity && datesProblem(this.identity.cert, clock.now());
+    if (problem !== undefined) logger.warn(`The certificate of the listener ${this.settings.listen} ${problem}`);
+  }
+
   /** Throws TLR_CONFIG when there is none in the files, or key and certificate do not fit. */
   private async readTls({ tls, listen }: HttpSettings): Promise<TlsIdentity | undefined> {
     if (tls === undefined) return undefined;
@@ -165,7 +173,7 @@ class HttpAgent implements Agent {
       cert: await readPem(files, tls.cert, 'tls.cert'),
       key: await readPem(files, tls.key, 'tls.key'),
     };
-    withIdentity(listen, () => createSecureContext(identity));
+    assertShowable(listen, identity);
     return identity;
   }
 }
@@ -185,5 +193,6 @@ export const httpAgent: AgentDefinition<HttpSettings> = {
   describeGuarantee: ({ keep_keys: keepKeysMs }) =>
     `exactly once for requests with an Idempotency-Key, which is remembered for ${formatDuration(keepKeysMs)} in the transaction of their records; without one, each answer 2xx is stored once, and a client that repeats what was not answered may store it twice`,
   describe: ({ listen, tls }) => `${tls === undefined ? 'http' : 'https'}://${listen}`,
+  listener: ({ listen, tls }) => tls && { address: listen, ...tls },
   create: (settings, topic, context) => new HttpAgent(settings, topic, context),
 };

@@ -3,10 +3,10 @@
 //
 // Limits count every socket from its first moment, so also those that are still shaking hands for TLS.
 import { createServer, type Server, type Socket } from 'node:net';
-import { createSecureContext, createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
 import { cannotListen } from '../../base/listening.ts';
-import { datesProblem, withIdentity } from '../../base/pem.ts';
+import { assertShowable, datesProblem, withIdentity } from '../../base/pem.ts';
 import type { Random } from '../../base/random.ts';
 import type { Endpoint } from '../handlers/handler.ts';
 import type { SaslMechanism } from '../wire/sasl.ts';
@@ -107,7 +107,7 @@ export class Listener {
   renewal(tls: TlsIdentity | undefined): (() => void) | undefined {
     const { listen, tlsServer } = this;
     if (tls === undefined || tlsServer === undefined || isDeepStrictEqual(tls, this.identity)) return undefined;
-    withIdentity(`${listen.host}:${listen.port}`, () => createSecureContext(tls));
+    assertShowable(`${listen.host}:${listen.port}`, tls);
     return () => {
       tlsServer.setSecureContext(tls);
       this.show(tls);

@@ -4,11 +4,12 @@ import type { Command } from 'commander';
 import { messageOf } from '../../base/errors.ts';
 import { lockHolder } from '../../base/lock.ts';
 import { nodeFiles } from '../../base/node-files.ts';
+import { assertShowable, datesProblem, readPem, type ShownIdentity } from '../../base/pem.ts';
 import { type Guarantees, guaranteesOf } from '../../pipelines/guarantees.ts';
 import type { Plan } from '../../pipelines/plan.ts';
 import { beginningsOf } from '../change-notes.ts';
 import { type Finding, judgeCluster, lookAtCluster } from '../cluster-check.ts';
-import { accessOf } from '../broker-security.ts';
+import { accessOf, listenersOf } from '../broker-security.ts';
 import { withClientOf } from '../connection.ts';
 import { loadOrReport } from '../load.ts';
 import { ExitCode, paint, print, printJson } from '../output.ts';
@@ -27,6 +28,37 @@ function printGuarantees({ agents, edges, deadLetters }: Guarantees): void {
   const [first] = deadLetters;
   if (first !== undefined)
     print(`dead letters: ${deadLetters.map(({ topic }) => topic).join(', ')}\n  ${first.guarantee}`);
+}
+
+/** Certificates of listeners, of the broker's and of agents: whether they are there and can be shown, and their dates. */
+async function lookAtCertificates({ broker, agents }: Plan): Promise<Finding[]> {
+  const look = async (read: () => Promise<{ address: string; identity: ShownIdentity | undefined }[]>) => {
+    try {
+      return (await read()).flatMap(({ address, identity }): Finding[] => {
+        if (identity === undefined) return [];
+        assertShowable(address, identity);
+        const problem = datesProblem(identity.cert, Date.now());
+        if (problem === undefined) return [];
+        return [{ severity: 'warning', message: `the certificate of the listener ${address} ${problem}` }];
+      });
+    } catch (error) {
+      return [{ severity: 'error' as const, message: messageOf(error) }];
+    }
+  };
+  const ofBroker = look(async () => {
+    const listeners = broker.kind === 'embedded' ? await listenersOf(broker, nodeFiles) : [];
+    return listeners.map(({ host, port, tls }) => ({ address: `${host}:${port}`, identity: tls }));
+  });
+  const ofAgents = agents.map(({ definition, settings, place }) =>
+    look(async () => {
+      const listener = definition.listener?.(settings);
+      if (listener === undefined) return [];
+      const cert = await readPem(nodeFiles, listener.cert, `${place}: tls.cert`);
+      const key = await readPem(nodeFiles, listener.key, `${place}: tls.key`);
+      return [{ address: listener.address, identity: { cert, key } }];
+    }),
+  );
+  return (await Promise.all([ofBroker, ...ofAgents])).flat();
 }
 
 /** Of a cluster that others run: whether it is there, and what of it is not as it should be. */
@@ -63,7 +95,7 @@ async function check(files: string[], options: Options): Promise<void> {
     return;
   }
   const unreachable: { sink: string; reason: string }[] = [];
-  const findings = options.reach === true ? await lookAtBrokers(plan) : [];
+  const findings = options.reach === true ? [...(await lookAtCertificates(plan)), ...(await lookAtBrokers(plan))] : [];
   if (options.reach === true) {
     for (const sink of plan.sinks) {
       const reason = await reachSink(sink);
@@ -90,12 +122,12 @@ export function addCheck(program: Command): void {
     .command('check')
     .argument('[files...]', 'configuration files', ['tailrace.yaml'])
     .description('validate a configuration and say what each edge guarantees')
-    .option('--reach', 'open each sink, and look at the cluster of broker: kafka://…, too')
+    .option('--reach', 'open each sink, and look at certificates and at the cluster of broker: kafka://…, too')
     .option('--expand', 'print the full form: shorthands and defaults written out')
     .option('--json', 'the result as JSON')
     .addHelpText(
       'after',
-      '\nExit code: 0 right, 1 a sink or the cluster cannot be reached or used, 2 the configuration is wrong.',
+      '\nExit code: 0 right, 1 a sink, a certificate or the cluster cannot be reached or used, 2 the configuration is wrong.',
     )
     .action(check);
 }

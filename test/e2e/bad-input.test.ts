@@ -5,7 +5,8 @@ import { closeSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, openSync,
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { endAll, freePort, root, run, start } from '../support/command.ts';
+import { endAll, freePort, root, run, start, until } from '../support/command.ts';
+import { selfSigned } from '../support/self-signed.ts';
 
 let folder: string;
 let port: number;
@@ -50,6 +51,47 @@ it.each([
   const up = await tailrace('up', '--once');
   expect(up.code).toBe(2);
   expect(readdirSync(folder)).toEqual(['tailrace.yaml']);
+});
+
+it('is told of certificates by check --reach, with the place of those that cannot be read, and of an agent’s that has expired by up', async () => {
+  const identities = { good: selfSigned(), old: selfSigned({ isExpired: true }) };
+  for (const [name, { cert, key }] of Object.entries(identities)) {
+    writeFileSync(join(folder, `${name}.cert`), cert);
+    writeFileSync(join(folder, `${name}.key`), key);
+  }
+  const listen = await freePort();
+  const configure = (cert: string, key: string) =>
+    write(
+      `broker:\n  listen: [ { address: "127.0.0.1:${port}", tls: { cert: ${cert}, key: ${key} } } ]\n` +
+        `agents:\n  push: { type: http, listen: "127.0.0.1:${listen}", tls: { cert: ${cert}, key: ${key} } }\n`,
+    );
+  configure('good.cert', 'good.key');
+  const good = await tailrace('check', '--reach');
+  expect([good.code, good.stdout]).toEqual([0, expect.not.stringMatching(/error|warning/)]);
+  configure('none.cert', 'good.key');
+  const none = await tailrace('check', '--reach');
+  expect([none.code, none.stdout]).toEqual([
+    1,
+    expect.stringMatching(/yaml:2:13: broker\.listen\.tls\.cert: .*none\.cert/),
+  ]);
+  expect(none.stdout).toMatch(/yaml:4:\d+: tls\.cert: .*none\.cert/);
+  configure('good.cert', 'old.key');
+  const other = await tailrace('check', '--reach');
+  expect([other.code, other.stdout.match(/tls\.key is not the key of the certificate/g)]).toEqual([
+    1,
+    expect.objectContaining({ length: 2 }),
+  ]);
+  configure('old.cert', 'old.key');
+  const old = await tailrace('check', '--reach');
+  expect([old.code, old.stdout.match(/^warning the certificate of the listener .* has expired/gm)]).toEqual([
+    0,
+    expect.objectContaining({ length: 2 }),
+  ]);
+  const up = start(['up'], { cwd: folder });
+  const isTold = () => up.stderr.includes(`The certificate of the listener 127.0.0.1:${listen} has expired`);
+  await until('the agent tells', isTold);
+  up.signal('SIGTERM');
+  await up.end();
 });
 
 it('refuses a count that is none', async () => {
