@@ -16,7 +16,7 @@ import type { OpenFile } from '../../base/files.ts';
 import { cutEnd, sharesHead } from './cut-copies.ts';
 import type { FoundFile } from './discovery.ts';
 import type { ComeBack } from './ended-files.ts';
-import { familyName, hasRotatedName, isLogName, isPackedName, isUnpackedName, withoutIndex } from './families.ts';
+import { hasRotatedName, isAkin, isLogName, isUnpackedName } from './families.ts';
 import { beginAlike, headLimitBytes, type Imprint, imprintAt, isSameInode, readRange, verify } from './identity.ts';
 import type { Originals } from './originals.ts';
 import { type Packing, UnpackedFile } from './packing.ts';
@@ -147,7 +147,7 @@ export class CopyJudge {
         const copy = await this.claim(found, handle, original, originals);
         if (copy !== undefined) return copy;
       } else if (
-        (head.length >= chanceBytes || isAkin(found.path, original)) &&
+        (head.length >= chanceBytes || areAkin(found.path, original)) &&
         (await this.isPackedCopy(handle, head, original))
       )
         held = original;
@@ -255,7 +255,7 @@ export class CopyJudge {
     const { born, sizeBytes } = found.stat;
     const isLater = born !== undefined && original.born !== undefined && BigInt(born) > BigInt(original.born);
     const isNamedAfter =
-      hasRotatedName(found.path) && isLogName(basename(original.path)) && isAkin(found.path, original);
+      hasRotatedName(found.path) && isLogName(basename(original.path)) && areAkin(found.path, original);
     if (sizeBytes < chanceBytes || !isLater || !isNamedAfter) return false;
     return this.isBeginningOf(handle, original);
   }
@@ -333,16 +333,14 @@ function isAnother({ stat }: FoundFile, original: TailedFile): boolean {
   return original.identity === stat.identity && !(original.isMissing && original.isSurely(stat));
 }
 
-/** Whether a rotator may have made one of the other, by their names. An index before the ending may be that of a worker, but for archives. */
-function isAkin(path: string, { path: other, realPath, origin }: TailedFile): boolean {
-  const name = basename(path);
-  const names = [familyName(name), isPackedName(name) ? withoutIndex(name) : undefined];
-  return [other, realPath ?? other, origin.firstPath].some((each) => names.includes(familyName(basename(each))));
+/** Whether a rotator may have made one of the other, by their names. */
+function areAkin(path: string, { path: other, realPath, origin }: TailedFile): boolean {
+  return isAkin(path, [other, realPath ?? other, origin.firstPath]);
 }
 
 /** Whether a file may go on for `original` if its bytes agree: so few agree by chance elsewhere. */
 function mayGoOn({ path }: FoundFile, original: TailedFile): boolean {
-  return original.position >= chanceBytes || (original.position > 0 && isAkin(path, original));
+  return original.position >= chanceBytes || (original.position > 0 && areAkin(path, original));
 }
 
 /** Whether a file may be what somebody unpacked from `original`: it has its name, or its time. */

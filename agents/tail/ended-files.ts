@@ -3,7 +3,7 @@
 import type { OpenFile } from '../../base/files.ts';
 import { type CopyEnd, cutEnd, sharesHead } from './cut-copies.ts';
 import type { FoundFile } from './discovery.ts';
-import { familyOf } from './families.ts';
+import { familyOf, isAkinNearby } from './families.ts';
 import { hashOf, headLimitBytes, readRange, verify } from './identity.ts';
 import type { UnpackedFile } from './packing.ts';
 import { rememberMs } from './positions.ts';
@@ -69,12 +69,12 @@ export class EndedFiles {
   ): Promise<ComeBack | undefined> {
     if (this.byHead.size === 0) return undefined;
     const head = await readRange(file, 0, headLimitBytes);
-    const family = familyOf(path);
     const isAlike = ({ known, endedMs }: EndedFile) => {
       if (!isWanted(known) || head.length < Math.min(known.position, headLimitBytes)) return false;
       if (known.position >= leastBytes) return true;
       // So little is taken for the same only as a whole, where it is to be expected: packing keeps the time of the last change.
-      return known.position === head.length && familiesOf(known).has(family) && stat.modifiedMs <= endedMs;
+      const isExpected = isAkinNearby(path, [known.firstPath, known.path]);
+      return isExpected && known.position === head.length && stat.modifiedMs <= endedMs;
     };
     let best: ComeBack | undefined;
     for (const { known } of this.some(path, head, isAlike)) {

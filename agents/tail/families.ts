@@ -51,6 +51,26 @@ export function withoutIndex(name: string): string | undefined {
   return bare === unpacked ? undefined : bare;
 }
 
+/** What the log may be called that a rotator made the file of. An index before the ending may be that of a worker, but for archives. */
+function namesBefore(path: string): (string | undefined)[] {
+  const name = basename(path);
+  return [familyName(name), isPackedName(name) ? withoutIndex(name) : undefined];
+}
+
+/** Whether a rotator may have made the file of one of these, by their names alone. */
+export function isAkin(path: string, others: readonly string[]): boolean {
+  const names = namesBefore(path);
+  return others.some((other) => names.includes(familyName(basename(other))));
+}
+
+/** As isAkin, but only in the folder of the other one, or in one below or above it. */
+export function isAkinNearby(path: string, others: readonly string[]): boolean {
+  const holds = (folder: string, below: string) => folder === below || below.startsWith(`${folder}/`);
+  const home = dirname(path);
+  const isNear = (other: string) => holds(home, dirname(other)) || holds(dirname(other), home);
+  return isAkin(path, others.filter(isNear));
+}
+
 /** Whether the name says that the file is packed. */
 export function isPackedName(path: string): boolean {
   return packedEnding.test(path);

@@ -31,6 +31,9 @@ export class Holders {
   private readonly followedSince = new Map<string, number>();
   /** Names that a rotator has given: nobody writes under them first. */
   private readonly passedOver = new Set<string>();
+  /** All names are accounted for until then, except these: something around them is not decided yet. */
+  private lookMs: number | undefined;
+  private readonly unaccounted = new Map<string, number>();
 
   /** An earlier run has followed the log of this name since then, and knew it then. What it knew of is told by its records, the rest by looking around. */
   recover(path: string, sinceMs: number, knownMs: number): void {
@@ -38,6 +41,7 @@ export class Holders {
     const earlierMs = Math.min(sinceMs, this.followedSince.get(path) ?? Infinity);
     this.followedSince.set(path, earlierMs);
     const lastMs = Math.max(knownMs, this.byPath.get(path)?.knownMs ?? 0);
+    this.unaccounted.set(path, lastMs);
     // Whoever has the name now: the look that comes shall count as a change.
     this.byPath.set(path, { identity: '', isEmpty: false, seenMs: earlierMs, knownMs: lastMs });
   }
@@ -47,6 +51,21 @@ export class Holders {
     const holder = this.byPath.get(path);
     if (!this.isLog(path) || holder?.identity !== undefined || (holder?.seenMs ?? 0) >= endedMs) return;
     this.byPath.set(path, { identity: undefined, isEmpty: false, seenMs: endedMs, knownMs: endedMs });
+    this.unaccounted.set(path, endedMs);
+  }
+
+  /** A look at `nowMs` was decided about, but for what is around these. */
+  account(nowMs: number, undecided: readonly Departure[]): void {
+    const known = new Map(undecided.map(({ path, knownMs }) => [path, knownMs]));
+    for (const path of this.unaccounted.keys()) if (!known.has(path)) this.unaccounted.delete(path);
+    for (const [path, knownMs] of known) if (!this.unaccounted.has(path)) this.unaccounted.set(path, knownMs);
+    this.lookMs = nowMs;
+  }
+
+  /** Until when everything that was made of the log of this name is followed, or was; undefined before the first look. */
+  accountedMs(path: string): number | undefined {
+    const accountedMs = this.unaccounted.get(path) ?? this.lookMs;
+    return accountedMs === undefined ? undefined : Math.floor(accountedMs);
   }
 
   /** Since when the log of this name is followed: from now on, when it was not. */

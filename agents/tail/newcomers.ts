@@ -120,6 +120,11 @@ export class Newcomers {
     return this.search.has(file);
   }
 
+  /** Around these logs something is not decided yet. */
+  get undecided(): Departure[] {
+    return [...this.strays.values()].map(({ departure }) => departure);
+  }
+
   async decide(newcomers: readonly FoundFile[], sight: Sight): Promise<Decision> {
     const decision: Decision = { copies: new Map(), fresh: [], departures: new Map() };
     const waiting = new Set<string>();

@@ -27,6 +27,8 @@ export type KeptHandles = Map<TailedFile, OpenFile>;
 /** Handles that are open at most without a budget, but for those of files that no path leads to: opening such a one again is not possible. */
 const leastHandles = 512;
 const reopenedAtOnce = 16;
+/** Looked at beside each other. */
+const looksAtOnce = 32;
 
 export class Reader {
   private readonly files: Files;
@@ -233,6 +235,16 @@ export class Reader {
     // It holds memory.
     if (file.isWhole) this.close(file);
     return 'end';
+  }
+
+  /** Looks at the files that are open, while a sweep is under way. */
+  async glance(): Promise<void> {
+    const open = [...this.opened].filter((file) => file.packing === undefined && !file.replaced && !file.isMissing);
+    await inParallel(open, looksAtOnce, async (file) => {
+      const nowMs = this.clock.now();
+      const stat = await file.handle?.stat().catch(() => undefined);
+      if (stat !== undefined) file.observe(stat, nowMs);
+    });
   }
 
   private frame(file: TailedFile, { buffer, start, end }: Chunk, extent: Extent): void {

@@ -89,19 +89,28 @@ export class Roster {
   /** Takes up what an earlier run has committed. */
   recover(records: Iterable<PositionRecord>): void {
     for (const record of records) {
-      if (record.state === 'live') this.takeUp(TailedFile.recovered(record, record.atMs));
+      const { atMs, accountedMs = atMs } = record;
+      if (record.state === 'live') this.takeUp(TailedFile.recovered(record, atMs), accountedMs);
       else {
-        this.ended.add({ known: record, endedMs: record.atMs, soundMs: record.atMs, head: undefined });
-        this.holders.recoverEnded(record.firstPath, record.atMs);
+        this.ended.add({ known: record, endedMs: atMs, soundMs: atMs, head: undefined });
+        this.holders.recoverEnded(record.firstPath, accountedMs);
       }
     }
   }
 
-  /** Takes up a file that an earlier run, or session, has begun to follow. */
-  takeUp(file: TailedFile): void {
+  /** Takes up a file that an earlier run, or session, has begun to follow. Until `accountedMs` records tell of all that was made of its log. */
+  takeUp(file: TailedFile, accountedMs = file.origin.sinceMs): void {
+    const { firstPath, sinceMs } = file.origin;
     this.live.set(file.identity, file);
-    this.latestByPath.set(file.origin.firstPath, file);
-    this.holders.recover(file.origin.firstPath, file.origin.sinceMs, file.soundMs);
+    // What nothing was read of is read in the order in which it was found.
+    if (file.position === 0) file.predecessor = this.latestByPath.get(firstPath);
+    this.latestByPath.set(firstPath, file);
+    this.holders.recover(firstPath, sinceMs, accountedMs);
+  }
+
+  /** Until when records, with those that are `dirty` now, tell of everything that was made of the file's log. */
+  accountedMs({ origin }: TailedFile): number | undefined {
+    return this.holders.accountedMs(origin.firstPath);
   }
 
   /** `--once`: everything that was there at the start has been read, as far as it can be, or waits for something else. */
@@ -123,18 +132,6 @@ export class Roster {
   /** Folders in which something may change that matters. */
   get folders(): ReadonlySet<string> {
     return this.options.discovery.folders;
-  }
-
-  /** Looks at the files that are open, while a sweep is under way. */
-  async glance(): Promise<void> {
-    const open = [...this.live.values()].filter(
-      (file) => file.handle !== undefined && file.packing === undefined && !file.replaced && !file.isMissing,
-    );
-    await inParallel(open, looksAtOnce, async (file) => {
-      const nowMs = this.options.clock.now();
-      const stat = await file.handle?.stat().catch(() => undefined);
-      if (stat !== undefined) file.observe(stat, nowMs);
-    });
   }
 
   /** Looks at everything once. */
@@ -268,6 +265,7 @@ export class Roster {
     // Only now: what a look without end has found out is for the next one to decide about.
     this.vanished = new Set([...this.vanished].filter((file) => this.newcomers.isUnsure(file)));
     this.departures = [...again.values()];
+    this.holders.account(nowMs, [...this.departures, ...this.newcomers.undecided]);
   }
 
   private async followAll(fresh: Fresh[]): Promise<void> {
@@ -361,6 +359,8 @@ export class Roster {
       file.passOver();
       this.dirty.add(file);
     }
+    // No pattern leads to it again: its log is accounted for with its record.
+    if (fresh.firstPath !== undefined) this.dirty.add(file);
     this.supersede(identity, new Map());
     this.live.set(file.identity, file);
     this.latestByPath.set(firstPath, file);

@@ -278,7 +278,7 @@ export class Session {
     this.isBreathing = true;
     let pauseMs = 0;
     try {
-      await roster.glance();
+      await reader.glance();
       pauseMs = pauseAfterGlance(clock.monotonicMs() - startMs);
       const launch = () => this.launchIfDue(roster, shipper, positions, false);
       await this.readRound(roster, reader, shipper, launch);
@@ -361,7 +361,7 @@ export class Session {
     const flown = [...roster.dirty];
     const records = flown.map((file) => {
       file.addMilestone();
-      return file.record(names, nowMs);
+      return file.record(names, { atMs: nowMs, accountedMs: roster.accountedMs(file) });
     });
     roster.dirty.clear();
     this.dirtySinceMs = undefined;

@@ -18,7 +18,7 @@ export interface FileOrigin {
 }
 
 /** What a record says about the file itself. */
-export type KnownFile = Omit<PositionRecord, 'kind' | 'instance' | 'agent' | 'host' | 'topic' | 'atMs'>;
+export type KnownFile = Omit<PositionRecord, 'kind' | 'instance' | 'agent' | 'host' | 'topic' | 'atMs' | 'accountedMs'>;
 
 /** What is known of a file that is no more. */
 export interface Remains {
@@ -335,7 +335,11 @@ export class TailedFile {
     return { known: this.known, soundMs: this.soundMs, head, handle };
   }
 
-  record(names: { instance: string; agent: string; host: string; topic: string }, nowMs: number): PositionRecord {
-    return { kind: 'file', ...names, ...this.known, atMs: nowMs };
+  record(
+    names: { instance: string; agent: string; host: string; topic: string },
+    times: { atMs: number; accountedMs?: number | undefined },
+  ): PositionRecord {
+    const { atMs, accountedMs } = times;
+    return { kind: 'file', ...names, ...this.known, atMs, ...(accountedMs === undefined ? {} : { accountedMs }) };
   }
 }

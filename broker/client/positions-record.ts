@@ -62,6 +62,8 @@ export interface PositionRecord extends Fingerprint {
   atMs: number;
   /** Since when the log that was first seen under `firstPath` is followed, through all its generations. */
   sinceMs?: number;
+  /** Until when records tell of everything that was made of that log; before the agent had looked around it, that is earlier than `atMs`. */
+  accountedMs?: number;
   /** Where the file itself stands, when `path` leads to it over symbolic links. */
   realPath?: string;
   /** When the inode was made, as the system tells it: two files can have one identity, but not at one time. */
@@ -159,10 +161,11 @@ export function decodePositionsRecord(key: Uint8Array, value: Uint8Array): TailR
 
 function optionalFields(
   body: Record<string, unknown>,
-): Pick<PositionRecord, 'sinceMs' | 'realPath' | 'born' | 'packing' | 'packed' | 'earlier' | 'zeros'> {
-  const { sinceMs, realPath, born, packing, packed, earlier, zeros } = body;
+): Pick<PositionRecord, 'sinceMs' | 'accountedMs' | 'realPath' | 'born' | 'packing' | 'packed' | 'earlier' | 'zeros'> {
+  const { sinceMs, accountedMs, realPath, born, packing, packed, earlier, zeros } = body;
   return {
     ...(isCount(sinceMs) ? { sinceMs } : {}),
+    ...(isCount(accountedMs) ? { accountedMs } : {}),
     ...(typeof realPath === 'string' ? { realPath } : {}),
     ...(typeof born === 'string' ? { born } : {}),
     ...(packing === 'gzip' || packing === 'zstd' ? { packing } : {}),

@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { describe, it } from 'vitest';
 import type { FileStat } from '../../../base/files.ts';
 import { arrived, move, pack, withStats, write } from '../support/tail-logs.ts';
+import { until } from '../support/tail-bench.ts';
 import { bench, cluster, useTailWorld } from '../support/tail-world.ts';
 
 useTailWorld();
@@ -35,6 +36,29 @@ describe('generations that have their number before the ending', () => {
     await bench.start(cluster.client(), { paths });
     await arrived(lines);
   });
+
+  it.each(['a/app-1.log', 'a/archive/app.log-20261122'])(
+    'come once that are small and packed as %s.gz at once, before the agent looks again',
+    async (aside) => {
+      const paths = ['**/app*'];
+      await bench.start(cluster.client(), { paths });
+      const lines = write('a', 0, 2);
+      await arrived(lines);
+      mkdirSync(dirname(bench.path(aside)), { recursive: true });
+      move('a/app.log', aside);
+      pack(aside);
+      lines.push(...write('a', 2, 4));
+      await arrived(lines);
+      // The agent lets go of the log that was packed.
+      const isOver = () =>
+        cluster
+          .records('__tailrace_positions')
+          .some(({ value }) => value?.includes('"gone"') === true || value?.includes('"packing"') === true);
+      await until(isOver);
+      await bench.once(cluster.client(), { paths });
+      await arrived(lines);
+    },
+  );
 
   it('are not what the workers beside the log write', async () => {
     const paths = ['a/app.log'];

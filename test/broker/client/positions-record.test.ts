@@ -14,7 +14,12 @@ const count = fc.nat({ max: Number.MAX_SAFE_INTEGER });
 const file = fc.uint8Array({ minLength: 6, maxLength: 6 }).map((bytes) => Buffer.from(bytes).toString('hex'));
 const print = { headBytes: count, headHash: text, anchorBytes: count, anchorHash: text };
 const optional = fc.record(
-  { sinceMs: count, born: text, earlier: fc.array(fc.record({ position: count, fingerprint: fc.record(print) })) },
+  {
+    sinceMs: count,
+    accountedMs: count,
+    born: text,
+    earlier: fc.array(fc.record({ position: count, fingerprint: fc.record(print) })),
+  },
   { requiredKeys: [] },
 );
 const withOptional = (required: fc.Arbitrary<TailRecord>) =>
